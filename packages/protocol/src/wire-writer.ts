@@ -1,0 +1,71 @@
+// Writes what WireReader reads. Asserts on our own mistakes: a value that a reader would refuse never leaves. Read by codec.ts and presence.ts.
+
+import { fromHex } from './hex.ts'
+
+const encoder = /* @__PURE__ */ new TextEncoder()
+
+export class WireWriter {
+  private bytes: Uint8Array
+  private length = 0
+
+  constructor(capacity = 128) {
+    this.bytes = new Uint8Array(capacity)
+  }
+
+  /** What was written, as a view that the next write may change. */
+  written(): Uint8Array {
+    return this.bytes.subarray(0, this.length)
+  }
+
+  /** Starts again in the same memory. */
+  reset(): void {
+    this.length = 0
+  }
+
+  byte(value: number): void {
+    if (this.length === this.bytes.length) this.reserve(1)
+    this.bytes[this.length++] = value
+  }
+
+  varuint(value: number): void {
+    if (!Number.isSafeInteger(value) || value < 0) throw new Error(`cannot write ${value} as a varuint`)
+    while (value > 127) {
+      this.byte((value & 127) | 128)
+      value = Math.floor(value / 128)
+    }
+    this.byte(value)
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.reserve(bytes.length)
+    this.bytes.set(bytes, this.length)
+    this.length += bytes.length
+  }
+
+  /** Length-prefixed bytes. */
+  block(bytes: Uint8Array, max: number = Number.MAX_SAFE_INTEGER): void {
+    if (bytes.length > max) throw new Error(`cannot write ${bytes.length} bytes where ${max} are the limit`)
+    this.varuint(bytes.length)
+    this.raw(bytes)
+  }
+
+  /** Length-prefixed UTF-8 of at most `max` bytes. */
+  text(text: string, max: number): void {
+    this.block(encoder.encode(text), max)
+  }
+
+  /** Exactly `length` bytes, given as hex. */
+  hex(text: string, length: number): void {
+    const bytes = fromHex(text)
+    if (bytes?.length !== length) throw new Error(`cannot write ${text} as ${length} bytes`)
+    this.raw(bytes)
+  }
+
+  private reserve(more: number): void {
+    const needed = this.length + more
+    if (needed <= this.bytes.length) return
+    const grown = new Uint8Array(Math.max(needed, 2 * this.bytes.length))
+    grown.set(this.written())
+    this.bytes = grown
+  }
+}

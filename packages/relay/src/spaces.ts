@@ -1,0 +1,43 @@
+// The open spaces of a relay: one SQLite store and one replica each. Without authentication there is only `default`; spaces that open at first use and close when
+// idle come to this map. Read by relay.ts and the import command. Rules: DU-1.
+
+import { mkdir } from 'node:fs/promises'
+import { DEFAULT_SPACE, type SpaceId } from '@syncline/protocol'
+import { Replica, type Clock } from '@syncline/replica'
+import { nodeCompression, nodeRandom } from '@syncline/replica/ws'
+import { openSqliteStore } from '@syncline/store/sqlite'
+import { spaceFile } from './data-folder.ts'
+
+export interface SpaceOptions {
+  readonly folder: string
+  readonly durability: 'disk' | 'process'
+  readonly clock: Clock
+}
+
+export class Spaces {
+  private readonly options: SpaceOptions
+  private readonly open = new Map<SpaceId, Replica>()
+
+  constructor(options: SpaceOptions) {
+    this.options = options
+  }
+
+  /** Opens a space or returns it. Throws what openSqliteStore throws: "store-locked" names the process that holds the folder. */
+  async get(space: SpaceId = DEFAULT_SPACE): Promise<Replica> {
+    const found = this.open.get(space)
+    if (found !== undefined) return found
+    const { folder, durability, clock } = this.options
+    await mkdir(folder, { recursive: true })
+    const store = await openSqliteStore({ path: spaceFile(folder, space), space, durability })
+    const replica = new Replica({ store, role: 'relay', clock, random: nodeRandom, compression: nodeCompression })
+    this.open.set(space, replica)
+    return replica
+  }
+
+  /** Commits what is under way, ends the links, checkpoints, releases the locks. */
+  async close(): Promise<void> {
+    const spaces = [...this.open.values()]
+    this.open.clear()
+    await Promise.all(spaces.map((replica) => replica.close()))
+  }
+}

@@ -1,0 +1,129 @@
+// The y-websocket protocol as data (clients 1 to 3, and the concatenated frames of 4). Pure and total: a frame becomes messages or a problem, never a
+// throw. Read by y-websocket-door.ts. Lengths are checked against the frame here, because lib0's reader would hand out bytes from beyond it
+// when the frame is a view into a larger buffer. Rules: YW-2, IN-1.
+
+import * as decoding from 'lib0/decoding'
+import * as encoding from 'lib0/encoding'
+
+const SYNC = 0
+const AWARENESS = 1
+const AUTH = 2
+const QUERY_AWARENESS = 3
+const STEP_1 = 0
+const STEP_2 = 1
+const UPDATE = 2
+const PERMISSION_DENIED = 0
+
+export type RoomMessage =
+  | { readonly kind: 'step-1'; readonly stateVector: Uint8Array }
+  | { readonly kind: 'step-2'; readonly update: Uint8Array }
+  | { readonly kind: 'update'; readonly update: Uint8Array }
+  | { readonly kind: 'awareness'; readonly bytes: Uint8Array }
+  | { readonly kind: 'query-awareness' }
+  /** A type this relay does not speak (2 is the server's own; applications register others). Its length is unknown, so the rest of the frame is skipped. */
+  | { readonly kind: 'foreign'; readonly type: number }
+
+export type Frame = { readonly messages: readonly RoomMessage[] } | { readonly problem: string }
+
+/** Messages of one frame: version 4 concatenates a few; more is nobody's client. */
+export const messagesPerFrameMax = 1024
+
+/** Reads all messages of a binary frame. The byte fields are views into it. */
+export function readFrame(frame: Uint8Array): Frame {
+  if (frame.length === 0) return { problem: 'an empty frame' }
+  const messages: RoomMessage[] = []
+  const decoder = decoding.createDecoder(frame)
+  try {
+    while (decoding.hasContent(decoder)) {
+      if (messages.length === messagesPerFrameMax) return { problem: `more than ${messagesPerFrameMax} messages in one frame` }
+      const message = readMessage(decoder)
+      if (message === null) return { problem: 'a message that no client encodes' }
+      messages.push(message)
+      if (message.kind === 'foreign') break
+    }
+  } catch {
+    return { problem: 'a message that ends early' }
+  }
+  return { messages }
+}
+
+/** Null: malformed. Throws at the end of the bytes, as lib0 does. */
+function readMessage(decoder: decoding.Decoder): RoomMessage | null {
+  const type = decoding.readVarUint(decoder)
+  if (type === QUERY_AWARENESS) return { kind: 'query-awareness' }
+  if (type === AWARENESS) return { kind: 'awareness', bytes: readBytes(decoder) }
+  if (type !== SYNC) return { kind: 'foreign', type }
+  const step = decoding.readVarUint(decoder)
+  if (step !== STEP_1 && step !== STEP_2 && step !== UPDATE) return null
+  const bytes = readBytes(decoder)
+  if (step === STEP_2) return { kind: 'step-2', update: bytes }
+  if (step === UPDATE) return { kind: 'update', update: bytes }
+  return isStateVector(bytes) ? { kind: 'step-1', stateVector: bytes } : null
+}
+
+function readBytes(decoder: decoding.Decoder): Uint8Array {
+  const length = decoding.readVarUint(decoder)
+  const end = decoder.pos + length
+  if (end > decoder.arr.length) throw new RangeError('beyond the frame')
+  const bytes = decoder.arr.subarray(decoder.pos, end)
+  decoder.pos = end
+  return bytes
+}
+
+function isStateVector(bytes: Uint8Array): boolean {
+  const decoder = decoding.createDecoder(bytes)
+  const clients = decoding.readVarUint(decoder)
+  if (clients > bytes.length / 2) return false
+  for (let read = 0; read < clients; read++) {
+    decoding.readVarUint(decoder)
+    decoding.readVarUint(decoder)
+  }
+  return !decoding.hasContent(decoder)
+}
+
+/** An update that carries neither structs nor deletes: what a client with nothing to add answers. */
+export function isEmptyUpdate(update: Uint8Array): boolean {
+  return update.length === 2 && update[0] === 0 && update[1] === 0
+}
+
+/** "What I have": the other side answers with step 2. */
+export function step1Frame(stateVector: Uint8Array): Uint8Array {
+  return syncFrame(STEP_1, stateVector)
+}
+
+/** Answer to step 1; the first one makes a client `synced`. */
+export function step2Frame(update: Uint8Array): Uint8Array {
+  return syncFrame(STEP_2, update)
+}
+
+export function updateFrame(update: Uint8Array): Uint8Array {
+  return syncFrame(UPDATE, update)
+}
+
+/** `bytes`: a y-protocols awareness update. */
+export function awarenessFrame(bytes: Uint8Array): Uint8Array {
+  return encoding.encode((encoder) => {
+    encoding.writeVarUint(encoder, AWARENESS)
+    encoding.writeVarUint8Array(encoder, bytes)
+  })
+}
+
+/** Awareness of nobody: a data message that changes nothing, for clients that would take silence for a dead link. */
+export const heartbeatFrame: Uint8Array = awarenessFrame(Uint8Array.of(0))
+
+/** A client prints the reason to its console; there is no other channel for words. */
+export function permissionDeniedFrame(reason: string): Uint8Array {
+  return encoding.encode((encoder) => {
+    encoding.writeVarUint(encoder, AUTH)
+    encoding.writeVarUint(encoder, PERMISSION_DENIED)
+    encoding.writeVarString(encoder, reason)
+  })
+}
+
+function syncFrame(step: number, bytes: Uint8Array): Uint8Array {
+  return encoding.encode((encoder) => {
+    encoding.writeVarUint(encoder, SYNC)
+    encoding.writeVarUint(encoder, step)
+    encoding.writeVarUint8Array(encoder, bytes)
+  })
+}

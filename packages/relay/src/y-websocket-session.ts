@@ -1,0 +1,248 @@
+// One y-websocket client in one room: what is answered to which message, and when nothing more is read. No socket and no timer inside; the door
+// (y-websocket-door.ts) binds it to both. Rules: YW-2 to YW-8, RS-1, DU-1 (an update is echoed only after its commit).
+//
+//   frame -> inbox -> step 1: diff of committed state | update: guest.write ... committed or known: echo | held: ask | refused: close or go deaf
+//
+// The inbox moves only while the client reads what it was sent and its own writes get committed; otherwise the socket is paused. So memory is bounded by one
+// frame, the socket buffer and the unsaved writes, whatever the client does.
+
+import { LIMITS, SynclineError, type ErrorCode } from '@syncline/protocol'
+import type { Guest, GuestPort, WriteOutcome } from '@syncline/replica'
+import { closingFor, type Closing } from './close-code.ts'
+import type { RelayLimits } from './relay-limits.ts'
+import * as codec from './y-websocket-codec.ts'
+
+/** What a session needs of its socket. */
+export interface RoomSocket {
+  send(frame: Uint8Array): void
+  /** Sends what is queued, then closes. */
+  close(closing: Closing): void
+  /** Closes after `limits.retryCloseMs`, so that a client without backoff does not storm. */
+  closeLater(closing: Closing): void
+  /** Asks for a sign of life; `RoomSession.alive` is called when it comes. */
+  ping(): void
+  pause(): void
+  resume(): void
+  /** Bytes sent and not yet taken by the network. */
+  buffered(): number
+}
+
+export interface RoomSessionOptions {
+  readonly socket: RoomSocket
+  readonly limits: RelayLimits
+  attach(port: GuestPort): Guest
+  /** Records a refusal and answers whether this writer was refused in this room a short while ago (refusal-memory.ts). */
+  refusedBefore(): boolean
+  /** The first message that a client of this protocol could have sent has arrived. */
+  onValid(): void
+  /** An update was refused: for logs. */
+  onRefused(code: ErrorCode, reason: string): void
+}
+
+export class RoomSession {
+  private readonly socket: RoomSocket
+  private readonly limits: RelayLimits
+  private readonly options: RoomSessionOptions
+  private readonly bufferBytesMax: number
+  private readonly guest: Guest
+  private inbox: codec.RoomMessage[] = []
+  private unsavedWrites = 0
+  private savedAll: (() => void)[] = []
+  private asks = 0
+  private valid = false
+  /** Its writes are no longer heard: it was refused and came back with the same. */
+  private deaf = false
+  private lagging = false
+  private sentSinceBeat = false
+  private paused = false
+  private ended = false
+
+  constructor(options: RoomSessionOptions) {
+    this.options = options
+    this.socket = options.socket
+    this.limits = options.limits
+    // The engine stops delivering at its own bound; a smaller one here only stops reading earlier.
+    this.bufferBytesMax = Math.min(options.limits.socketBufferBytesMax, LIMITS.socketBufferBytesMax)
+    this.guest = options.attach({
+      deliver: (updates) => updates.forEach((update) => this.send(codec.updateFrame(update))),
+      presence: (bytes) => this.send(codec.awarenessFrame(bytes)),
+      ping: () => this.socket.ping(),
+      close: (code, reason) => this.end(closingFor(code, reason)),
+      buffered: () => this.unsent(),
+    })
+    this.attempt(() => this.send(codec.step1Frame(this.guest.stateVector())))
+    this.sendPresenceSnapshot()
+  }
+
+  /** Takes one binary frame. Total. */
+  received(bytes: Uint8Array): void {
+    if (this.ended) return
+    const frame = codec.readFrame(bytes)
+    if ('problem' in frame) return this.malformed(frame.problem)
+    if (!this.valid && frame.messages.some((message) => message.kind !== 'foreign')) {
+      this.valid = true
+      this.options.onValid()
+    }
+    this.inbox.push(...frame.messages)
+    this.work()
+  }
+
+  /** What no client sends (a text frame, too). */
+  malformed(problem: string): void {
+    this.end(closingFor('message-malformed', problem))
+  }
+
+  /** A pong arrived. */
+  alive(): void {
+    if (!this.ended) this.guest.alive()
+  }
+
+  /** The network took bytes. */
+  drained(): void {
+    if (this.ended) return
+    if (this.socket.buffered() <= this.bufferBytesMax / 2) {
+      this.lagging = false
+      this.guest.drained()
+    }
+    this.work()
+  }
+
+  /** Called at every ping interval: a client that was sent nothing gets a message that says nothing. */
+  beat(): void {
+    if (!this.ended && !this.sentSinceBeat) this.socket.send(codec.heartbeatFrame)
+    this.sentSinceBeat = false
+  }
+
+  /** Stops reading and resolves when all that was read is committed and echoed, or was refused. */
+  async settle(): Promise<void> {
+    this.inbox = []
+    this.deaf = true
+    this.pause(true)
+    if (this.unsavedWrites > 0) await new Promise<void>((resolve) => this.savedAll.push(resolve))
+  }
+
+  /** Ends the session from this side. */
+  end(closing: Closing): void {
+    if (this.ended) return
+    this.leave()
+    this.socket.close(closing)
+  }
+
+  /** The socket is gone. */
+  closed(): void {
+    if (!this.ended) this.leave()
+  }
+
+  private leave(): void {
+    this.ended = true
+    this.inbox = []
+    this.guest.detach()
+  }
+
+  private work(): void {
+    while (this.inbox.length > 0 && !this.ended && !this.backedUp()) this.handle(this.inbox.shift()!)
+    if (!this.ended) this.pause(this.backedUp() || this.inbox.length > 0)
+  }
+
+  private backedUp(): boolean {
+    const { unsavedWritesMax, unsavedBytesMax } = this.limits
+    this.unsent()
+    return this.lagging || this.unsavedWrites >= unsavedWritesMax || this.guest.unsettledBytes >= unsavedBytesMax
+  }
+
+  /** Bytes that the network has not taken. Notes when they are too many: then nothing more is read or delivered until half of them are gone. */
+  private unsent(): number {
+    const unsent = this.socket.buffered()
+    if (unsent > this.bufferBytesMax) this.lagging = true
+    return unsent
+  }
+
+  private pause(pause: boolean): void {
+    if (pause === this.paused) return
+    this.paused = pause
+    if (pause) this.socket.pause()
+    else this.socket.resume()
+  }
+
+  private handle(message: codec.RoomMessage): void {
+    switch (message.kind) {
+      case 'step-1':
+        return this.attempt(() => this.send(codec.step2Frame(this.guest.diff(message.stateVector))))
+      case 'step-2':
+      case 'update':
+        return this.write(message)
+      case 'awareness':
+        this.guest.presence(message.bytes)
+        // Its own renewals are what keeps a client from taking the link for dead: they come back as from the stock server.
+        return this.send(codec.awarenessFrame(message.bytes))
+      case 'query-awareness':
+        return this.sendPresenceSnapshot()
+      case 'foreign':
+        return
+    }
+  }
+
+  private write(message: Extract<codec.RoomMessage, { update: Uint8Array }>): void {
+    if (this.deaf || codec.isEmptyUpdate(message.update)) return
+    // A copy: the view would keep the frame, or a shared read buffer, alive until the commit.
+    const update = new Uint8Array(message.update)
+    this.unsavedWrites++
+    const settled = (outcome: WriteOutcome): void => {
+      this.unsavedWrites--
+      if (!this.ended) this.tell(message.kind, update, outcome)
+      this.work()
+      if (this.unsavedWrites === 0) for (const resolve of this.savedAll.splice(0)) resolve()
+    }
+    void this.guest.write(update).then(settled)
+  }
+
+  private tell(kind: 'step-2' | 'update', update: Uint8Array, outcome: WriteOutcome): void {
+    switch (outcome.kind) {
+      case 'committed':
+        this.asks = 0
+        return this.send(codec.updateFrame(update))
+      case 'known':
+        return this.send(codec.updateFrame(update))
+      case 'held':
+        // The answer to a question held again: this client does not have what is missing either.
+        if (kind === 'update' && this.asks < this.limits.asksMax) {
+          this.asks++
+          this.send(codec.step1Frame(outcome.stateVector))
+        }
+        return
+      case 'refused':
+        return this.refuse(outcome.code, outcome.reason)
+      case 'failed':
+        return this.socket.closeLater(closingFor('storage-failed', outcome.code))
+    }
+  }
+
+  private refuse(code: ErrorCode, reason: string): void {
+    if (this.deaf) return
+    this.options.onRefused(code, reason)
+    this.send(codec.permissionDeniedFrame(`${code}: ${reason}`))
+    if (this.options.refusedBefore()) this.deaf = true
+    else this.end(closingFor(code, reason))
+  }
+
+  /** For reads of the store, which throw when it fails or when the document failed its checksum: the client may come back later. */
+  private attempt(read: () => void): void {
+    try {
+      read()
+    } catch (error) {
+      if (!(error instanceof SynclineError)) throw error
+      this.socket.closeLater(closingFor('storage-failed', error.code))
+    }
+  }
+
+  private sendPresenceSnapshot(): void {
+    const snapshot = this.guest.presenceSnapshot()
+    if (snapshot !== null) this.send(codec.awarenessFrame(snapshot))
+  }
+
+  private send(frame: Uint8Array): void {
+    if (this.ended) return
+    this.sentSinceBeat = true
+    this.socket.send(frame)
+  }
+}

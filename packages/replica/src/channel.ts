@@ -1,0 +1,193 @@
+// One scope on one link, both directions. Receive side: how far the peer's log is processed, which documents are outstanding. Serve side: how far mine
+// was sent and acknowledged, which diffs are owed. Data and small queries; receiver.ts, server.ts and reconciler.ts act on it. Rules: CV-2, RS-1; H1.
+
+import {
+  documentTable,
+  receiveTable,
+  scopeText,
+  serveTable,
+  step,
+  type Digest,
+  type DocKey,
+  type DocumentEvent,
+  type DocumentState,
+  type EpochNonce,
+  type KeyRange,
+  type MessageOf,
+  type ReceiveEvent,
+  type ReceiveState,
+  type Scope,
+  type ScopeText,
+  type ServeEvent,
+  type ServeState,
+} from '@syncline/protocol'
+
+const ASK_KEYS_MAX = 256
+
+export interface Round {
+  readonly number: number
+  readonly mine: boolean
+  /** The peer's log position at its first message of the round; null until it spoke. */
+  peerSeq: number | null
+  /** My log position at my first message. */
+  readonly seq: number
+  readonly nonce: EpochNonce
+  /** Every range is resolved; documents may still be outstanding. */
+  done: boolean
+  readonly startedAtMs: number
+}
+
+/** A document the peer asked for. WANT brings the peer's knowledge; ASK means it has none. */
+export interface OwedDiff {
+  readonly key: DocKey
+  readonly stateVector: Uint8Array | null
+  readonly buckets: MessageOf<'want'>['buckets']
+}
+
+export class Channel {
+  readonly scope: Scope
+  readonly text: ScopeText
+  readonly range: KeyRange
+  readonly number: number
+  peerOpen: MessageOf<'open'> | null = null
+  /** The receive cursor that my OPEN showed. */
+  openedCursorSeq: number | null = null
+
+  receive: ReceiveState = 'opening'
+  peerNonce: EpochNonce | null = null
+  /** The peer's log is processed (admitted, held or refused) up to here. */
+  position = 0
+  /** The newest cursor put into a batch. */
+  cursorSeq = -1
+  cursorNonce: EpochNonce | null = null
+  /** Entries came since that cursor: the next one is worth a commit of its own. */
+  entriesSinceCursor = false
+  round: Round | null = null
+  readonly #documents = new Map<DocKey, DocumentState>()
+  #wanted = 0
+  #queue: DocKey[] = []
+  /** Leading 8 bytes of keys that only the peer has: asked for, and waiting to be. */
+  readonly #asked = new Set<string>()
+  readonly #askQueue = new Set<string>()
+  /** Refused documents that this session asked for again once. */
+  readonly retried = new Set<DocKey>()
+  synced = false
+
+  serve: ServeState = 'opening'
+  reconcileWhy: 'no-cursor' | 'roots-differ' | null = null
+  sent = 0
+  /** The highest position told to the peer. */
+  announced = 0
+  acked = 0
+  nonceSent: EpochNonce | null = null
+  rootSent: Digest | null = null
+  unacked: { readonly toSeq: number; readonly bytes: number }[] = []
+  unackedBytes = 0
+  owed: OwedDiff[] = []
+  peerRoot: Digest | null = null
+  activeAtMs: number
+  announcedAtMs = 0
+  healedAtMs = -Infinity
+
+  constructor(scope: Scope, range: KeyRange, number: number, nowMs: number) {
+    this.scope = scope
+    this.text = scopeText(scope)
+    this.range = range
+    this.number = number
+    this.activeAtMs = nowMs
+  }
+
+  advanceReceive(event: ReceiveEvent): boolean {
+    const next = step<ReceiveState, ReceiveEvent>(receiveTable, this.receive, event)
+    if (next === 'refuse') return false
+    this.receive = next
+    return true
+  }
+
+  advanceServe(event: ServeEvent): boolean {
+    const next = step<ServeState, ServeEvent>(serveTable, this.serve, event)
+    if (next === 'refuse') return false
+    this.serve = next
+    return true
+  }
+
+  /** No WANT or ASK is open. */
+  get documentsSettled(): boolean {
+    return this.#documents.size === 0 && this.#asked.size === 0 && this.#askQueue.size === 0
+  }
+
+  /** The receive cursor may move: nothing is outstanding (H1). */
+  get settled(): boolean {
+    return this.receive === 'live' && this.round === null && this.documentsSettled
+  }
+
+  documentState(key: DocKey): DocumentState {
+    return this.#documents.get(key) ?? 'settled'
+  }
+
+  /** This document differs from the peer's: it gets a WANT when a slot is free. */
+  differs(key: DocKey): void {
+    if (this.#advanceDocument(key, 'differs') === 'queued' && !this.#queue.includes(key)) this.#queue.push(key)
+  }
+
+  /** The next document to WANT, while fewer than `max` are outstanding. */
+  nextWanted(max: number): DocKey | null {
+    if (this.#wanted + this.#asked.size >= max) return null
+    const key = this.#queue.shift()
+    if (key === undefined) return null
+    this.#advanceDocument(key, 'slot')
+    this.#wanted++
+    return key
+  }
+
+  askFor(key8: string): void {
+    if (!this.#asked.has(key8)) this.#askQueue.add(key8)
+  }
+
+  /** The next keys to ASK for, at most `max` outstanding. */
+  nextAsked(max: number): string[] {
+    const keys: string[] = []
+    for (const key8 of this.#askQueue) {
+      if (this.#asked.size >= max || keys.length >= ASK_KEYS_MAX) break
+      this.#askQueue.delete(key8)
+      this.#asked.add(key8)
+      keys.push(key8)
+    }
+    return keys
+  }
+
+  diffed(key: DocKey): void {
+    if (this.documentState(key) === 'wanted') this.#wanted--
+    this.#advanceDocument(key, 'diffed')
+    this.#forgetAsked(key.slice(0, 16))
+  }
+
+  /** The peer has no document under these leading 8 bytes (any more). */
+  absent(key8: string): void {
+    this.#forgetAsked(key8)
+    for (const key of [...this.#documents.keys()]) if (key.startsWith(key8)) this.diffed(key)
+  }
+
+  #forgetAsked(key8: string): void {
+    this.#asked.delete(key8)
+    this.#askQueue.delete(key8)
+  }
+
+  #advanceDocument(key: DocKey, event: DocumentEvent): DocumentState {
+    const next = step<DocumentState, DocumentEvent>(documentTable, this.documentState(key), event)
+    if (next === 'refuse') throw new Error('document machine has no refusals')
+    if (next === 'settled') this.#documents.delete(key)
+    else this.#documents.set(key, next)
+    return next
+  }
+
+  sentEntries(toSeq: number, bytes: number): void {
+    this.unacked.push({ toSeq, bytes })
+    this.unackedBytes += bytes
+  }
+
+  acknowledged(seq: number): void {
+    this.acked = Math.max(this.acked, seq)
+    while (this.unacked.length > 0 && this.unacked[0]!.toSeq <= seq) this.unackedBytes -= this.unacked.shift()!.bytes
+  }
+}

@@ -1,0 +1,34 @@
+// What the engine's parts share: one object, made by replica-core.ts. No part keeps a copy of another's state.
+
+import type { Cursor, DocumentTree, ErrorCode } from '@syncline/protocol'
+import type { StoreReader } from '@syncline/store'
+import type { AdmissionContext } from './admission.ts'
+import type { CommitQueue } from './commit-queue.ts'
+import type { CoreLimits, CoreOptions } from './core-options.ts'
+import type { DocumentTable } from './documents.ts'
+import type { Effect, LinkId, ReplicaEvent } from './effects.ts'
+import type { HeldUpdates } from './held-updates.ts'
+import type { LinkSession } from './link-session.ts'
+import type { Refusals } from './refusals.ts'
+
+export interface CoreContext {
+  readonly options: CoreOptions
+  readonly limits: CoreLimits
+  readonly reader: StoreReader
+  readonly documents: DocumentTable
+  readonly tree: DocumentTree
+  readonly commits: CommitQueue
+  readonly held: HeldUpdates
+  readonly refusals: Refusals
+  readonly admission: AdmissionContext
+  readonly links: Map<LinkId, LinkSession>
+  readonly effects: Effect[]
+  nowMs: number
+  event(event: ReplicaEvent): void
+  /** Sends ERROR, closes the link and forgets it. */
+  endLink(link: LinkSession, code: ErrorCode, reason: string): void
+  /** A peer vouches for more of this log than is here: a tail was lost. `current`: under the epoch that is open now. */
+  rolledBack(link: LinkSession, cursor: Cursor, current: boolean): void
+  /** The older link to the same replica answered its ping, or did not. */
+  decideContest(link: LinkSession): void
+}

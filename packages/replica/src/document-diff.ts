@@ -1,0 +1,79 @@
+// What a peer or a guest lacks of one document, from stored bytes: structs beyond its state vector and only the delete ranges of buckets that differ. Uses Yjs on
+// bytes where that suffices and a short-lived Y.Doc where a single update is asked for. Rule: CV-1; PROTOCOL 3 step 3.
+
+import { encodeDeletes, frameUpdates, replaceDeleteSet, unframeUpdates, walkUpdate } from '@syncline/protocol'
+import type { DocContent } from '@syncline/store'
+import * as Y from 'yjs'
+import type { OwedDiff } from './channel.ts'
+import type { CoreContext } from './core-context.ts'
+import type { DocState } from './documents.ts'
+
+/** Framed updates in an order that admits: snapshot diff, tail, then deletes. Empty when the peer lacks nothing. */
+export function diffOf(context: CoreContext, doc: DocState, owed: OwedDiff): Uint8Array {
+  const content = context.reader.content(doc.key)
+  if (content === undefined) return new Uint8Array(0)
+  const known = owed.stateVector === null ? null : decodeStateVector(owed.stateVector)
+  const updates: Uint8Array[] = []
+  if (content.snapshot !== null) {
+    const structs = structsBeyond(content.snapshot.update, known, owed.stateVector)
+    if (structs !== null) updates.push(structs)
+  }
+  for (const update of tailUpdates(content)) {
+    const structs = structsBeyond(update, known, null)
+    if (structs !== null) updates.push(structs)
+  }
+  const deletes = doc.committed.deletesDiffering(owed.buckets)
+  if (deletes.length > 0) updates.push(encodeDeletes(deletes))
+  return frameUpdates(updates)
+}
+
+/** The update without its delete set, cut to what is beyond `known`; null when nothing is. */
+function structsBeyond(update: Uint8Array, known: ReadonlyMap<number, number> | null, stateVector: Uint8Array | null): Uint8Array | null {
+  const facts = walkUpdate(update)
+  if ('code' in facts) throw new Error('a stored update does not pass the gate')
+  let news = false
+  for (let i = 0; i < facts.structs.length; i += 3) news ||= facts.structs[i + 2]! > (known?.get(facts.structs[i]!) ?? 0)
+  if (!news) return null
+  const cut = stateVector === null ? update : Y.diffUpdate(update, stateVector)
+  return replaceDeleteSet(cut, [])
+}
+
+export function tailUpdates(content: DocContent): Uint8Array[] {
+  return content.tail.flatMap((row) => unframeUpdates(row.data) ?? [])
+}
+
+/** Everything stored, oldest first, as updates. */
+export function storedUpdates(content: DocContent): Uint8Array[] {
+  return content.snapshot === null ? tailUpdates(content) : [content.snapshot.update, ...tailUpdates(content)]
+}
+
+/** One v1 update with what `stateVector` lacks, with all deletes, as Yjs itself would answer. Cost: a Y.Doc when the document has a tail. */
+export function oneUpdate(content: DocContent | undefined, stateVector: Uint8Array | null): Uint8Array {
+  if (content === undefined) return Y.encodeStateAsUpdate(new Y.Doc())
+  if (content.snapshot !== null && content.tail.length === 0) {
+    return stateVector === null ? content.snapshot.update : Y.diffUpdate(content.snapshot.update, stateVector)
+  }
+  return withDocument(content, (doc) => Y.encodeStateAsUpdate(doc, stateVector ?? undefined))
+}
+
+/** Runs `use` on a short-lived Y.Doc of the stored content. */
+export function withDocument<T>(content: DocContent, use: (doc: Y.Doc) => T): T {
+  const doc = new Y.Doc()
+  try {
+    doc.transact(() => {
+      for (const update of storedUpdates(content)) Y.applyUpdate(doc, update)
+    })
+    return use(doc)
+  } finally {
+    doc.destroy()
+  }
+}
+
+/** Null when the bytes are no state vector: then the peer is served everything. */
+function decodeStateVector(bytes: Uint8Array): ReadonlyMap<number, number> | null {
+  try {
+    return Y.decodeStateVector(bytes)
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,193 @@
+// A guest is a foreign door's connection to one document (a y-websocket room, later a Hocuspocus document). Decides when committed updates are
+// handed to its port and when they wait in the log instead. A guest that does not drain has nothing queued here: only its position in the log
+// is kept, and it catches up from the store. Read by replica.ts; doors implement GuestPort. Rules: RS-1, DU-1.
+
+import { LIMITS, unframeUpdates, type DocId, type DocKey, type ErrorCode } from '@syncline/protocol'
+import type { DocContent } from '@syncline/store'
+import type { SourceId, WriteOutcome } from './effects.ts'
+
+/** What a door gives. Every call is harmless on a closed connection. */
+export interface GuestPort {
+  /** Committed v1 updates, in log order; never what this guest wrote itself, except when it catches up. */
+  deliver(updates: readonly Uint8Array[]): void
+  /** y-protocols awareness bytes of others. */
+  presence(bytes: Uint8Array): void
+  /** Ask the other side for a sign of life; then call Guest.alive(). */
+  ping(): void
+  /** The replica is done with this guest. */
+  close(code: ErrorCode, reason: string): void
+  /** Bytes taken by deliver() and presence() that the network has not taken yet. */
+  buffered(): number
+}
+
+export interface Guest {
+  readonly id: DocId
+  /** Committed state vector, Yjs v1. */
+  stateVector(): Uint8Array
+  /** One v1 update with everything committed that `stateVector` (Yjs v1) lacks, all deletes included. Throws "argument-invalid" when it is no
+   *  state vector, "doc-quarantined" when the stored document is damaged. */
+  diff(stateVector: Uint8Array): Uint8Array
+  /** Resolves with what became of the update, and never before a commit covers it. Never rejects. */
+  write(update: Uint8Array): Promise<WriteOutcome>
+  /** Bytes of write() calls without an outcome: a door stops reading its socket above its bound. */
+  readonly unsettledBytes: number
+  presence(bytes: Uint8Array): void
+  /** Presence of all others in the document, or null. */
+  presenceSnapshot(): Uint8Array | null
+  /** The connection answered a ping, or sent anything. */
+  alive(): void
+  /** buffered() fell. */
+  drained(): void
+  /** The connection is gone: its presence goes too. Writes under way still get their outcome. */
+  detach(): void
+}
+
+/** What a guest needs of its Replica. */
+export interface GuestHost {
+  stateVector(doc: DocId): Uint8Array
+  diffFor(doc: DocId, stateVector: Uint8Array): Uint8Array
+  content(key: DocKey): DocContent | undefined
+  lastSeq(key: DocKey): number
+  write(guest: AttachedGuest, update: Uint8Array): Promise<WriteOutcome>
+  presence(guest: AttachedGuest, bytes: Uint8Array): void
+  presenceSnapshot(doc: DocId): Uint8Array | null
+  alive(guest: AttachedGuest): void
+  detached(guest: AttachedGuest): void
+  /** The port threw. */
+  report(error: unknown, doc: DocId): void
+}
+
+export class AttachedGuest implements Guest {
+  readonly id: DocId
+  readonly key: DocKey
+  readonly source: SourceId
+  unsettledBytes = 0
+  readonly #host: GuestHost
+  readonly #port: GuestPort
+  /** Every row of the document up to here was delivered, or was committed before the guest came. */
+  #position: number
+  #lagging = false
+  #presenceMissed = false
+  #attached = true
+
+  constructor(host: GuestHost, port: GuestPort, source: SourceId, id: DocId, key: DocKey) {
+    this.#host = host
+    this.#port = port
+    this.source = source
+    this.id = id
+    this.key = key
+    this.#position = host.lastSeq(key)
+  }
+
+  /** True while updates wait in the log for this guest to drain. */
+  get lagging(): boolean {
+    return this.#lagging || this.#presenceMissed
+  }
+
+  stateVector(): Uint8Array {
+    return this.#host.stateVector(this.id)
+  }
+
+  diff(stateVector: Uint8Array): Uint8Array {
+    return this.#host.diffFor(this.id, stateVector)
+  }
+
+  async write(update: Uint8Array): Promise<WriteOutcome> {
+    this.unsettledBytes += update.length
+    const outcome = await this.#host.write(this, update)
+    this.unsettledBytes -= update.length
+    return outcome
+  }
+
+  presence(bytes: Uint8Array): void {
+    if (this.#attached) this.#host.presence(this, bytes)
+  }
+
+  presenceSnapshot(): Uint8Array | null {
+    return this.#host.presenceSnapshot(this.id)
+  }
+
+  alive(): void {
+    if (this.#attached) this.#host.alive(this)
+  }
+
+  drained(): void {
+    if (this.lagging) this.catchUp()
+  }
+
+  detach(): void {
+    if (!this.#attached) return
+    this.#attached = false
+    this.#host.detached(this)
+  }
+
+  /** All rows of the document that one commit made, own ones left out of `updates`; `seq` is the newest of them all. */
+  deliver(updates: readonly Uint8Array[], seq: number): void {
+    // Rows that a catch-up read from the store already.
+    if (!this.#attached || seq <= this.#position || this.#lagging) return
+    if (updates.length > 0 && !this.#hasRoom()) {
+      this.#lagging = true
+      return
+    }
+    this.#position = seq
+    if (updates.length > 0) this.#call(() => this.#port.deliver(updates))
+  }
+
+  deliverPresence(bytes: Uint8Array): void {
+    if (!this.#attached) return
+    if (this.#hasRoom()) this.#call(() => this.#port.presence(bytes))
+    else this.#presenceMissed = true
+  }
+
+  ping(): void {
+    this.#call(() => this.#port.ping())
+  }
+
+  close(code: ErrorCode, reason: string): void {
+    this.#call(() => this.#port.close(code, reason))
+  }
+
+  /** Hands over what was missed, as much as there is room for. Cost while lagging: reads the document's tail, and its snapshot when compaction
+   *  moved missed rows into it. Then the guest gets the snapshot, which repeats what it has and loses nothing. */
+  catchUp(): void {
+    if (!this.#attached || !this.#hasRoom()) return
+    if (this.#presenceMissed) {
+      this.#presenceMissed = false
+      const snapshot = this.presenceSnapshot()
+      if (snapshot !== null) this.#call(() => this.#port.presence(snapshot))
+    }
+    if (this.#lagging) this.#call(() => this.#deliverMissed())
+  }
+
+  #deliverMissed(): void {
+    const content = this.#host.content(this.key)
+    if (content?.snapshot != null && content.snapshot.seq > this.#position) {
+      this.#position = content.snapshot.seq
+      this.#port.deliver([content.snapshot.update])
+    }
+    for (const row of content?.tail ?? []) {
+      if (row.seq <= this.#position) continue
+      if (!this.#hasRoom()) return
+      this.#position = row.seq
+      const updates = row.kind === 'snapshot' ? [] : (unframeUpdates(row.data) ?? [])
+      if (updates.length > 0) this.#port.deliver(updates)
+    }
+    this.#lagging = false
+  }
+
+  #hasRoom(): boolean {
+    try {
+      return this.#port.buffered() < LIMITS.socketBufferBytesMax
+    } catch {
+      return false
+    }
+  }
+
+  #call(call: () => void): void {
+    try {
+      call()
+    } catch (error) {
+      this.#host.report(error, this.id)
+    }
+  }
+}

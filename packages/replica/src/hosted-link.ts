@@ -1,0 +1,119 @@
+// One link as the host sees it: a port to the outside (a WebSocket, or the other end of a test) and the engine's inputs. Decides only that a
+// port that fails or throws harms nobody, and that nothing is sent or received once a link is closing. Read by replica.ts, implemented by ws/.
+
+import { errorTable, isErrorCode, type ErrorCode } from '@syncline/protocol'
+import type { Access, LinkId } from './effects.ts'
+
+/** What a transport gives: one ordered, message-preserving, two-way channel. */
+export interface LinkPort {
+  /** True on the side that opened the connection. */
+  readonly dialled: boolean
+  /** What the identity behind the link may read and write; default everything. */
+  readonly access?: Access
+  /** Sends one message. May be called on a port that is closed already. */
+  send(bytes: Uint8Array): void
+  /** Closes after what was sent, within bounded time; then the transport calls AttachedLink.closed(). */
+  close(code: number, reason: string): void
+  /** Bytes accepted by send() that the network has not taken yet. */
+  buffered(): number
+}
+
+/** What the transport calls. All calls are harmless after closed(). */
+export interface AttachedLink {
+  readonly id: LinkId
+  /** One whole message, whatever its bytes. They are not changed, and may be kept: hand over bytes that nobody reuses. */
+  received(bytes: Uint8Array): void
+  /** The connection is gone. */
+  closed(): void
+  /** buffered() fell: more may be sent. */
+  drained(): void
+}
+
+export interface LinkInputs {
+  received(link: LinkId, bytes: Uint8Array): void
+  closed(link: LinkId): void
+  drained(link: LinkId): void
+}
+
+/** A WebSocket close reason holds at most this many bytes of UTF-8. */
+const CLOSE_REASON_BYTES_MAX = 123
+/** For codes that have no close code of their own. */
+const CLOSE_CODE_OTHER = 4500
+
+export class HostedLink implements AttachedLink {
+  readonly id: LinkId
+  readonly #port: LinkPort
+  readonly #inputs: LinkInputs
+  #state: 'open' | 'closing' | 'closed' = 'open'
+
+  constructor(id: LinkId, port: LinkPort, inputs: LinkInputs) {
+    this.id = id
+    this.#port = port
+    this.#inputs = inputs
+  }
+
+  received(bytes: Uint8Array): void {
+    if (this.#state === 'open') this.#inputs.received(this.id, bytes)
+  }
+
+  closed(): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    this.#inputs.closed(this.id)
+  }
+
+  drained(): void {
+    if (this.#state === 'open') this.#inputs.drained(this.id)
+  }
+
+  /** Sends unless the link is closing. A port that throws is closed. */
+  send(bytes: Uint8Array): void {
+    if (this.#state !== 'open') return
+    try {
+      this.#port.send(bytes)
+    } catch {
+      this.#closePort(CLOSE_CODE_OTHER, 'send failed')
+      this.closed()
+    }
+  }
+
+  close(code: ErrorCode, reason: string): void {
+    if (this.#state !== 'open') return
+    this.#state = 'closing'
+    if (!this.#closePort(closeCodeOf(code), closeReason(code, reason))) this.closed()
+  }
+
+  /** A port that cannot tell is taken as full: it is left alone. */
+  buffered(): number {
+    try {
+      return this.#port.buffered()
+    } catch {
+      return Infinity
+    }
+  }
+
+  #closePort(code: number, reason: string): boolean {
+    try {
+      this.#port.close(code, reason)
+      return true
+    } catch {
+      return false
+    }
+  }
+}
+
+export function closeCodeOf(code: ErrorCode): number {
+  return errorTable[code].closeCode ?? CLOSE_CODE_OTHER
+}
+
+/** `code: reason`, cut at a character to what a close frame holds. The part before the colon is for programs (closeErrorCode reads it). */
+export function closeReason(code: ErrorCode, reason: string): string {
+  const text = `${code}: ${reason}`
+  return text.slice(0, new TextEncoder().encodeInto(text, new Uint8Array(CLOSE_REASON_BYTES_MAX)).read)
+}
+
+/** The code of a close reason that closeReason made, here or at the peer; null for any other text. */
+export function closeErrorCode(reason: string): ErrorCode | null {
+  const code = reason.split(':', 1)[0]!
+  return isErrorCode(code) ? code : null
+}

@@ -1,0 +1,10 @@
+// @syncline/replica: the engine (ReplicaCore, pure) and its host (Replica, any JavaScript runtime). Links for Node are in @syncline/replica/ws.
+export type { Clock } from './clock.ts'
+export { DEFAULT_CORE_LIMITS, type Compression, type CoreLimits, type CoreOptions } from './core-options.ts'
+export type { Access, Effect, LinkId, Maintenance, ReplicaEvent, SourceId, Ticket, WriteOutcome } from './effects.ts'
+export type { Guest, GuestPort } from './guest.ts'
+export { closeCodeOf, closeErrorCode, closeReason, type AttachedLink, type LinkPort } from './hosted-link.ts'
+export type { OpenDocument, OpenOptions } from './open-document.ts'
+export { Replica, type ReplicaOptions } from './replica.ts'
+export { ReplicaCore } from './replica-core.ts'
+export type { Acknowledgement, PeerStatus, RejectedDocument, ReplicaStatus } from './status.ts'

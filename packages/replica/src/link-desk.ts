@@ -1,0 +1,290 @@
+// All links of a replica: opening, closing, and giving each message to the part that decides on it. The only place that reads frames. A frame that no correct encoder sends, or
+// that does not fit the state, ends its link; a document's trouble never does. Rules: IN-1, LK-1.
+
+import { decodeFrame, scopeText, type ErrorCode, type Message, type MessageOf, type Scope } from '@syncline/protocol'
+import type { Channel } from './channel.ts'
+import type { CoreContext } from './core-context.ts'
+import type { Effect, LinkId } from './effects.ts'
+import { closesFor, goLive, judgeHello, openScope, receiveOpen, receiveShut, sayHello } from './link-keeper.ts'
+import { LinkSession, type LinkOptions } from './link-session.ts'
+import type { PresenceHub } from './presence-hub.ts'
+import { advanceCursor, receiveAbsent, receiveAdvance, receiveDiff, receiveEntries, receiveOffer, receiveRefused, receiveStart } from './receiver.ts'
+import { finishRound, receiveRecon, sendWants, startRound } from './reconciler.ts'
+import { pump, receiveAck, receiveAsk, receiveWant, serveOwed } from './server.ts'
+import type { Verifier } from './verifier.ts'
+
+const DEFERRED_FRAMES_MAX = 16
+/** Kinds that a failed store cannot take. */
+const WRITING = new Set<Message['kind']>(['entries', 'diff', 'offer'])
+
+export interface DeskParts {
+  readonly presence: PresenceHub
+  readonly verifier: Verifier
+  /** Handles "doc-quarantined"; throws anything else on. */
+  damaged(error: unknown): void
+}
+
+export class LinkDesk {
+  readonly #context: CoreContext
+  readonly #parts: DeskParts
+  #interests: Scope[]
+  #ending: { readonly link: LinkSession; readonly code: ErrorCode; readonly reason: string }[] = []
+
+  constructor(context: CoreContext, parts: DeskParts) {
+    this.#context = context
+    this.#parts = parts
+    this.#interests = [...(context.options.interests ?? [{ kind: 'space' }])]
+  }
+
+  opened(id: LinkId, how: LinkOptions): void {
+    const link = new LinkSession(id, how, this.#context.nowMs)
+    this.#context.links.set(id, link)
+    if (how.dialled) sayHello(this.#context, link)
+  }
+
+  closed(id: LinkId): void {
+    const link = this.#context.links.get(id)
+    if (link === undefined) return
+    link.advance('ended')
+    this.#forget(link, 'lost')
+  }
+
+  #forget(link: LinkSession, code: ErrorCode | 'lost'): void {
+    this.#context.links.delete(link.id)
+    this.#parts.presence.linkEnded(link)
+    this.#context.event({ type: 'link-ended', link: link.id, peer: link.hello?.replicaId ?? null, code })
+  }
+
+  end(link: LinkSession, code: ErrorCode, reason: string): void {
+    if (link.state === 'closed') return
+    link.send({ kind: 'error', code, reason: reason.slice(0, 200) })
+    link.advance('ended')
+    this.#ending.push({ link, code, reason })
+    this.#forget(link, code)
+  }
+
+  endAll(code: ErrorCode, reason: string): void {
+    for (const link of [...this.#context.links.values()]) this.end(link, code, reason)
+  }
+
+  subscribe(scope: Scope): void {
+    if (this.#interests.some((interest) => scopeText(interest) === scopeText(scope))) return
+    this.#interests.push(scope)
+    for (const link of this.#context.links.values()) if (link.live) openScope(this.#context, link, scope)
+  }
+
+  unsubscribe(scope: Scope): void {
+    const text = scopeText(scope)
+    this.#interests = this.#interests.filter((interest) => scopeText(interest) !== text)
+    for (const link of this.#context.links.values()) {
+      const channel = link.channels.get(text)
+      if (channel === undefined) continue
+      link.send({ kind: 'shut', channel: channel.number })
+      receiveShut(link, channel)
+    }
+  }
+
+  received(id: LinkId, bytes: Uint8Array): void {
+    const link = this.#context.links.get(id)
+    if (link === undefined) return
+    link.heardAtMs = this.#context.nowMs
+    if (link.state === 'contending') {
+      if (link.deferred.length >= DEFERRED_FRAMES_MAX) return this.end(link, 'message-unexpected', 'too many frames while another link is checked')
+      link.deferred.push(bytes.slice())
+      return
+    }
+    const frame = decodeFrame(bytes)
+    if (!frame.ok) return this.end(link, frame.code, frame.reason)
+    this.#messages(link, frame.messages)
+  }
+
+  #messages(link: LinkSession, messages: readonly Message[]): void {
+    for (let index = 0; index < messages.length; index++) {
+      const message = messages[index]!
+      if (link.state === 'greeting') this.#hello(link, message, messages.slice(index + 1))
+      else if (!link.advance('message') || message.kind === 'hello') this.end(link, 'hello-expected', 'HELLO came twice')
+      else this.#handle(link, message)
+      if (!link.live) return
+    }
+  }
+
+  #hello(link: LinkSession, message: Message, rest: readonly Message[]): void {
+    if (message.kind === 'error') return this.end(link, closesFor(message.code), message.reason)
+    if (message.kind !== 'hello') return this.end(link, 'hello-expected', `${message.kind} came before HELLO`)
+    const judged = judgeHello(this.#context, link, message)
+    link.hello = message
+    if (judged === 'contend') return this.#contend(link, rest)
+    if (judged !== null) return this.end(link, judged, `HELLO of ${message.replicaId} in space ${message.space}`)
+    link.advance('hello')
+    goLive(this.#context, link, this.#interests)
+  }
+
+  #contend(link: LinkSession, rest: readonly Message[]): void {
+    const { links, nowMs } = this.#context
+    const older = [...links.values()].find((other) => other !== link && other.hello?.replicaId === link.hello!.replicaId)!
+    link.advance('hello-contended')
+    link.contest = { older: older.id, sinceMs: nowMs }
+    link.waiting = rest
+    older.pingedAtMs = nowMs
+    older.send({ kind: 'ping', token: Math.floor(nowMs) })
+  }
+
+  /** The older link answered: the new one goes. It did not in time, or is gone: the new one takes its place. */
+  decideContest(link: LinkSession): void {
+    const { contest } = link
+    if (contest === null) return
+    const older = this.#context.links.get(contest.older)
+    const { nowMs } = this.#context
+    if (older !== undefined && older.heardAtMs > contest.sinceMs) return this.end(link, 'duplicate-replica', `replica ${link.hello!.replicaId} is linked already and alive`)
+    if (older !== undefined && nowMs - contest.sinceMs <= this.#context.limits.takeoverPingMs) return
+    if (older !== undefined) this.end(older, 'link-silent', 'a newer link to the same replica came and this one did not answer')
+    link.contest = null
+    link.advance('contest-won')
+    goLive(this.#context, link, this.#interests)
+    this.#messages(link, link.waiting)
+    link.waiting = []
+    for (const frame of link.deferred.splice(0)) this.received(link.id, frame)
+  }
+
+  #handle(link: LinkSession, message: Message): void {
+    if (this.#context.commits.failure !== null && WRITING.has(message.kind)) return this.end(link, 'storage-failed', this.#context.commits.failure.code)
+    this.guard(() => {
+      if (!this.#dispatch(link, message)) this.end(link, 'message-unexpected', `${message.kind} does not fit here`)
+    })
+  }
+
+  /** False: the peer broke the protocol. */
+  #dispatch(link: LinkSession, message: Message): boolean {
+    const context = this.#context
+    const { presence, verifier } = this.#parts
+    switch (message.kind) {
+      case 'hello':
+        return false
+      case 'open':
+        return this.#open(link, message)
+      case 'refused':
+        return receiveRefused(context, link, message)
+      case 'presence': {
+        const name = link.resolveDoc(message.doc)
+        return name !== null && presence.fromLink(link, name, message.bytes)
+      }
+      case 'verify':
+        return verifier.receiveVerify(link, message)
+      case 'verified':
+        return verifier.receiveVerified(link, message)
+      case 'compare':
+        return verifier.receiveCompare(link, message)
+      case 'state':
+        return verifier.receiveState(link, message)
+      case 'ping':
+        link.send({ kind: 'pong', token: message.token })
+        return true
+      case 'pong':
+        return true
+      case 'error':
+        this.end(link, closesFor(message.code), `the peer says: ${message.reason}`)
+        return true
+      default: {
+        const channel = link.byPeerNumber.get(message.channel)
+        // A channel that was shut on either side may still be named by messages that were under way.
+        return channel === undefined ? link.shutNumbers.has(message.channel) : this.#onChannel(link, channel, message)
+      }
+    }
+  }
+
+  #open(link: LinkSession, message: MessageOf<'open'>): boolean {
+    if (!receiveOpen(this.#context, link, this.#interests, message)) return false
+    const channel = link.byPeerNumber.get(message.channel)
+    if (channel !== undefined) this.#parts.presence.introduce(link, channel)
+    return true
+  }
+
+  #onChannel(link: LinkSession, channel: Channel, message: Extract<Message, { channel: number }>): boolean {
+    const context = this.#context
+    switch (message.kind) {
+      case 'start':
+        return receiveStart(context, link, channel, message)
+      case 'entries':
+        return receiveEntries(context, link, channel, message)
+      case 'advance':
+        return receiveAdvance(context, link, channel, message)
+      case 'ack':
+        return receiveAck(context, link, channel, message)
+      case 'recon':
+        return receiveRecon(context, link, channel, message)
+      case 'want':
+        return receiveWant(context, link, channel, message)
+      case 'ask':
+        return receiveAsk(context, link, channel, message)
+      case 'absent':
+        return receiveAbsent(context, channel, message)
+      case 'diff':
+        return receiveDiff(context, link, channel, message)
+      case 'offer':
+        return receiveOffer(context, link, channel, message)
+      case 'shut':
+        receiveShut(link, channel)
+        return true
+      default:
+        return false
+    }
+  }
+
+  /** Runs what may meet a damaged document. */
+  guard(run: () => void): void {
+    try {
+      run()
+    } catch (error) {
+      this.#parts.damaged(error)
+    }
+  }
+
+  /** What the links' state asks for: rounds, wants, diffs, the pump, cursors. True when a budget was reached and there is more to do. */
+  work(): boolean {
+    let more = false
+    for (const link of [...this.#context.links.values()]) {
+      if (!link.live) continue
+      this.guard(() => {
+        for (const channel of link.channels.values()) more = this.#workChannel(link, channel) || more
+      })
+    }
+    return more
+  }
+
+  #workChannel(link: LinkSession, channel: Channel): boolean {
+    const context = this.#context
+    if (channel.serve !== 'serving') return false
+    startRound(context, link, channel)
+    sendWants(context, link, channel)
+    finishRound(context, channel)
+    advanceCursor(context, link, channel)
+    this.#noteSynced(link, channel)
+    const owed = serveOwed(context, link, channel)
+    const rows = pump(context, link, channel)
+    return (owed || rows) && link.buffered() === 0
+  }
+
+  /** A full exchange since the link came up: told once, when all of it is committed. */
+  #noteSynced(link: LinkSession, channel: Channel): void {
+    if (channel.synced || !channel.settled || channel.position < channel.peerOpen!.head) return
+    channel.synced = true
+    const event = { type: 'synced', link: link.id, peer: link.hello!.replicaId, scope: channel.text } as const
+    this.#context.commits.afterAll(() => this.#context.event(event))
+  }
+
+  /** After a sweep: whoever had everything before it has no use for the markers. */
+  skipMarkers(headBefore: number): void {
+    for (const link of this.#context.links.values()) {
+      for (const channel of link.channels.values()) if (channel.serve === 'serving' && channel.sent === headBefore) channel.sent = this.#context.commits.head
+    }
+  }
+
+  takeFrames(effects: Effect[]): void {
+    for (const link of this.#context.links.values()) for (const bytes of link.takeFrames()) effects.push({ kind: 'send', link: link.id, bytes })
+    for (const { link, code, reason } of this.#ending.splice(0)) {
+      for (const bytes of link.takeFrames()) effects.push({ kind: 'send', link: link.id, bytes })
+      effects.push({ kind: 'close', link: link.id, code, reason })
+    }
+  }
+}
+

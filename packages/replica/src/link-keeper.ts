@@ -1,0 +1,138 @@
+// The life of links: HELLO, versions, who may stay when two links lead to one replica, opening scopes, pings and silence. Decides per link; the messages of a live
+// link go to receiver.ts and server.ts. Rules: LK-1 to LK-4, IN-1; DESIGN.md 3 (identity, duplicate and double links).
+
+import {
+  errorTable,
+  highestShared,
+  LIMITS,
+  parseScope,
+  PROTOCOL_VERSION,
+  scopeIntersection,
+  scopeRange,
+  scopeText,
+  type ErrorCode,
+  type MessageOf,
+  type Scope,
+} from '@syncline/protocol'
+import { Channel } from './channel.ts'
+import { channelSummary } from './channel-root.ts'
+import type { CoreContext } from './core-context.ts'
+import type { LinkSession } from './link-session.ts'
+import { startServing } from './server.ts'
+
+const FEATURE_DEFLATE = 1
+
+export function sayHello(context: CoreContext, link: LinkSession): void {
+  const { options, commits, limits } = context
+  link.send({
+    kind: 'hello',
+    versionMin: PROTOCOL_VERSION,
+    versionMax: PROTOCOL_VERSION,
+    features: options.compression === undefined ? 0 : FEATURE_DEFLATE,
+    space: options.space,
+    replicaId: options.replicaId,
+    nonce: commits.nonce,
+    role: options.role,
+    durability: options.durability,
+    window: limits.windowBytes,
+    auth: new Uint8Array(0),
+  })
+}
+
+/** What to do with a HELLO: a code ends the link, 'contend' waits for the older link, null accepts. */
+export function judgeHello(context: CoreContext, link: LinkSession, hello: MessageOf<'hello'>): ErrorCode | 'contend' | null {
+  const { options } = context
+  if (highestShared(hello, { versionMin: PROTOCOL_VERSION, versionMax: PROTOCOL_VERSION }) === null) return 'protocol-mismatch'
+  if (hello.space !== options.space) return 'space-unknown'
+  if (hello.replicaId === options.replicaId) return 'self-link'
+  const older = [...context.links.values()].find((other) => other !== link && other.hello?.replicaId === hello.replicaId && other.state !== 'closed')
+  if (older === undefined) return null
+  if (older.state === 'contending') return 'duplicate-replica'
+  if (older.peerNonce !== hello.nonce) return 'contend'
+  return judgeDouble(context, link, older, hello)
+}
+
+/** Two links to the same running replica. Dialled from both ends: the one dialled by the lower id stays. Dialled twice from one end: the newer replaces. */
+function judgeDouble(context: CoreContext, link: LinkSession, older: LinkSession, hello: MessageOf<'hello'>): ErrorCode | null {
+  const lowerIsMe = context.options.replicaId < hello.replicaId
+  const newStays = link.dialled === older.dialled || link.dialled === lowerIsMe
+  if (!newStays) return 'link-replaced'
+  context.endLink(older, 'link-replaced', 'a newer link to the same replica took over')
+  return null
+}
+
+/** HELLO accepted: answer it when the peer dialled, then open the scopes that this replica subscribes to. */
+export function goLive(context: CoreContext, link: LinkSession, interests: readonly Scope[]): void {
+  const hello = link.hello!
+  link.peerNonce = hello.nonce
+  if (!link.dialled) sayHello(context, link)
+  context.event({ type: 'link-live', link: link.id, peer: hello.replicaId, role: hello.role, durability: hello.durability })
+  if (link.dialled) for (const scope of interests) openScope(context, link, scope)
+}
+
+/** Opens a scope from this side; it becomes a channel when the peer opens it too. */
+export function openScope(context: CoreContext, link: LinkSession, scope: Scope): Channel {
+  const text = scopeText(scope)
+  const existing = link.channels.get(text)
+  if (existing !== undefined) return existing
+  const channel = new Channel(scope, scopeRange(context.options.space, scope), link.nextChannelNumber(), context.nowMs)
+  link.channels.set(text, channel)
+  const stored = context.reader.cursor(link.hello!.replicaId, text)
+  if (stored !== undefined) {
+    channel.cursorSeq = stored.seq
+    channel.cursorNonce = stored.nonce
+    channel.openedCursorSeq = stored.seq
+  }
+  const { root, documents } = channelSummary(context, link, channel)
+  channel.rootSent = root
+  const cursor = stored === undefined ? null : { nonce: stored.nonce, seq: stored.seq }
+  link.send({ kind: 'open', channel: channel.number, scope: text, root, documents, head: context.commits.head, cursor })
+  return channel
+}
+
+/** The peer opens a scope: it pairs with mine, or I open what both of us subscribe to. */
+export function receiveOpen(context: CoreContext, link: LinkSession, interests: readonly Scope[], message: MessageOf<'open'>): boolean {
+  const scope = parseScope(message.scope)
+  if (scope === null || link.byPeerNumber.size >= LIMITS.scopesPerLinkMax || link.byPeerNumber.has(message.channel)) return false
+  for (const interest of interests) {
+    const shared = scopeIntersection(interest, scope)
+    if (shared !== null) openScope(context, link, shared)
+  }
+  const channel = link.channels.get(message.scope)
+  if (channel === undefined) return true
+  if (channel.peerOpen !== null) return false
+  link.byPeerNumber.set(message.channel, channel)
+  channel.peerOpen = message
+  channel.peerRoot = message.root
+  startServing(context, link, channel)
+  return true
+}
+
+export function receiveShut(link: LinkSession, channel: Channel): void {
+  link.channels.delete(channel.text)
+  for (const [number, other] of link.byPeerNumber) {
+    if (other !== channel) continue
+    link.byPeerNumber.delete(number)
+    link.shutNumbers.add(number)
+  }
+}
+
+/** Deadlines, pings and contests of one link. */
+export function tendLink(context: CoreContext, link: LinkSession): void {
+  const { nowMs } = context
+  if (link.state === 'greeting' && nowMs - link.openedAtMs > LIMITS.helloDeadlineMs) return context.endLink(link, 'hello-timeout', `no HELLO in ${LIMITS.helloDeadlineMs} ms`)
+  if (nowMs - link.heardAtMs > LIMITS.silentCloseMs) return context.endLink(link, 'link-silent', `nothing heard for ${LIMITS.silentCloseMs} ms`)
+  const silentMs = nowMs - Math.max(link.heardAtMs, link.pingedAtMs)
+  if (link.live && silentMs > LIMITS.pingAfterMs) ping(link, nowMs)
+  if (link.contest !== null) context.decideContest(link)
+}
+
+export function ping(link: LinkSession, nowMs: number): void {
+  link.pingedAtMs = nowMs
+  link.send({ kind: 'ping', token: Math.floor(nowMs) })
+}
+
+/** The close code and words of an ERROR from the peer. */
+export function closesFor(code: string): ErrorCode {
+  return code in errorTable ? (code as ErrorCode) : 'message-unexpected'
+}

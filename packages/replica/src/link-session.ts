@@ -1,0 +1,168 @@
+// What is known of one link: its state, the peer's HELLO, both directions' aliases, its channels, and the messages that the next flush sends as one
+// frame. Holds data and the alias rules; link-keeper.ts decides its life, receiver.ts and server.ts what the messages mean. Rules: IN-1, RS-1.
+
+import {
+  encodeFrame,
+  encodeMessage,
+  LIMITS,
+  linkTable,
+  step,
+  type DocId,
+  type DocKey,
+  type DocRef,
+  type EpochNonce,
+  type LinkEvent,
+  type LinkState,
+  type Message,
+  type MessageOf,
+  type OriginRef,
+  type ScopeText,
+} from '@syncline/protocol'
+import type { Channel } from './channel.ts'
+import type { Access, LinkId } from './effects.ts'
+
+export interface LinkOptions {
+  readonly dialled: boolean
+  readonly access?: Access
+  /** Bytes the socket has accepted and not sent yet. */
+  readonly buffered?: () => number
+}
+
+const FRAME_OVERHEAD_BYTES = 64
+const FULL_ACCESS: Access = { read: () => true, write: () => true }
+
+export class LinkSession {
+  readonly id: LinkId
+  readonly dialled: boolean
+  readonly access: Access
+  readonly buffered: () => number
+  readonly openedAtMs: number
+  state: LinkState = 'greeting'
+  hello: MessageOf<'hello'> | null = null
+  /** The peer's current epoch: from HELLO, then from its ADVANCEs. */
+  peerNonce: EpochNonce | null = null
+  heardAtMs: number
+  pingedAtMs = 0
+  /** While contending: the older link that is being pinged, and the frames that wait. */
+  contest: { readonly older: LinkId; readonly sinceMs: number } | null = null
+  deferred: Uint8Array[] = []
+  waiting: readonly Message[] = []
+  verifiedAtMs = 0
+  /** Where the rotation of content verification stands. */
+  verifyAfter: DocKey | null = null
+  documentsReceived = 0
+  bytesReceived = 0
+  readonly channels = new Map<ScopeText, Channel>()
+  readonly byPeerNumber = new Map<number, Channel>()
+  /** The peer's numbers of channels that either side has shut. */
+  readonly shutNumbers = new Set<number>()
+  readonly diffParts = new Map<string, { bytes: Uint8Array[]; size: number }>()
+  #nextChannel = 0
+  #nextRound = 1
+  #out: Uint8Array[] = []
+  #outBytes = 0
+  readonly #docsIn = new Map<number, DocId>()
+  readonly #docsOut = new Map<DocKey, number>()
+  readonly #keyOfAlias: DocKey[] = []
+  #nextDocAlias = 0
+  readonly #originsIn = new Map<number, EpochNonce>()
+  readonly #originsOut = new Map<EpochNonce, number>()
+
+  constructor(id: LinkId, options: LinkOptions, nowMs: number) {
+    this.id = id
+    this.dialled = options.dialled
+    this.access = options.access ?? FULL_ACCESS
+    this.buffered = options.buffered ?? (() => 0)
+    this.openedAtMs = nowMs
+    this.heardAtMs = nowMs
+  }
+
+  get live(): boolean {
+    return this.state === 'live'
+  }
+
+  /** False when the event does not fit the state: the peer's fault. */
+  advance(event: LinkEvent): boolean {
+    const next = step<LinkState, LinkEvent>(linkTable, this.state, event)
+    if (next === 'refuse') return false
+    this.state = next
+    return true
+  }
+
+  nextChannelNumber(): number {
+    return this.#nextChannel++
+  }
+
+  nextRound(): number {
+    return this.#nextRound++
+  }
+
+  send(message: Message): void {
+    if (this.state === 'closed') return
+    const bytes = encodeMessage(message)
+    this.#out.push(bytes)
+    this.#outBytes += bytes.length
+  }
+
+  /** Bytes waiting here and in the socket: what the pump and the diff server look at before they produce more. */
+  queuedBytes(): number {
+    return this.#outBytes + this.buffered()
+  }
+
+  /** Everything said since the last call, as few frames as the frame limit allows. */
+  takeFrames(): Uint8Array[] {
+    const frames: Uint8Array[] = []
+    let group: Uint8Array[] = []
+    let size = 0
+    for (const message of this.#out) {
+      if (group.length > 0 && (size + message.length > LIMITS.nativeFrameBytesMax - FRAME_OVERHEAD_BYTES || group.length >= LIMITS.messagesPerFrameMax)) {
+        frames.push(encodeFrame(group))
+        group = []
+        size = 0
+      }
+      group.push(message)
+      size += message.length
+    }
+    if (group.length > 0) frames.push(encodeFrame(group))
+    this.#out = []
+    this.#outBytes = 0
+    return frames
+  }
+
+  /** Alias of a document in this direction; its first use carries the name. Old numbers are given anew above the bound. */
+  docRef(key: DocKey, doc: DocId, docEpoch: number): DocRef {
+    const known = this.#docsOut.get(key)
+    if (known !== undefined) return { alias: known, fresh: null }
+    const alias = this.#nextDocAlias
+    this.#nextDocAlias = (alias + 1) % LIMITS.aliasesPerLinkMax
+    const previous = this.#keyOfAlias[alias]
+    if (previous !== undefined) this.#docsOut.delete(previous)
+    this.#keyOfAlias[alias] = key
+    this.#docsOut.set(key, alias)
+    return { alias, fresh: { doc, epoch: docEpoch } }
+  }
+
+  /** Null when the alias was never introduced. */
+  resolveDoc(ref: DocRef): DocId | null {
+    if (ref.fresh === null) return this.#docsIn.get(ref.alias) ?? null
+    if (ref.alias >= LIMITS.aliasesPerLinkMax) return null
+    this.#docsIn.set(ref.alias, ref.fresh.doc)
+    return ref.fresh.doc
+  }
+
+  originRef(origin: EpochNonce): OriginRef {
+    const known = this.#originsOut.get(origin)
+    if (known !== undefined) return { alias: known, fresh: null }
+    if (this.#originsOut.size >= LIMITS.aliasesPerLinkMax) this.#originsOut.clear()
+    const alias = this.#originsOut.size
+    this.#originsOut.set(origin, alias)
+    return { alias, fresh: origin }
+  }
+
+  resolveOrigin(ref: OriginRef): EpochNonce | null {
+    if (ref.fresh === null) return this.#originsIn.get(ref.alias) ?? null
+    if (ref.alias >= LIMITS.aliasesPerLinkMax) return null
+    this.#originsIn.set(ref.alias, ref.fresh)
+    return ref.fresh
+  }
+}

@@ -1,0 +1,185 @@
+// The receive side of a channel: the peer's START, entries, offers, diffs and refusals. Everything is admitted through the gate; the cursor follows
+// only what is committed, and only while nothing is outstanding. Decides on messages; reads documents and the channel. Rules: CV-1, RF-1, I3, I5, I7; holes H1, H2.
+
+import { docKeyOf, LIMITS, rangeHolds, type DocId, type DocKey, type MessageOf } from '@syncline/protocol'
+import { admitFramed, isKnown, type Admitted } from './admission.ts'
+import type { Channel } from './channel.ts'
+import type { Provenance } from './commit-batch.ts'
+import type { CoreContext } from './core-context.ts'
+import type { DocState } from './documents.ts'
+import type { LinkSession } from './link-session.ts'
+import { refusal } from './refusals.ts'
+
+/** False: the peer broke the protocol. */
+export type Handled = boolean
+
+export function receiveStart(context: CoreContext, link: LinkSession, channel: Channel, message: MessageOf<'start'>): Handled {
+  if (!channel.advanceReceive(`start-${message.mode}`)) return false
+  if (message.mode === 'stream' && message.seq !== channel.openedCursorSeq) return false
+  channel.peerNonce = message.nonce
+  link.peerNonce = message.nonce
+  if (message.mode !== 'reconcile') channel.position = message.seq
+  if (message.mode === 'equal') channel.entriesSinceCursor = true
+  return true
+}
+
+export function receiveEntries(context: CoreContext, link: LinkSession, channel: Channel, message: MessageOf<'entries'>): Handled {
+  if (!channel.advanceReceive('entries') || message.toSeq < channel.position) return false
+  for (const row of message.rows) {
+    const name = link.resolveDoc(row.doc)
+    const origin = link.resolveOrigin(row.origin)
+    if (name === null || origin === null) return false
+    const key = context.documents.keyOf(name)
+    if (!rangeHolds(channel.range, key)) return false
+    const doc = context.documents.get(name, context.nowMs)
+    const result = admitFromPeer(context, link, channel, doc, row.bytes, { source: 0, link: link.id, origin, n: row.n }, message.toSeq)
+    if (result.kind === 'missing') wantAgain(context, link, channel, key)
+  }
+  channel.position = message.toSeq
+  channel.entriesSinceCursor = true
+  return true
+}
+
+/** A missing dependency: the document is asked for, once per link when this replica refuses part of it. */
+function wantAgain(context: CoreContext, link: LinkSession, channel: Channel, key: DocKey): void {
+  if (context.refusals.has(link.hello!.replicaId, key, 'in')) {
+    if (channel.retried.has(key)) return
+    channel.retried.add(key)
+  }
+  channel.differs(key)
+}
+
+export function receiveAdvance(context: CoreContext, link: LinkSession, channel: Channel, message: MessageOf<'advance'>): Handled {
+  if (!channel.advanceReceive('entries') || message.toSeq < channel.position) return false
+  channel.position = message.toSeq
+  if (message.nonce !== null) {
+    channel.peerNonce = message.nonce
+    link.peerNonce = message.nonce
+  }
+  if (message.root !== null) channel.peerRoot = message.root
+  return true
+}
+
+export function receiveOffer(context: CoreContext, link: LinkSession, channel: Channel, message: MessageOf<'offer'>): Handled {
+  const name = link.resolveDoc(message.doc)
+  if (name === null || !channel.advanceReceive('entries') || message.toSeq < channel.position) return false
+  const key = context.documents.keyOf(name)
+  if (!rangeHolds(channel.range, key)) return false
+  channel.position = message.toSeq
+  channel.entriesSinceCursor = true
+  if (context.documents.digestOf(key) !== message.digest) {
+    context.documents.get(name, context.nowMs)
+    wantAgain(context, link, channel, key)
+  }
+  return true
+}
+
+export function receiveDiff(context: CoreContext, link: LinkSession, channel: Channel, message: MessageOf<'diff'>): Handled {
+  const name = link.resolveDoc(message.doc)
+  if (name === null || channel.receive === 'opening') return false
+  const key = docKeyOf(context.options.space, name)
+  if (!rangeHolds(channel.range, key)) return false
+  const bytes = collectPart(link, `${channel.number}/${key}`, message)
+  if (bytes === null) return false
+  if (bytes === 'more') return true
+  const framed = message.encoding === 'deflate' ? (context.options.compression?.inflate(bytes, LIMITS.updateBytesMax) ?? null) : bytes
+  if (framed === null) return false
+  link.documentsReceived++
+  link.bytesReceived += bytes.length
+  const doc = context.documents.get(name, context.nowMs)
+  const { commits } = context
+  const from: Provenance = { source: 0, link: link.id, origin: commits.origin, n: commits.n }
+  const result = admitFromPeer(context, link, channel, doc, framed, from, channel.position)
+  if (doc.quarantined && result.kind === 'new') commits.pending.healed.add(key)
+  channel.diffed(key)
+  channel.activeAtMs = context.nowMs
+  return true
+}
+
+/** Chunks of one DIFF arrive in order; 'more' until the last. Null when they do not, or grow beyond the bound. */
+export function collectPart(link: LinkSession, id: string, message: { readonly part: number; readonly last: boolean; readonly bytes: Uint8Array }): Uint8Array | 'more' | null {
+  if (message.part === 0 && message.last) return link.diffParts.has(id) ? null : message.bytes
+  const parts = message.part === 0 ? { bytes: [], size: 0 } : link.diffParts.get(id)
+  if (parts === undefined || parts.bytes.length !== message.part) return null
+  parts.bytes.push(message.bytes.slice())
+  parts.size += message.bytes.length
+  if (parts.size > LIMITS.updateBytesMax) return null
+  link.diffParts.set(id, parts)
+  if (!message.last) return 'more'
+  link.diffParts.delete(id)
+  const whole = new Uint8Array(parts.size)
+  let at = 0
+  for (const part of parts.bytes) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
+
+export function receiveAbsent(context: CoreContext, channel: Channel, message: MessageOf<'absent'>): Handled {
+  for (const key8 of message.keys) channel.absent(key8)
+  channel.activeAtMs = context.nowMs
+  return channel.receive !== 'opening'
+}
+
+/** Admits what a peer sent of one document; a refusal is told, recorded with the cursor, and passed over. */
+function admitFromPeer(context: CoreContext, link: LinkSession, channel: Channel, doc: DocState, framed: Uint8Array, from: Provenance, seq: number): Admitted {
+  const result = link.access.write(doc.name) ? admitFramed(context.admission, doc, framed, from) : admitReadOnly(doc, framed)
+  const peer = link.hello!.replicaId
+  const batch = context.commits.pending
+  if (result.kind === 'refused') {
+    batch.links.add(link.id)
+    if (context.refusals.add(refusal(peer, doc.key, 'in', result.code, result.retryable, doc.digest), batch)) {
+      context.event({ type: 'rejected', doc: doc.name, peer, direction: 'in', code: result.code, reason: result.reason })
+    }
+    sendRefused(link, channel, doc, seq, result.code, result.retryable, result.reason)
+  } else if (result.kind === 'new' && context.refusals.lift(peer, doc.key, 'in', batch)) {
+    context.event({ type: 'accepted-again', doc: doc.name, peer, direction: 'in' })
+    sendRefused(link, channel, doc, seq, '', true, '')
+  }
+  return result
+}
+
+/** From an identity that may not write: what is known already passes (also deletes that Yjs derived there), all else is refused. */
+function admitReadOnly(doc: DocState, framed: Uint8Array): Admitted {
+  return isKnown(doc, framed) ? { kind: 'known' } : { kind: 'refused', code: 'read-only', reason: 'this identity may not write here', retryable: true }
+}
+
+function sendRefused(link: LinkSession, channel: Channel, doc: DocState, seq: number, code: string, retryable: boolean, reason: string): void {
+  link.send({ kind: 'refused', channel: channel.number, doc: link.docRef(doc.key, doc.name, doc.docEpoch), seq, code, retryable, reason })
+}
+
+/** The peer refuses one of my documents (or, with an empty code, takes it again). */
+export function receiveRefused(context: CoreContext, link: LinkSession, message: MessageOf<'refused'>): Handled {
+  const name: DocId | null = link.resolveDoc(message.doc)
+  if (name === null) return false
+  const key = context.documents.keyOf(name)
+  const peer = link.hello!.replicaId
+  const batch = context.commits.pending
+  if (message.code === '') {
+    if (context.refusals.lift(peer, key, 'out', batch)) context.event({ type: 'accepted-again', doc: name, peer, direction: 'out' })
+    return true
+  }
+  const digest = context.documents.digestOf(key)
+  if (digest === null) return true
+  if (context.refusals.add(refusal(peer, key, 'out', message.code, message.retryable, digest), batch)) {
+    context.event({ type: 'rejected', doc: name, peer, direction: 'out', code: message.code, reason: message.reason })
+  }
+  return true
+}
+
+/** When everything up to `position` is processed and nothing is outstanding, the cursor joins the pending batch; the ack leaves after its commit. */
+export function advanceCursor(context: CoreContext, link: LinkSession, channel: Channel): void {
+  if (!channel.settled || channel.peerNonce === null || !link.live) return
+  if (channel.position === channel.cursorSeq && channel.peerNonce === channel.cursorNonce) return
+  const batch = context.commits.pending
+  const peer = link.hello!.replicaId
+  const seq = channel.position
+  batch.cursors.set(`${peer}${channel.text}`, { peer, scope: channel.text, nonce: channel.peerNonce, seq })
+  batch.links.add(link.id)
+  batch.urgent ||= channel.entriesSinceCursor
+  channel.entriesSinceCursor = false
+  channel.cursorSeq = seq
+  channel.cursorNonce = channel.peerNonce
+  batch.onCommitted.push(() => link.send({ kind: 'ack', channel: channel.number, seq }))
+}

@@ -1,0 +1,57 @@
+// The newest committed rows in memory, so that live fan-out reads nothing from disk. A bounded window that ends at the head; what is older is read
+// from the store. Also remembers by which link a row came, for as long as it is here (H3: echo suppression never outlives a link).
+
+import type { LogRow } from '@syncline/store'
+import type { LinkId } from './effects.ts'
+
+export interface RecentRow extends LogRow {
+  readonly link: LinkId
+}
+
+export class RecentRows {
+  readonly #bytesMax: number
+  #rows: RecentRow[] = []
+  #start = 0
+  #bytes = 0
+  /** Every row with seq > floor that exists is here. */
+  #floor: number
+
+  constructor(head: number, bytesMax: number) {
+    this.#floor = head
+    this.#bytesMax = bytesMax
+  }
+
+  push(row: RecentRow): void {
+    this.#rows.push(row)
+    this.#bytes += row.data.length + 100
+    while (this.#bytes > this.#bytesMax && this.#start < this.#rows.length) {
+      const oldest = this.#rows[this.#start++]!
+      this.#bytes -= oldest.data.length + 100
+      this.#floor = oldest.seq
+    }
+    if (this.#start > 1024 && this.#start * 2 > this.#rows.length) {
+      this.#rows = this.#rows.slice(this.#start)
+      this.#start = 0
+    }
+  }
+
+  covers(after: number): boolean {
+    return after >= this.#floor
+  }
+
+  /** Index of the first row with seq > after, for at(). Requires covers(after). */
+  indexAfter(after: number): number {
+    let low = this.#start
+    let high = this.#rows.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#rows[middle]!.seq > after) high = middle
+      else low = middle + 1
+    }
+    return low
+  }
+
+  at(index: number): RecentRow | undefined {
+    return this.#rows[index]
+  }
+}

@@ -1,0 +1,108 @@
+// Range reconciliation on a channel: who starts a round, what a round finds, and when it is over. Both directions share one round. The ranges themselves are pure
+// (protocol reconciliation.ts). Rules: CV-2, I7, I11; hole H1.
+
+import { answerRanges, firstRanges, LIMITS, startOf, type DocKey, type MessageOf, type ReconRange } from '@syncline/protocol'
+import type { Channel, Round } from './channel.ts'
+import type { CoreContext } from './core-context.ts'
+import type { LinkSession } from './link-session.ts'
+
+/** Starts a round when one is due and none runs. */
+export function startRound(context: CoreContext, link: LinkSession, channel: Channel): void {
+  if (channel.reconcileWhy === null || channel.round !== null || channel.serve !== 'serving') return
+  const why = channel.reconcileWhy
+  channel.reconcileWhy = null
+  context.tree.ensureBuilt()
+  const round = openRound(context, channel, link.nextRound(), true)
+  const ranges = firstRanges(context.tree, channel.range, channel.peerOpen!.documents)
+  sendRanges(link, channel, round, true, startOf(channel.range), ranges)
+  if (!ranges.some(wantsAnswer)) round.done = true
+  context.event({ type: 'reconcile', peer: link.hello!.replicaId, scope: channel.text, why })
+}
+
+function openRound(context: CoreContext, channel: Channel, number: number, mine: boolean): Round {
+  const { commits } = context
+  channel.round = { number, mine, peerSeq: null, seq: commits.head, nonce: commits.nonce, done: false, startedAtMs: context.nowMs }
+  channel.healedAtMs = context.nowMs
+  return channel.round
+}
+
+function sendRanges(link: LinkSession, channel: Channel, round: Round, first: boolean, from: string, ranges: readonly ReconRange[]): void {
+  link.send({ kind: 'recon', channel: channel.number, round: round.number, first, nonce: round.nonce, seq: round.seq, from, ranges })
+}
+
+function wantsAnswer(range: ReconRange): boolean {
+  return range.kind === 'fingerprint' || range.kind === 'items'
+}
+
+export function receiveRecon(context: CoreContext, link: LinkSession, channel: Channel, message: MessageOf<'recon'>): boolean {
+  if (channel.serve !== 'serving') return false
+  let round = channel.round
+  if (message.first) {
+    const crossing = round !== null && round.mine && !round.done
+    if (crossing && context.options.replicaId < link.hello!.replicaId) return true
+    channel.reconcileWhy = null
+    round = openRound(context, channel, message.round, false)
+  }
+  if (round === null || round.number !== message.round || round.done) return true
+  if (round.peerSeq === null) {
+    round.peerSeq = message.seq
+    channel.peerNonce = message.nonce
+  }
+  context.tree.ensureBuilt()
+  const answer = answerRanges(context.tree, channel.range, message.from, message.ranges)
+  if (answer === null) return false
+  for (const key of answer.want) if (!refusedHere(context, link, channel, key)) channel.differs(key)
+  for (const key8 of answer.ask) channel.askFor(key8)
+  channel.activeAtMs = context.nowMs
+  if (!message.ranges.some(wantsAnswer)) {
+    round.done = true
+    return true
+  }
+  sendRanges(link, channel, round, false, message.from, answer.ranges)
+  round.done = !answer.needsAnswer
+  return true
+}
+
+/** A refused document is asked for once per link: rights, limits or content may have changed. */
+function refusedHere(context: CoreContext, link: LinkSession, channel: Channel, key: DocKey): boolean {
+  if (!context.refusals.has(link.hello!.replicaId, key, 'in')) return false
+  if (channel.retried.has(key)) return true
+  channel.retried.add(key)
+  return false
+}
+
+/** WANT and ASK for what is queued, as slots allow. */
+export function sendWants(context: CoreContext, link: LinkSession, channel: Channel): void {
+  const max = Math.min(context.limits.wantsPerLinkMax, LIMITS.wantsPerLinkMax)
+  for (let key = channel.nextWanted(max); key !== null; key = channel.nextWanted(max)) {
+    const doc = context.documents.byKey(key, context.nowMs)
+    if (doc === undefined) {
+      channel.diffed(key)
+      channel.askFor(key.slice(0, 16))
+      continue
+    }
+    const known = doc.committed
+    link.send({
+      kind: 'want',
+      channel: channel.number,
+      doc: link.docRef(doc.key, doc.name, doc.docEpoch),
+      digest: doc.digest,
+      stateVector: known.stateVector(),
+      buckets: known.deleteBuckets(),
+    })
+  }
+  for (let keys = channel.nextAsked(max); keys.length > 0; keys = channel.nextAsked(max)) {
+    link.send({ kind: 'ask', channel: channel.number, keys })
+  }
+}
+
+/** A round whose ranges are resolved and whose documents have all arrived is over: the cursor may move again. */
+export function finishRound(context: CoreContext, channel: Channel): void {
+  const round = channel.round
+  if (round === null || !round.done || !channel.documentsSettled || channel.receive === 'starting') return
+  channel.round = null
+  if (round.peerSeq !== null) channel.position = Math.max(channel.position, round.peerSeq)
+  channel.advanceReceive('reconciled')
+  channel.entriesSinceCursor = true
+  channel.activeAtMs = context.nowMs
+}

@@ -1,0 +1,58 @@
+// Documents refused from a peer (in) or by a peer (out). A refused document leaves the root comparison with that peer, so that one bad document never
+// makes two healthy spaces look different; restarting a replica tries the retryable ones again. Rules: RF-1; DESIGN.md 4.
+
+import { ZERO_DIGEST, type Digest, type DocKey, type ReplicaId } from '@syncline/protocol'
+import type { RefusalRow, StoreReader } from '@syncline/store'
+import type { CommitBatch } from './commit-batch.ts'
+
+export type Direction = RefusalRow['direction']
+
+export class Refusals {
+  readonly #rows = new Map<string, RefusalRow>()
+
+  constructor(reader: StoreReader) {
+    // Limits and rights may have changed since the last run: what can be retried is forgotten, and one document diff decides anew.
+    for (const row of reader.refusals()) if (!(row.direction === 'in' && row.retryable)) this.#rows.set(keyOf(row.peer, row.doc, row.direction), row)
+  }
+
+  has(peer: ReplicaId, doc: DocKey, direction: Direction): boolean {
+    return this.#rows.has(keyOf(peer, doc, direction))
+  }
+
+  /** True when this is news. */
+  add(row: RefusalRow, batch: CommitBatch): boolean {
+    const key = keyOf(row.peer, row.doc, row.direction)
+    const news = this.#rows.get(key)?.code !== row.code
+    if (news) {
+      this.#rows.set(key, row)
+      batch.refusals.push(row)
+    }
+    return news
+  }
+
+  /** True when there was one. */
+  lift(peer: ReplicaId, doc: DocKey, direction: Direction, batch: CommitBatch): boolean {
+    const there = this.#rows.delete(keyOf(peer, doc, direction))
+    if (there) batch.refusalsDropped.push({ peer, doc, direction })
+    return there
+  }
+
+  /** Keys out of the root comparison with this peer. */
+  keysWith(peer: ReplicaId): Set<DocKey> {
+    const keys = new Set<DocKey>()
+    for (const row of this.#rows.values()) if (row.peer === peer) keys.add(row.doc)
+    return keys
+  }
+
+  all(): Iterable<RefusalRow> {
+    return this.#rows.values()
+  }
+}
+
+export function refusal(peer: ReplicaId, doc: DocKey, direction: Direction, code: string, retryable: boolean, digest: Digest = ZERO_DIGEST): RefusalRow {
+  return { peer, doc, direction, code, retryable, digest }
+}
+
+function keyOf(peer: ReplicaId, doc: DocKey, direction: Direction): string {
+  return `${direction}${peer}${doc}`
+}

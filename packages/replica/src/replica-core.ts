@@ -1,0 +1,383 @@
+// The engine: one object that takes what happens (frames, writes, commits, time) and answers what to do (effects.ts). No socket, timer, promise or clock inside. This file
+// orders the parts; each decides its own matter: admission.ts what enters, commit-queue.ts what is committed, link-keeper.ts who is linked, receiver.ts, server.ts and
+// reconciler.ts what a channel does, verifier.ts, presence-hub.ts and maintenance.ts the rest. Rules: DESIGN.md 3 and 4; I1 to I9.
+
+import { DocumentTree, encodeDeletes, newDeletes, SynclineError, walkUpdate, ZERO_DIGEST, type Cursor, type Digest, type DocId, type DocKey, type ErrorCode, type EpochNonce, type Scope, type ScopeText } from '@syncline/protocol'
+
+import type { StoreReader, SweepResult } from '@syncline/store'
+import { admit, type AdmissionContext } from './admission.ts'
+import { LOCAL, type BatchWrite } from './commit-batch.ts'
+import { CommitQueue } from './commit-queue.ts'
+import type { CoreContext } from './core-context.ts'
+import { DEFAULT_CORE_LIMITS, type CoreOptions } from './core-options.ts'
+import { oneUpdate } from './document-diff.ts'
+import { DocumentTable, type DocState } from './documents.ts'
+import type { Effect, LinkId, SourceId, Ticket } from './effects.ts'
+import { HeldUpdates } from './held-updates.ts'
+import { Housekeeping } from './housekeeping.ts'
+import { LinkDesk } from './link-desk.ts'
+import type { LinkOptions, LinkSession } from './link-session.ts'
+import { MaintenancePlan } from './maintenance.ts'
+import { PresenceHub } from './presence-hub.ts'
+import { Refusals } from './refusals.ts'
+import { Verifier } from './verifier.ts'
+
+export interface Write {
+  readonly doc: DocId
+  /** One v1 update. */
+  readonly update: Uint8Array
+  readonly source: SourceId
+  /** Null: nobody waits for the outcome. */
+  readonly ticket: Ticket | null
+}
+
+export class ReplicaCore {
+  readonly #context: CoreContext
+  readonly #desk: LinkDesk
+  readonly #presence: PresenceHub
+  readonly #verifier: Verifier
+  readonly #plan: MaintenancePlan
+  readonly #housekeeping: Housekeeping
+  /** Documents whose local edits were refused since the start, with the code. */
+  readonly #rejectedHere = new Map<DocKey, { readonly code: ErrorCode; readonly reason: string }>()
+
+  constructor(options: CoreOptions) {
+    const context = makeContext(options, {
+      endLink: (link, code, reason) => this.#desk.end(link, code, reason),
+      rolledBack: (link, cursor, current) => this.#rolledBack(link, cursor, current),
+      decideContest: (link) => this.#desk.decideContest(link),
+    })
+    this.#context = context
+    this.#presence = new PresenceHub(context)
+    this.#verifier = new Verifier(context)
+    this.#plan = new MaintenancePlan(context)
+    this.#desk = new LinkDesk(context, { presence: this.#presence, verifier: this.#verifier, damaged: (error) => this.#damaged(error) })
+    this.#housekeeping = new Housekeeping(context, this.#desk, this.#presence, this.#verifier, this.#plan)
+  }
+
+  // Links
+
+  linkOpened(link: LinkId, how: LinkOptions): void {
+    this.#desk.opened(link, how)
+  }
+
+  /** One WebSocket message. Total: whatever the bytes. */
+  linkReceived(link: LinkId, bytes: Uint8Array): void {
+    this.#desk.received(link, bytes)
+  }
+
+  linkClosed(link: LinkId): void {
+    this.#desk.closed(link)
+  }
+
+  subscribe(scope: Scope): void {
+    this.#desk.subscribe(scope)
+  }
+
+  unsubscribe(scope: Scope): void {
+    this.#desk.unsubscribe(scope)
+  }
+
+  // Writes
+
+  /** A local edit or a guest's update. The outcome comes as 'written' under the ticket, after the commit that covers it. */
+  write(write: Write): void {
+    const { commits, options } = this.#context
+    if (write.source === LOCAL && options.readOnly === true) return this.#answer(write.ticket, { kind: 'refused', code: 'read-only', reason: 'this replica is a follower' })
+    if (commits.failure !== null) {
+      if (write.source === LOCAL) commits.outbox.push({ source: write.source, name: write.doc, update: write.update, ticket: write.ticket, row: null })
+      else this.#answer(write.ticket, { kind: 'failed', code: 'storage-failed' })
+      return
+    }
+    try {
+      this.#admitWrite(write)
+    } catch (error) {
+      this.#damaged(error)
+      this.#answer(write.ticket, { kind: 'failed', code: 'doc-quarantined' })
+    }
+  }
+
+  #admitWrite(write: Write): void {
+    const { commits, documents, admission, held, nowMs } = this.#context
+    const doc = documents.get(write.doc, nowMs)
+    const from = { source: write.source, link: 0, origin: commits.origin, n: commits.n }
+    const result = admit(admission, doc, write.update, from)
+    const record: BatchWrite = { source: write.source, name: write.doc, update: write.update, ticket: write.ticket, row: result.kind === 'new' ? result.row : null }
+    if (result.kind === 'new') commits.pending.writes.push(record)
+    else if (result.kind === 'known' && doc.uncommitted > 0) commits.attachKnown(doc, record)
+    else if (result.kind === 'known') this.#answer(write.ticket, { kind: 'known' })
+    else if (result.kind === 'refused') this.#refuseWrite(write, doc, result.code, result.reason)
+    else {
+      const rejected = this.#rejectedHere.get(doc.key)
+      if (rejected !== undefined && write.source === LOCAL) return this.#answer(write.ticket, { kind: 'refused', ...rejected })
+      if (!result.held) held.hold(doc, write.update, from, nowMs, commits.pending)
+      this.#answer(write.ticket, { kind: 'held', stateVector: doc.committed.stateVector() })
+    }
+  }
+
+  #refuseWrite(write: Write, doc: DocState, code: ErrorCode, reason: string): void {
+    if (write.source === LOCAL && !this.#rejectedHere.has(doc.key)) {
+      this.#rejectedHere.set(doc.key, { code, reason })
+      this.#context.event({ type: 'rejected', doc: doc.name, peer: null, direction: 'out', code, reason })
+    }
+    this.#answer(write.ticket, { kind: 'refused', code, reason })
+  }
+
+  #answer(ticket: Ticket | null, outcome: Extract<Effect, { kind: 'written' }>['outcome']): void {
+    if (ticket !== null) this.#context.effects.push({ kind: 'written', ticket, outcome })
+  }
+
+  /** y-protocols awareness bytes. False: malformed. */
+  presence(message: { readonly doc: DocId; readonly bytes: Uint8Array; readonly source: SourceId }): boolean {
+    return this.#presence.fromSource(message.source, message.doc, message.bytes)
+  }
+
+  guestLeft(source: SourceId): void {
+    this.#presence.sourceLeft(source)
+  }
+
+  guestAlive(source: SourceId): void {
+    this.#presence.sourceAlive(source)
+  }
+
+  // Store
+
+  committed(): void {
+    const { commits, effects } = this.#context
+    const batch = commits.committed(effects)
+    for (const doc of batch.docs) this.#verifier.wrote(doc.key)
+    for (const run of batch.onCommitted) run()
+    this.#housekeeping.committed()
+  }
+
+  commitFailed(error: SynclineError): void {
+    const { commits, links, nowMs, effects } = this.#context
+    for (const id of commits.failed(error, nowMs, effects)) {
+      const link = links.get(id)
+      if (link !== undefined) this.#desk.end(link, 'storage-failed', error.code)
+    }
+  }
+
+  /** Maintenance is done. `result`: what sweep() answered, or the new nonce. */
+  maintained(result: SweepResult | EpochNonce): void {
+    const { commits, reader } = this.#context
+    const before = commits.head
+    const work = this.#plan.finish(true)
+    if (work.kind === 'quarantine') return this.#quarantined(work.key)
+    if (typeof result === 'string') return commits.rotated(result)
+    commits.swept(result)
+    this.#desk.skipMarkers(before)
+    for (const { key } of result.installed) {
+      const doc = this.#context.documents.loaded(key)
+      const row = reader.doc(key)
+      if (doc !== undefined && row !== undefined && doc.uncommitted === 0) doc.bytes = row.snapshotBytes + row.tailBytes
+    }
+    this.#context.event({ type: 'swept', documents: result.installed.length })
+  }
+
+  maintenanceFailed(error: SynclineError): void {
+    this.#plan.finish(false)
+    this.#context.event({ type: 'storage-failed', code: error.code, reason: error.message })
+  }
+
+  /** Content that fails its checksum is never served: it is forgotten, links start anew without cursors, and a peer delivers it again. */
+  #damaged(error: unknown): void {
+    if (!(error instanceof SynclineError) || error.code !== 'doc-quarantined' || typeof error.detail['doc'] !== 'string') throw error
+    const key = error.detail['doc'] as DocKey
+    this.#plan.quarantine(key)
+    this.#context.event({ type: 'quarantined', doc: this.#context.reader.doc(key)?.name ?? null, key })
+  }
+
+  #quarantined(key: DocKey): void {
+    const { commits, documents, effects, tree } = this.#context
+    commits.dropPending(effects)
+    documents.forget(key)
+    commits.reread()
+    tree.reset()
+    this.#desk.endAll('storage-failed', 'a stored document is damaged and is fetched again')
+    this.#readmitOutbox()
+  }
+
+  #rolledBack(link: LinkSession, cursor: Cursor, current: boolean): void {
+    this.#context.event({ type: 'rollback-detected', peer: link.hello!.replicaId, nonce: cursor.nonce, seq: cursor.seq })
+    this.#context.effects.push({ kind: 'rotate-client-ids' })
+    if (!current) return
+    this.#plan.rotateEpoch()
+    this.#desk.endAll('shutting-down', 'this replica lost a tail of its log and starts a new epoch')
+  }
+
+  #readmitOutbox(): void {
+    const { commits } = this.#context
+    const waiting = commits.outbox
+    commits.outbox = []
+    for (const write of waiting) {
+      try {
+        this.#admitWrite({ doc: write.name, update: write.update, source: write.source, ticket: write.ticket })
+      } catch (error) {
+        this.#damaged(error)
+      }
+    }
+  }
+
+  // Time and output
+
+  /** Monotonic milliseconds; at least every 250 ms. */
+  tick(nowMs: number): void {
+    this.#context.nowMs = nowMs
+    this.#housekeeping.tend()
+    const { commits, effects } = this.#context
+    if (!commits.retryDue(nowMs) || this.#plan.running !== null) return
+    this.#readmitOutbox()
+    effects.push({ kind: 'commit', transaction: commits.retry() })
+  }
+
+  /** What to do now, in order. Call once per turn after inputs. */
+  flush(): Effect[] {
+    const { commits, effects } = this.#context
+    let more = this.#desk.work()
+    if (!commits.busy) {
+      const work = this.#plan.take()
+      const transaction = work === null && this.#plan.running === null ? commits.take() : null
+      if (work !== null) effects.push({ kind: 'maintain', work })
+      if (transaction !== null) effects.push({ kind: 'commit', transaction })
+    }
+    more = this.#advancePlan() || more
+    this.#desk.takeFrames(effects)
+    if (more) effects.push({ kind: 'again' })
+    return effects.splice(0)
+  }
+
+  #advancePlan(): boolean {
+    try {
+      return this.#plan.advance()
+    } catch (error) {
+      this.#damaged(error)
+      return true
+    }
+  }
+
+  // Reads
+
+  get head(): number {
+    return this.#context.commits.head
+  }
+
+  /** Sum over all committed documents. */
+  get root(): Digest {
+    return this.#context.commits.totals.root
+  }
+
+  /** Nothing waits to be committed. */
+  get clean(): boolean {
+    return this.#context.commits.clean
+  }
+
+  get storageFailure(): SynclineError | null {
+    return this.#context.commits.failure
+  }
+
+  links(): Iterable<LinkSession> {
+    return this.#context.links.values()
+  }
+
+  /** The scopes of a link that both sides opened. */
+  channels(link: LinkId): readonly { readonly scope: ScopeText; readonly synced: boolean; readonly acked: number }[] {
+    const channels = [...(this.#context.links.get(link)?.channels.values() ?? [])].filter((channel) => channel.peerOpen !== null)
+    return channels.map(({ text, synced, acked }) => ({ scope: text, synced, acked }))
+  }
+
+  refusals(): Refusals {
+    return this.#context.refusals
+  }
+
+  keyOf(doc: DocId): DocKey {
+    return this.#context.documents.keyOf(doc)
+  }
+
+  /** Committed digest; ZERO_DIGEST for a document that is not here. */
+  digestOf(doc: DocId): Digest {
+    return this.#context.documents.digestOf(this.keyOf(doc)) ?? ZERO_DIGEST
+  }
+
+  /** Newest committed row that this replica wrote itself (after a restart: its newest row). */
+  localSeq(doc: DocId): number {
+    return this.#read(doc).localSeq
+  }
+
+  /** Committed state vector, Yjs v1. Throws "doc-quarantined". */
+  stateVector(doc: DocId): Uint8Array {
+    return this.#read(doc).committed.stateVector()
+  }
+
+  /** One v1 update with what `stateVector` lacks of the committed state, with all deletes. Throws "doc-quarantined". */
+  diffFor(doc: DocId, stateVector: Uint8Array | null): Uint8Array {
+    return oneUpdate(this.#context.reader.content(this.keyOf(doc)), stateVector)
+  }
+
+  /** Whether a client id already stands in the document: a fresh one must not. */
+  knowsClient(doc: DocId, client: number): boolean {
+    return this.#read(doc).admitted.clockOf(client) > 0
+  }
+
+  /** The deletes of an update event that this replica does not know yet, as an update; null for none. For events of remote origin: Yjs derives deletes. */
+  derivedDeletes(doc: DocId, update: Uint8Array): Uint8Array | null {
+    const facts = walkUpdate(update)
+    if ('code' in facts) return null
+    const ranges = newDeletes(facts, this.#read(doc).admitted, 'all')
+    return ranges.length === 0 ? null : encodeDeletes(ranges)
+  }
+
+  presenceSnapshot(doc: DocId): Uint8Array | null {
+    return this.#presence.snapshot(this.keyOf(doc))
+  }
+
+  #read(doc: DocId): DocState {
+    return this.#context.documents.get(doc, this.#context.nowMs)
+  }
+}
+
+function makeContext(options: CoreOptions, calls: Pick<CoreContext, 'endLink' | 'rolledBack' | 'decideContest'>): CoreContext {
+  const { reader } = options
+  const limits = { ...DEFAULT_CORE_LIMITS, ...options.limits }
+  const documents = new DocumentTable(reader, options.space)
+  const tree = new DocumentTree(readableDocs(reader))
+  const held = new HeldUpdates(reader)
+  const commits = new CommitQueue({ reader, documents, tree, held, recentBytesMax: limits.recentBytesMax })
+  const effects: Effect[] = []
+  const own = (): ReturnType<AdmissionContext['own']> => ({ source: LOCAL, link: 0, origin: commits.origin, n: commits.n })
+  const context: CoreContext = {
+    options,
+    limits,
+    reader,
+    documents,
+    tree,
+    commits,
+    held,
+    refusals: new Refusals(reader),
+    admission: { limits, held, batch: () => commits.pending, nowMs: () => context.nowMs, own },
+    links: new Map(),
+    effects,
+    nowMs: options.nowMs,
+    event: (event) => void effects.push({ kind: 'event', event }),
+    ...calls,
+  }
+  return context
+}
+
+/** Documents that count in roots: quarantined ones hold nothing. */
+function readableDocs(reader: StoreReader): ConstructorParameters<typeof DocumentTree>[0] {
+  return {
+    docs(range, limit, after) {
+      const found: { key: DocKey; digest: Digest }[] = []
+      for (let last = after; found.length < limit; ) {
+        const page = reader.docs(range, limit, last)
+        for (const { key, digest } of page) if (digest !== ZERO_DIGEST && found.length < limit) found.push({ key, digest })
+        last = page.at(-1)?.key
+        if (page.length < limit || last === undefined) break
+      }
+      return found
+    },
+  }
+}
+
+

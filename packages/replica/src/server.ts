@@ -1,0 +1,229 @@
+// The serve side of a channel: judging the peer's cursor, pumping the log, and answering WANT and ASK. Live traffic and catch-up are the same code; there
+// is no per-peer queue: a slow link is left alone and resumes from the log. Reads committed state only. Rules: CV-2, RS-1, I5, I8; PROTOCOL 3 and 10.
+
+import { frameUpdates, LIMITS, rangeHolds, type Cursor, type DocKey, type EntryRow, type Message, type MessageOf, type StartMode } from '@syncline/protocol'
+import type { LogRow } from '@syncline/store'
+import type { Channel } from './channel.ts'
+import { channelSummary } from './channel-root.ts'
+import type { CoreContext } from './core-context.ts'
+import { diffOf } from './document-diff.ts'
+import type { DocHead } from './documents.ts'
+import type { LinkSession } from './link-session.ts'
+import type { RecentRow } from './recent-rows.ts'
+
+const PUMP_ROWS_MAX = 1024
+/** A snapshot up to this size is sent in place of its marker; a larger one is offered. */
+const INLINE_SNAPSHOT_BYTES = 4096
+const DEFLATE_FROM_BYTES = 4096
+const OWED_MAX = 4096
+/** What one link may produce in one flush. */
+const FLUSH_BYTES = LIMITS.nativeFrameBytesMax
+
+/** Both sides opened the scope: how do I serve it? Sends START. */
+export function startServing(context: CoreContext, link: LinkSession, channel: Channel): void {
+  const open = channel.peerOpen!
+  channel.advanceReceive('paired')
+  channel.advanceServe('paired')
+  const { commits } = context
+  const cursorOk = open.cursor !== null && judgeCursor(context, link, open.cursor)
+  const mode: StartMode = open.root === channelSummary(context, link, channel).root ? 'equal' : cursorOk ? 'stream' : 'reconcile'
+  const seq = mode === 'stream' ? open.cursor!.seq : commits.head
+  channel.sent = seq
+  channel.announced = seq
+  channel.nonceSent = commits.nonce
+  if (cursorOk) noteAck(context, link, channel, open.cursor!.seq)
+  if (mode === 'reconcile') channel.reconcileWhy = 'no-cursor'
+  link.send({ kind: 'start', channel: channel.number, mode, nonce: commits.nonce, seq })
+}
+
+/** A cursor is good while its epoch is known and reaches that far. One that reaches further proves that I lost a tail which the peer has. */
+function judgeCursor(context: CoreContext, link: LinkSession, cursor: Cursor): boolean {
+  const { commits } = context
+  const epoch = context.reader.epoch(cursor.nonce)
+  if (epoch === undefined) return false
+  const end = epoch.endSeq ?? commits.head
+  if (cursor.seq <= Math.min(end, commits.head)) return true
+  context.rolledBack(link, cursor, epoch.endSeq === null)
+  return false
+}
+
+export function noteAck(context: CoreContext, link: LinkSession, channel: Channel, seq: number): void {
+  const { replicaId: peer, durability } = link.hello!
+  channel.acknowledged(seq)
+  context.commits.pending.acks.set(`${peer}${channel.text}`, { peer, scope: channel.text, seq: channel.acked, durability })
+  context.event({ type: 'acked', peer, scope: channel.text, seq: channel.acked, durability })
+}
+
+export function receiveAck(context: CoreContext, link: LinkSession, channel: Channel, message: MessageOf<'ack'>): boolean {
+  if (!channel.advanceServe('ack') || message.seq > channel.announced) return false
+  noteAck(context, link, channel, message.seq)
+  return true
+}
+
+export function receiveWant(context: CoreContext, link: LinkSession, channel: Channel, message: MessageOf<'want'>): boolean {
+  const name = link.resolveDoc(message.doc)
+  if (name === null || !channel.advanceServe('want') || channel.owed.length >= OWED_MAX) return false
+  const key = context.documents.keyOf(name)
+  if (!rangeHolds(channel.range, key)) return false
+  channel.owed.push({ key, stateVector: message.stateVector, buckets: message.buckets })
+  return true
+}
+
+export function receiveAsk(context: CoreContext, link: LinkSession, channel: Channel, message: MessageOf<'ask'>): boolean {
+  if (!channel.advanceServe('want') || channel.owed.length + message.keys.length > OWED_MAX) return false
+  const absent: string[] = []
+  for (const key8 of message.keys) {
+    const range = { first: (key8 + '0'.repeat(16)) as DocKey, last: (key8 + 'f'.repeat(16)) as DocKey }
+    const docs = context.reader.docs(range, 16).filter((doc) => rangeHolds(channel.range, doc.key) && link.access.read(doc.name) && !doc.quarantined)
+    if (docs.length === 0) absent.push(key8)
+    for (const doc of docs) channel.owed.push({ key: doc.key, stateVector: null, buckets: [] })
+  }
+  if (absent.length > 0) link.send({ kind: 'absent', channel: channel.number, keys: absent })
+  return true
+}
+
+/** Answers owed diffs while the link takes more. True when some are left. */
+export function serveOwed(context: CoreContext, link: LinkSession, channel: Channel): boolean {
+  while (channel.owed.length > 0) {
+    if (link.queuedBytes() >= FLUSH_BYTES) return true
+    const owed = channel.owed.shift()!
+    const doc = context.documents.byKey(owed.key, context.nowMs)
+    if (doc === undefined) {
+      link.send({ kind: 'absent', channel: channel.number, keys: [owed.key.slice(0, 16)] })
+      continue
+    }
+    const readable = link.access.read(doc.name) && !doc.quarantined
+    const bytes = readable ? diffOf(context, doc, owed) : new Uint8Array(0)
+    const { encoding, bytes: payload } = pack(context, bytes)
+    for (let part = 0, at = 0; part === 0 || at < payload.length; part++, at += LIMITS.diffChunkBytes) {
+      const chunk = payload.subarray(at, at + LIMITS.diffChunkBytes)
+      const last = at + LIMITS.diffChunkBytes >= payload.length
+      const ref = link.docRef(doc.key, doc.name, doc.docEpoch)
+      link.send({ kind: 'diff', channel: channel.number, doc: ref, part, last, encoding, digest: doc.digest, bytes: chunk })
+    }
+    channel.activeAtMs = context.nowMs
+  }
+  return false
+}
+
+export function pack(context: CoreContext, bytes: Uint8Array): { encoding: 'plain' | 'deflate'; bytes: Uint8Array } {
+  if (bytes.length < DEFLATE_FROM_BYTES || context.options.compression === undefined) return { encoding: 'plain', bytes }
+  const deflated = context.options.compression.deflate(bytes)
+  return deflated.length < bytes.length ? { encoding: 'deflate', bytes: deflated } : { encoding: 'plain', bytes }
+}
+
+/** Sends log rows from where the peer stands. True when there is more to send at once. */
+export function pump(context: CoreContext, link: LinkSession, channel: Channel): boolean {
+  if (channel.serve !== 'serving' || !link.live) return false
+  const { commits, limits } = context
+  while (channel.sent < commits.head) {
+    if (channel.unackedBytes >= limits.windowBytes) return false
+    if (link.buffered() >= LIMITS.socketBufferBytesMax) return false
+    if (link.queuedBytes() >= FLUSH_BYTES) return true
+    const part = collectRows(context, link, channel)
+    channel.sent = part.toSeq
+    if (part.rows.length > 0) {
+      link.send({ kind: 'entries', channel: channel.number, toSeq: part.toSeq, rows: part.rows })
+      channel.sentEntries(part.toSeq, part.bytes)
+      channel.announced = part.toSeq
+      channel.activeAtMs = context.nowMs
+    }
+    if (part.offer !== null) {
+      link.send(part.offer)
+      channel.announced = part.offer.toSeq
+      channel.sent = part.offer.toSeq
+      channel.activeAtMs = context.nowMs
+    }
+  }
+  return false
+}
+
+interface Part {
+  toSeq: number
+  rows: EntryRow[]
+  bytes: number
+  /** Stands in for the row after toSeq. */
+  offer: Extract<Message, { kind: 'offer' }> | null
+}
+
+function collectRows(context: CoreContext, link: LinkSession, channel: Channel): Part {
+  const part: Part = { toSeq: channel.sent, rows: [], bytes: 0, offer: null }
+  for (const row of rowsAfter(context, channel.sent)) {
+    if (part.rows.length > 0 && (part.bytes + row.data.length > context.limits.frameTargetBytes || part.rows.length >= PUMP_ROWS_MAX)) return part
+    if (row.link !== link.id && rangeHolds(channel.range, row.doc)) {
+      const offer = takeRow(context, link, channel, row, part)
+      if (offer !== null) {
+        part.offer = offer
+        return part
+      }
+    }
+    part.toSeq = row.seq
+  }
+  // Rows that compaction removed leave holes: a scan that came to the end covers everything up to the head.
+  if (part.rows.length < PUMP_ROWS_MAX && reachedHead(context, part.toSeq)) part.toSeq = context.commits.head
+  return part
+}
+
+function reachedHead(context: CoreContext, seq: number): boolean {
+  const { commits, reader } = context
+  if (commits.recent.covers(seq)) return commits.recent.at(commits.recent.indexAfter(seq)) === undefined
+  return reader.log(seq, 1, 1).length === 0
+}
+
+function rowsAfter(context: CoreContext, seq: number): Iterable<RecentRow> {
+  const { recent } = context.commits
+  return recent.covers(seq) ? recentAfter(context, seq) : context.reader.log(seq, PUMP_ROWS_MAX, context.limits.frameTargetBytes).map((row: LogRow) => ({ ...row, link: 0 }))
+}
+
+function* recentAfter(context: CoreContext, seq: number): Iterable<RecentRow> {
+  const { recent } = context.commits
+  for (let index = recent.indexAfter(seq); ; index++) {
+    const row = recent.at(index)
+    if (row === undefined) return
+    yield row
+  }
+}
+
+/** Puts one row into the part, or answers the OFFER that stands for it. */
+function takeRow(context: CoreContext, link: LinkSession, channel: Channel, row: RecentRow, part: Part): Part['offer'] {
+  const doc = context.documents.head(row.doc)
+  if (doc === undefined || doc.quarantined || !link.access.read(doc.name)) return null
+  let data = row.data
+  if (row.kind === 'snapshot') {
+    const inline = inlineSnapshot(context, row)
+    if (inline === null) return offerOf(link, channel, doc, row.seq)
+    data = inline
+  } else if (data.length > context.limits.frameTargetBytes) {
+    return offerOf(link, channel, doc, row.seq)
+  }
+  part.rows.push({ doc: link.docRef(row.doc, doc.name, doc.docEpoch), origin: link.originRef(row.origin), n: row.n, kind: 'updates', bytes: data })
+  part.bytes += data.length
+  return null
+}
+
+function offerOf(link: LinkSession, channel: Channel, doc: DocHead, toSeq: number): Part['offer'] {
+  return { kind: 'offer', channel: channel.number, toSeq, doc: link.docRef(doc.key, doc.name, doc.docEpoch), digest: doc.digest, size: doc.bytes }
+}
+
+/** Small snapshots travel in place of their marker, framed like any row. */
+function inlineSnapshot(context: CoreContext, row: LogRow): Uint8Array | null {
+  const size = context.reader.doc(row.doc)?.snapshotBytes ?? 0
+  if (size === 0 || size > INLINE_SNAPSHOT_BYTES) return null
+  const snapshot = context.reader.content(row.doc)?.snapshot ?? null
+  return snapshot === null || snapshot.seq !== row.seq ? null : frameUpdates([snapshot.update])
+}
+
+/** Tells the peer what entries did not: rows that were not for it, a new epoch, or the root after a pause. */
+export function announce(context: CoreContext, link: LinkSession, channel: Channel, idle: boolean): void {
+  if (channel.serve !== 'serving' || !link.live) return
+  const { commits } = context
+  const nonce = channel.nonceSent === commits.nonce ? null : commits.nonce
+  const root = idle && channel.sent === commits.head ? channelSummary(context, link, channel).root : null
+  const news = channel.announced < channel.sent || nonce !== null || (root !== null && root !== channel.rootSent)
+  if (!news) return
+  link.send({ kind: 'advance', channel: channel.number, toSeq: channel.sent, nonce, root })
+  channel.announced = channel.sent
+  channel.nonceSent = commits.nonce
+  channel.announcedAtMs = context.nowMs
+  if (root !== null) channel.rootSent = root
+}

@@ -1,0 +1,143 @@
+// Content verification: while two replicas' knowledge agrees, each link compares the content of one document at a time, recently written ones first, then in
+// rotation. Equal ids with different content are a fork: named by client and range, reported on both sides, never silent. Rule: CV-3.
+
+import { contentDigest, firstDifference, LIMITS, type DocKey, type IdRange, type MessageOf } from '@syncline/protocol'
+import type { Channel } from './channel.ts'
+import type { CoreContext } from './core-context.ts'
+import { oneUpdate } from './document-diff.ts'
+import type { DocState } from './documents.ts'
+import type { LinkSession } from './link-session.ts'
+import { collectPart } from './receiver.ts'
+import { pack } from './server.ts'
+
+const CACHE_MAX = 4096
+const RECENT_MAX = 256
+
+export class Verifier {
+  readonly #context: CoreContext
+  /** Content digests by document and knowledge digest. */
+  readonly #cache = new Map<string, Uint8Array | null>()
+  /** Documents written lately, newest last. */
+  readonly #recent = new Set<DocKey>()
+  readonly #reported = new Set<string>()
+
+  constructor(context: CoreContext) {
+    this.#context = context
+  }
+
+  /** A document changed: verify it soon. */
+  wrote(key: DocKey): void {
+    this.#recent.delete(key)
+    this.#recent.add(key)
+    if (this.#recent.size > RECENT_MAX) for (const oldest of this.#recent) return void this.#recent.delete(oldest)
+  }
+
+  /** Sends VERIFY for one document of the link, when it is time. The side that dialled asks. */
+  tend(link: LinkSession): void {
+    const { nowMs, limits } = this.#context
+    if (!link.live || !link.dialled || nowMs - link.verifiedAtMs < limits.verifyEveryMs) return
+    link.verifiedAtMs = nowMs
+    const channel = [...link.channels.values()].find((one) => one.settled && one.serve === 'serving' && one.peerRoot === one.rootSent)
+    const key = channel === undefined ? null : this.#next(link, channel)
+    if (key === null) return
+    const doc = this.#context.documents.byKey(key, nowMs)
+    if (doc === undefined || doc.quarantined || doc.uncommitted > 0) return
+    const content = this.#contentOf(doc)
+    if (content === null) return
+    link.send({ kind: 'verify', doc: link.docRef(doc.key, doc.name, doc.docEpoch), digest: doc.digest, content })
+  }
+
+  /** The next document of the channel: a recently written one, else the next in key order. */
+  #next(link: LinkSession, channel: Channel): DocKey | null {
+    const { range } = channel
+    for (const key of this.#recent) {
+      if (key < range.first || key > range.last) continue
+      this.#recent.delete(key)
+      return key
+    }
+    const { reader } = this.#context
+    const after = link.verifyAfter
+    const next = reader.docs(range, 1, after ?? undefined)[0] ?? (after === null ? undefined : reader.docs(range, 1)[0])
+    link.verifyAfter = next?.key ?? null
+    return next?.key ?? null
+  }
+
+  #contentOf(doc: DocState): Uint8Array | null {
+    const id = doc.key + doc.digest
+    const cached = this.#cache.get(id)
+    if (cached !== undefined) return cached
+    const digest = contentDigest(oneUpdate(this.#context.reader.content(doc.key), null))
+    this.#cache.set(id, digest)
+    if (this.#cache.size > CACHE_MAX) for (const oldest of this.#cache.keys()) return (this.#cache.delete(oldest), digest)
+    return digest
+  }
+
+  receiveVerify(link: LinkSession, message: MessageOf<'verify'>): boolean {
+    const doc = this.#resolve(link, message)
+    if (doc === null) return false
+    const ref = link.docRef(doc.key, doc.name, doc.docEpoch)
+    const comparable = doc.digest === message.digest && doc.uncommitted === 0 && !doc.quarantined
+    const mine = comparable ? this.#contentOf(doc) : null
+    if (mine === null) {
+      link.send({ kind: 'verified', doc: ref, verdict: 'skipped', range: null })
+    } else if (sameBytes(mine, message.content)) {
+      link.send({ kind: 'verified', doc: ref, verdict: 'equal', range: null })
+    } else {
+      link.send({ kind: 'compare', doc: ref })
+    }
+    return true
+  }
+
+  receiveCompare(link: LinkSession, message: MessageOf<'compare'>): boolean {
+    const doc = this.#resolve(link, message)
+    if (doc === null || !link.access.read(doc.name)) return false
+    const { encoding, bytes } = pack(this.#context, oneUpdate(this.#context.reader.content(doc.key), null))
+    for (let part = 0, at = 0; part === 0 || at < bytes.length; part++, at += LIMITS.diffChunkBytes) {
+      const last = at + LIMITS.diffChunkBytes >= bytes.length
+      const chunk = bytes.subarray(at, at + LIMITS.diffChunkBytes)
+      link.send({ kind: 'state', doc: link.docRef(doc.key, doc.name, doc.docEpoch), part, last, encoding, bytes: chunk })
+    }
+    return true
+  }
+
+  receiveState(link: LinkSession, message: MessageOf<'state'>): boolean {
+    const doc = this.#resolve(link, message)
+    if (doc === null) return false
+    const bytes = collectPart(link, `state/${doc.key}`, message)
+    if (bytes === null) return false
+    if (bytes === 'more') return true
+    const inflate = this.#context.options.compression?.inflate
+    const theirs = message.encoding === 'deflate' ? (inflate?.(bytes, LIMITS.updateBytesMax) ?? null) : bytes
+    if (theirs === null) return false
+    const range = firstDifference(oneUpdate(this.#context.reader.content(doc.key), null), theirs)
+    if (range !== null) this.#report(link, doc, range)
+    const verdict = range === null ? 'skipped' : 'differs'
+    link.send({ kind: 'verified', doc: link.docRef(doc.key, doc.name, doc.docEpoch), verdict, range })
+    return true
+  }
+
+  receiveVerified(link: LinkSession, message: MessageOf<'verified'>): boolean {
+    const doc = this.#resolve(link, message)
+    if (doc === null) return false
+    if (message.verdict === 'differs') this.#report(link, doc, message.range)
+    return true
+  }
+
+  #report(link: LinkSession, doc: DocState, range: IdRange | null): void {
+    const peer = link.hello!.replicaId
+    const id = `${peer}${doc.key}${doc.digest}`
+    if (this.#reported.has(id)) return
+    if (this.#reported.size > CACHE_MAX) this.#reported.clear()
+    this.#reported.add(id)
+    this.#context.event({ type: 'divergence', doc: doc.name, peer, range })
+  }
+
+  #resolve(link: LinkSession, message: { readonly doc: MessageOf<'verify'>['doc'] }): DocState | null {
+    const name = link.resolveDoc(message.doc)
+    return name === null ? null : this.#context.documents.get(name, this.#context.nowMs)
+  }
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index])
+}

@@ -1,0 +1,19 @@
+// The one place of this package that knows the time and can wait. Everything else takes a Clock, or a time, as an argument.
+
+import { clearTimeout, setTimeout } from 'node:timers'
+
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number
+  /** Calls `run` once after `delayMs`; the answer cancels it. Does not keep the process alive. */
+  after(delayMs: number, run: () => void): () => void
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  after(delayMs, run) {
+    const timer = setTimeout(run, delayMs)
+    timer.unref()
+    return () => clearTimeout(timer)
+  },
+}

@@ -1,0 +1,79 @@
+// Looks at a file before anything is written to it. Decides: new, ours, newer or foreign; and whether commits at the end of the WAL were lost.
+// Reads only: a file that is refused keeps its bytes. A file of zero bytes, or a database without a table, counts as new: there is nothing in it
+// to lose, and it is what a creation that was cut off leaves behind. Rules: DU-2 and catalogue 95 to 97 of TRAPS.md.
+
+import { closeSync, openSync, readSync, statSync } from 'node:fs'
+import { SynclineError } from '@syncline/protocol'
+import type { Database, DatabaseConstructor } from './load-sqlite.ts'
+import { APPLICATION_ID, FORMAT } from './migrations.ts'
+import { withStoreErrors } from './sqlite-error.ts'
+
+/** Format version of the file, 0 for a new one. Throws "store-foreign", "store-newer", "store-corrupt", "store-io". */
+export function inspectFile(Sqlite: DatabaseConstructor, path: string): number {
+  const stat = withStoreErrors(`The file ${path} cannot be examined`, () => statSync(path, { throwIfNoEntry: false }))
+  if (stat === undefined || stat.size === 0) return 0
+  if (!stat.isFile()) throw new SynclineError('store-foreign', `${path} is not a file.`)
+  return withStoreErrors(`The file ${path} cannot be read`, () => {
+    const db = new Sqlite(path, { readonly: true, fileMustExist: true, timeout: 1000 })
+    try {
+      return formatOf(db, path)
+    } finally {
+      db.close()
+    }
+  })
+}
+
+/** As inspectFile, for a connection that is open. */
+export function formatOf(db: Database, path: string): number {
+  const application = db.pragma('application_id', { simple: true }) as number
+  const version = db.pragma('user_version', { simple: true }) as number
+  const tables = db.prepare<[], number>('SELECT count(*) FROM sqlite_schema').pluck().get()
+  if (application === 0 && version === 0 && tables === 0) return 0
+  if (application !== APPLICATION_ID) throw new SynclineError('store-foreign', `${path} is a database of another program.`)
+  if (version > FORMAT) {
+    throw new SynclineError('store-newer', `${path} has format ${version}; this release reads up to ${FORMAT}.`, { detail: { format: version } })
+  }
+  if (version < 1 || tables === 0) throw new SynclineError('store-corrupt', `${path} has our mark and format ${version}, but no content.`)
+  return version
+}
+
+const WAL_HEADER_BYTES = 32
+const FRAME_HEADER_BYTES = 24
+
+/** True when the WAL holds a commit behind the `framesRead` frames that SQLite took from it: a bit flipped or a write was torn in the middle, and
+ *  what was committed behind it is gone. SQLite does not report this (TRAPS T23). Read it before the WAL is written again. */
+export function isWalTailLost(path: string, framesRead: number): boolean {
+  const wal = `${path}-wal`
+  const size = statSync(wal, { throwIfNoEntry: false })?.size ?? 0
+  if (size <= WAL_HEADER_BYTES) return false
+  const file = openSync(wal, 'r')
+  try {
+    const header = Buffer.alloc(WAL_HEADER_BYTES)
+    readSync(file, header, 0, WAL_HEADER_BYTES, 0)
+    if (!isWalHeaderWhole(header)) return true
+    const frameBytes = FRAME_HEADER_BYTES + header.readUInt32BE(8)
+    const frame = Buffer.alloc(FRAME_HEADER_BYTES)
+    for (let at = WAL_HEADER_BYTES + framesRead * frameBytes; at + frameBytes <= size; at += frameBytes) {
+      readSync(file, frame, 0, FRAME_HEADER_BYTES, at)
+      const isCommit = frame.readUInt32BE(4) !== 0
+      // frames of an earlier round through the WAL carry an older salt
+      if (isCommit && frame.compare(header, 16, 24, 8, 16) === 0) return true
+    }
+    return false
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** The header's own checksum over its first 24 bytes, as SQLite computes it. */
+function isWalHeaderWhole(header: Buffer): boolean {
+  const isBigEndian = header.readUInt32BE(0) === 0x377f0683
+  if (!isBigEndian && header.readUInt32BE(0) !== 0x377f0682) return false
+  const word = (at: number): number => (isBigEndian ? header.readUInt32BE(at) : header.readUInt32LE(at))
+  let [a, b] = [0, 0]
+  for (let at = 0; at < 24; at += 8) {
+    a = (a + word(at) + b) >>> 0
+    b = (b + word(at + 4) + a) >>> 0
+  }
+  return a === header.readUInt32BE(24) && b === header.readUInt32BE(28)
+}

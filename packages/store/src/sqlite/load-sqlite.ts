@@ -1,0 +1,16 @@
+// The one import of better-sqlite3: an optional dependency, loaded when a file is opened.
+
+import { SynclineError } from '@syncline/protocol'
+import type Sqlite from 'better-sqlite3'
+
+export type Database = Sqlite.Database
+export type DatabaseConstructor = new (path: string, options?: Sqlite.Options) => Database
+
+/** Throws "sqlite-missing" with the command that installs it. Cost: about 10 ms the first time. */
+export async function loadSqlite(): Promise<DatabaseConstructor> {
+  try {
+    return (await import('better-sqlite3')).default as DatabaseConstructor
+  } catch (cause) {
+    throw new SynclineError('sqlite-missing', `SQLite could not be loaded: ${cause instanceof Error ? cause.message : String(cause)}.`, { cause })
+  }
+}

@@ -1,0 +1,102 @@
+// Opens a space file for looking: no lock, no new epoch, no change of a byte, whether or not a process writes it. For `syncline ls`, `inspect`,
+// `export` and `verify`.
+
+import { statSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
+import { Sum128, SynclineError, WHOLE_RANGE, documentPoint, type Digest, type DocKey, type ReplicaId, type SpaceId } from '@syncline/protocol'
+import { readIdentity, readState } from './file-meta.ts'
+import { formatOf } from './inspect-file.ts'
+import { loadSqlite, type Database, type DatabaseConstructor } from './load-sqlite.ts'
+import { SqliteReader } from './reader.ts'
+import { realPath } from './sqlite-store.ts'
+import { asStoreError, errorName } from './sqlite-error.ts'
+import { readStatements, structureComplaints } from './statements.ts'
+
+export interface SqliteReading {
+  readonly reader: SqliteReader
+  readonly replicaId: ReplicaId
+  readonly space: SpaceId
+  /** Format version of the file. */
+  readonly format: number
+  /** Every fault found, in words; empty when there is none. Reads the whole file; `onDocument` is told of each document done. */
+  check(onDocument?: (done: number, all: number) => void): readonly string[]
+  close(): void
+}
+
+/** Rejects with "sqlite-missing", "store-foreign", "store-newer", "store-corrupt", "store-io". The reader sees each commit as soon as it is made. */
+export async function openSqliteReader(path: string): Promise<SqliteReading> {
+  const Sqlite = await loadSqlite()
+  const file = realPath(path)
+  if (statSync(file, { throwIfNoEntry: false }) === undefined) throw new SynclineError('store-io', `The file ${path} does not exist.`)
+  const db = connect(Sqlite, file)
+  try {
+    const format = formatOf(db, path)
+    if (format === 0) throw new SynclineError('store-foreign', `${path} is empty.`)
+    const { replicaId, space } = readIdentity(readStatements(db))
+    const reader = new SqliteReader(db)
+    return { reader, replicaId, space, format, check: (onDocument) => faults(db, reader, onDocument), close: () => reader.close() }
+  } catch (error) {
+    db.close()
+    throw asStoreError(error, `${path} cannot be read`)
+  }
+}
+
+/** A read-only connection still needs its shared memory file beside the database. Where that cannot be made (a read-only folder) and no WAL waits to
+ *  be read, the file is all there is, and it is read as unchanging. */
+function connect(Sqlite: DatabaseConstructor, file: string): Database {
+  const open = (name: string): Database => {
+    const db = new Sqlite(name, { readonly: true, fileMustExist: true, timeout: 2000 })
+    try {
+      db.pragma('schema_version', { simple: true })
+      return db
+    } catch (error) {
+      db.close()
+      throw error
+    }
+  }
+  try {
+    return open(file)
+  } catch (error) {
+    const walBytes = statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0
+    const isFolderReadOnly = /^SQLITE_(CANTOPEN|READONLY)/.test(errorName(error) ?? '')
+    if (!isFolderReadOnly || walBytes > 0) throw asStoreError(error, `${file} cannot be read`)
+    return open(`${pathToFileURL(file).href}?immutable=1`)
+  }
+}
+
+const DOCUMENTS_PER_READ = 500
+
+function faults(db: Database, reader: SqliteReader, onDocument?: (done: number, all: number) => void): readonly string[] {
+  const found = [...structureComplaints(db, 100)]
+  const note = (read: () => void): void => {
+    try {
+      read()
+    } catch (error) {
+      found.push(error instanceof Error ? error.message : String(error))
+    }
+  }
+  note(() => {
+    const reads = readStatements(db)
+    const { head, removed } = readState(reads)
+    const rows = reads.logRowCount.get() ?? 0
+    if (rows !== head - removed) found.push(`The log has ${rows} rows, but counted ${head - removed}.`)
+  })
+  note(() => {
+    const totals = reader.totals()
+    const root = new Sum128()
+    let documents = 0
+    let after: DocKey | undefined
+    for (;;) {
+      const docs = reader.docs(WHOLE_RANGE, DOCUMENTS_PER_READ, after)
+      for (const { key, digest } of docs) {
+        root.add(documentPoint(key, digest))
+        note(() => reader.content(key))
+        onDocument?.(++documents, totals.documents)
+      }
+      after = docs.at(-1)?.key
+      if (after === undefined) break
+    }
+    if (documents !== totals.documents || (root.toHex() as Digest) !== totals.root) found.push('The totals are not those of the documents.')
+  })
+  return found
+}

@@ -1,0 +1,234 @@
+// Reads of a space file over a read-only connection: the store's own on the main thread, and those of commands that look at a file while a
+// relay writes it. Decides: what damage looks like to the caller. A row that fails its checksum, a broken `prev` chain or a snapshot that is
+// not there is "doc-quarantined" for its document, never wrong data; a cursor, ack, epoch, held or refusal row that fails is as if absent,
+// because each of them is only a reason to do less. Rules: ST-5 onward.
+
+import { inflateRawSync } from 'node:zlib'
+import {
+  SynclineError,
+  docKeyFromBytes,
+  type DocId,
+  type DocKey,
+  type EpochNonce,
+  type KeyRange,
+  type ReplicaId,
+  type ScopeText,
+} from '@syncline/protocol'
+import type { AckRow, CursorRow, DocContent, DocRow, Epoch, HeldRow, LogRow, RefusalRow, StoreReader, Totals } from '../store.ts'
+import { readState } from './file-meta.ts'
+import type { Database } from './load-sqlite.ts'
+import { withStoreErrors } from './sqlite-error.ts'
+import { atOneState, readStatements, type ReadStatements } from './statements.ts'
+import {
+  ENCODING,
+  ackRowOf,
+  blobOf,
+  crcOf,
+  cursorRowOf,
+  docRowOf,
+  heldRowOf,
+  isWhole,
+  logRowOf,
+  refusalRowOf,
+  type StoredDoc,
+  type StoredEpochRow,
+  type StoredLog,
+  type StoredSnap,
+} from './stored-rows.ts'
+
+export class SqliteReader implements StoreReader {
+  private readonly db: Database
+  private readonly sql: ReadStatements
+
+  /** `db`: an open connection, which this reader closes. */
+  constructor(db: Database) {
+    this.db = db
+    this.sql = withStoreErrors('The file could not be read', () => readStatements(db))
+  }
+
+  head(): number {
+    return this.reading('the log position', () => readState(this.sql).head)
+  }
+
+  totals(): Totals {
+    const { documents, root } = this.reading('the totals', () => readState(this.sql))
+    return { documents, root }
+  }
+
+  nonce(): EpochNonce {
+    const epoch = this.reading('the current epoch', () => this.sql.newestEpoch.get())
+    if (epoch === undefined || !isWhole(epoch, crcOf.epoch)) throw new SynclineError('store-corrupt', 'The current epoch is damaged.')
+    return epochOf(epoch).nonce
+  }
+
+  epoch(nonce: EpochNonce): Epoch | undefined {
+    const row = this.reading('an epoch', () => this.sql.epoch.get(blobOf(nonce)))
+    return row !== undefined && isWhole(row, crcOf.epoch) ? epochOf(row) : undefined
+  }
+
+  doc(key: DocKey): DocRow | undefined {
+    const row = this.reading(`document ${key}`, () => this.storedDoc(key))
+    return row && docRowOf(row)
+  }
+
+  docs(range: KeyRange, limit: number, after?: DocKey): readonly DocRow[] {
+    const [first, last] = [blobOf(range.first), blobOf(range.last)]
+    return this.reading('documents', () => {
+      const found = after === undefined ? this.sql.docsFrom.all(first, last, limit) : this.sql.docsAfter.all(blobOf(after), first, last, limit)
+      return found.map(wholeDocRow)
+    })
+  }
+
+  /** Documents by name, ascending bytewise, whose name starts with `prefix`, after the name `after`, at most `limit`. */
+  docsNamed(prefix: string, limit: number, after: DocId | '' = ''): readonly DocRow[] {
+    return this.reading('documents', () => this.sql.docsNamed.all(prefix, `${prefix}\u{10ffff}`, after, limit).map(wholeDocRow))
+  }
+
+  content(key: DocKey): DocContent | undefined {
+    return this.reading(`document ${key}`, () =>
+      atOneState(this.db, () => {
+        const doc = this.storedDoc(key)
+        if (doc === undefined) return undefined
+        const snap = doc.snap_seq === 0 ? null : wholeSnap(doc, this.sql.snap.get(doc.id))
+        const snapshot = snap && { seq: snap.seq, update: unpackSnapshot(doc, snap), knowledge: snap.know }
+        return { snapshot, tail: this.tail(doc).map(logRowOf) }
+      }),
+    )
+  }
+
+  knowledgeParts(key: DocKey): { readonly base: Uint8Array | null; readonly tail: readonly Uint8Array[] } | undefined {
+    return this.reading(`document ${key}`, () =>
+      atOneState(this.db, () => {
+        const doc = this.storedDoc(key)
+        if (doc === undefined) return undefined
+        const base = doc.snap_seq === 0 ? null : wholeSnap(doc, this.sql.snapKnowledge.get(doc.id)).know
+        return { base, tail: this.tail(doc).map((row) => row.data) }
+      }),
+    )
+  }
+
+  log(after: number, rows: number, bytes: number): readonly LogRow[] {
+    return this.reading('the log', () => {
+      let from = after
+      for (;;) {
+        const { found, damaged } = this.scanLog(from, rows, bytes)
+        if (found.length > 0 || damaged === null) return found
+        const owner = this.ownerOf(damaged)
+        if (owner !== null) throw quarantined(owner, `row ${damaged.seq} fails its checksum`)
+        from = damaged.seq // nothing refers to the row, so it holds nothing: left for the next quarantine to clear away
+      }
+    })
+  }
+
+  cursor(peer: ReplicaId, scope: ScopeText): CursorRow | undefined {
+    const row = this.reading('a cursor', () => this.sql.cursor.get(blobOf(peer), scope))
+    return row !== undefined && isWhole(row, crcOf.cursor) ? cursorRowOf(row) : undefined
+  }
+
+  acks(): readonly AckRow[] {
+    const rows = this.reading('acknowledgements', () => this.sql.acks.all())
+    return rows.filter((row) => isWhole(row, crcOf.ack)).map(ackRowOf)
+  }
+
+  held(key: DocKey): readonly HeldRow[] {
+    const rows = this.reading('held updates', () => this.sql.heldOf.all(blobOf(key)))
+    return rows.filter((row) => isWhole(row, crcOf.held)).map(heldRowOf)
+  }
+
+  heldDocs(): readonly DocKey[] {
+    return this.reading('held updates', () => this.sql.heldKeys.all())
+      .filter((key) => key.length === 16)
+      .map(docKeyFromBytes)
+  }
+
+  refusals(): readonly RefusalRow[] {
+    const rows = this.reading('refusals', () => this.sql.refusals.all())
+    return rows.filter((row) => isWhole(row, crcOf.refusal)).map(refusalRowOf)
+  }
+
+  due(limit: number): readonly DocRow[] {
+    return this.reading('documents', () => this.sql.docsDue.all(limit).map(wholeDocRow))
+  }
+
+  /** Closes the connection: every later read is "store-closed". Idempotent. */
+  close(): void {
+    this.db.close()
+  }
+
+  private reading<T>(what: string, read: () => T): T {
+    if (!this.db.open) throw new SynclineError('store-closed', 'The store was closed.')
+    return withStoreErrors(`Reading ${what} failed`, read)
+  }
+
+  private storedDoc(key: DocKey): StoredDoc | undefined {
+    const row = this.sql.doc.get(blobOf(key))
+    if (row !== undefined && !isWhole(row, crcOf.doc)) throw quarantined(key, 'its record fails its checksum')
+    return row
+  }
+
+  /** The rows after the snapshot, oldest first, by their chain; it must end where the snapshot stands and have the length the document claims. */
+  private tail(doc: StoredDoc): StoredLog[] {
+    const tail: StoredLog[] = []
+    let seq = doc.last_seq
+    let bytes = 0
+    while (seq > doc.snap_seq && tail.length <= doc.tail_rows) {
+      const row = this.sql.logRow.get(seq)
+      if (row === undefined) throw quarantined(docKeyFromBytes(doc.key), `row ${seq} is missing`)
+      if (!isWhole(row, crcOf.log) || row.doc !== doc.id) throw quarantined(docKeyFromBytes(doc.key), `row ${seq} fails its checksum`)
+      tail.push(row)
+      bytes += row.data.length
+      seq = row.prev
+    }
+    if (seq !== doc.snap_seq || tail.length !== doc.tail_rows || bytes !== doc.tail_bytes) {
+      throw quarantined(docKeyFromBytes(doc.key), 'its rows are not the ones it counted')
+    }
+    return tail.reverse()
+  }
+
+  /** Whole rows up to the bounds or to the first damaged one. */
+  private scanLog(after: number, rows: number, bytes: number): { found: LogRow[]; damaged: StoredLog | null } {
+    const found: LogRow[] = []
+    let size = 0
+    for (const row of this.sql.logAfter.iterate(after, rows)) {
+      if (!isWhole(row, crcOf.log)) return { found, damaged: row }
+      found.push(logRowOf(row))
+      size += row.data.length
+      if (size >= bytes) break
+    }
+    return { found, damaged: null }
+  }
+
+  /** Not by the number in the row, which may be what is damaged, but by the document or the later row that points at it. */
+  private ownerOf(row: StoredLog): DocKey | null {
+    const owner = this.sql.docEndingAt.get(row.seq) ?? this.sql.docPassing.get(row.seq)
+    return owner === undefined ? null : docKeyFromBytes(owner.key)
+  }
+}
+
+function epochOf(row: StoredEpochRow): Epoch {
+  return { nonce: Buffer.from(row.nonce).toString('hex') as EpochNonce, startSeq: row.start_seq, endSeq: row.end_seq }
+}
+
+function wholeDocRow(row: StoredDoc): DocRow {
+  if (!isWhole(row, crcOf.doc)) throw quarantined(docKeyFromBytes(row.key), 'its record fails its checksum')
+  return docRowOf(row)
+}
+
+function wholeSnap(doc: StoredDoc, snap: StoredSnap | undefined): StoredSnap {
+  const whole =
+    snap !== undefined &&
+    snap.seq === doc.snap_seq &&
+    isWhole({ ...snap, crc: snap.know_crc }, (row) => crcOf.snapKnowledge(doc.key, row)) &&
+    (snap.data === undefined || isWhole({ ...snap, crc: snap.data_crc }, (row) => crcOf.snapData(doc.key, row, row.data!)))
+  if (!whole) throw quarantined(docKeyFromBytes(doc.key), `its snapshot ${snap === undefined ? 'is missing' : 'fails its checksum'}`)
+  return snap
+}
+
+function unpackSnapshot(doc: StoredDoc, snap: StoredSnap): Uint8Array {
+  if (snap.enc === ENCODING.plain) return snap.data!
+  return inflateRawSync(snap.data!, { maxOutputLength: doc.snap_bytes + 1 })
+}
+
+function quarantined(doc: DocKey, why: string): SynclineError {
+  return new SynclineError('doc-quarantined', `The stored document ${doc} is damaged: ${why}.`, { detail: { doc } })
+}

@@ -1,0 +1,184 @@
+// A store in one SQLite file: reads on this thread over a read-only connection, writes in the writer thread. Decides: the order of opening (lock,
+// file, reader) and of closing (finish, reader, file, lock). Rules: ST-1 onward, DU-1, ID-1.
+
+import { existsSync, realpathSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { SynclineError, type DocKey, type EpochNonce, type ReplicaId, type SpaceId } from '@syncline/protocol'
+import type { CompactedDoc, OpenReason, Store, SweepResult, Transaction } from '../store.ts'
+import { systemClock, type Clock } from './clock.ts'
+import { loadSqlite } from './load-sqlite.ts'
+import { buffersOf, packCompacted, packTransaction } from './packed-transaction.ts'
+import type { SqliteDurability } from './pragmas.ts'
+import { SqliteReader } from './reader.ts'
+import { lockSpace, type SpaceLock } from './space-lock.ts'
+import { asStoreError } from './sqlite-error.ts'
+import { WriterFile, type CommitCounters } from './writer.ts'
+import type { FileAnswers, FileWork } from './writer-messages.ts'
+
+export interface SqliteStoreOptions {
+  /** The file; its folder must exist. Created when it is absent, of zero bytes, or a database without tables. */
+  readonly path: string
+  readonly space: SpaceId
+  /** process: survives kill -9. disk: survives a power cut too, at one fsync per group of commits. */
+  readonly durability: SqliteDurability
+  /** Of a new file (or of a copy, which must not keep its original's). Random when absent. */
+  readonly replicaId?: ReplicaId
+  /** Bound of the file in pages of 8 KB, for quotas: beyond it commits are "store-full". */
+  readonly maxPages?: number
+  readonly clock?: Clock
+}
+
+export interface SqliteStore extends Store {
+  readonly reader: SqliteReader
+  readonly durability: SqliteDurability
+  /** Commits at the end of the file's WAL were lost before it was opened: the store is an older prefix than it was. Peers notice by their
+   *  cursors and nothing forks. May also follow a refused commit that was the last before a crash. */
+  readonly tailLost: boolean
+  /** Rows were missing from the log at open; its old epochs answer no cursor any more. */
+  readonly logDamaged: boolean
+  /** Since open: how many SQLite transactions the commits took. */
+  readonly counters: Readonly<CommitCounters>
+}
+
+/** How long close() waits for the disk before it gives up with "store-io". */
+const CLOSE_DEADLINE_MS = 10_000
+
+/** Opens or creates the file. Rejects with "sqlite-missing", "store-locked", "store-foreign", "store-newer", "store-corrupt", "store-full", "store-io",
+ *  "store-pragma", "argument-invalid"; a refused file keeps its bytes. Cost: some 10 ms, the first one of a process about 100 (it starts the thread). */
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
+  const Sqlite = await loadSqlite()
+  const path = realPath(options.path)
+  const clock = options.clock ?? systemClock
+  const lock = lockSpace(Sqlite, path)
+  let file: WriterFile | null = null
+  try {
+    const { space, durability, replicaId = null, maxPages = null } = options
+    file = await WriterFile.open({ path, space, durability, replicaId, maxPages, atMs: clock.now() })
+    const reader = new SqliteReader(new Sqlite(path, { readonly: true, fileMustExist: true }))
+    return new StoreInSqlite({ space, file, reader, lock, clock })
+  } catch (error) {
+    if (file !== null) {
+      await file.ask({ kind: 'close' }, { generation: 0, atMs: 0 }).catch(() => undefined)
+      file.release()
+    }
+    lock.release()
+    throw asStoreError(error, `${path} cannot be opened`)
+  }
+}
+
+/** Where the file really is, so that two names of one file share one lock. Throws "argument-invalid", "store-io". */
+export function realPath(path: string): string {
+  if (path === '' || path === ':memory:' || path.trim() !== path || path.startsWith('file:')) {
+    throw new SynclineError('argument-invalid', `"${path}" is not the path of a file.`)
+  }
+  const folder = dirname(resolve(path))
+  if (!existsSync(folder)) throw new SynclineError('store-io', `The folder ${folder} does not exist.`, { detail: { path } })
+  try {
+    return existsSync(path) ? realpathSync(path) : join(realpathSync(folder), basename(path))
+  } catch (error) {
+    throw asStoreError(error, `${path} cannot be reached`)
+  }
+}
+
+interface Parts {
+  readonly space: SpaceId
+  readonly file: WriterFile
+  readonly reader: SqliteReader
+  readonly lock: SpaceLock
+  readonly clock: Clock
+}
+
+class StoreInSqlite implements SqliteStore {
+  readonly space: SpaceId
+  readonly replicaId: ReplicaId
+  readonly durability: SqliteDurability
+  readonly openReason: OpenReason
+  readonly tailLost: boolean
+  readonly logDamaged: boolean
+  readonly reader: SqliteReader
+  readonly counters: Readonly<CommitCounters>
+  private readonly file: WriterFile
+  private readonly lock: SpaceLock
+  private readonly clock: Clock
+  private readonly pending = new Set<Promise<unknown>>()
+  private generation = 0
+  private closing: Promise<void> | null = null
+
+  constructor({ space, file, reader, lock, clock }: Parts) {
+    const { opened } = file
+    this.space = space
+    this.replicaId = opened.replicaId
+    this.durability = opened.durability
+    this.openReason = opened.openReason
+    this.tailLost = opened.tailLost
+    this.logDamaged = opened.logDamaged
+    this.counters = file.counters
+    this.reader = reader
+    this.file = file
+    this.lock = lock
+    this.clock = clock
+  }
+
+  commit(transaction: Transaction): Promise<void> {
+    if (this.closing !== null) return Promise.reject(storeClosed())
+    const packed = packTransaction(transaction)
+    return this.ask({ kind: 'commit', transaction: packed }, [packed.rows.buffer, packed.data.buffer])
+  }
+
+  sweep(docs: readonly CompactedDoc[]): Promise<SweepResult> {
+    const packed = packCompacted(docs)
+    return this.ask({ kind: 'sweep', docs: packed }, buffersOf(packed.flatMap(({ update, knowledge }) => [update, knowledge])))
+  }
+
+  rotateEpoch(): Promise<EpochNonce> {
+    return this.ask({ kind: 'rotate' })
+  }
+
+  quarantine(key: DocKey): Promise<EpochNonce> {
+    return this.ask({ kind: 'quarantine', key })
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.finish()
+    return this.closing
+  }
+
+  private async ask<K extends FileWork['kind']>(work: FileWork & { readonly kind: K }, transfer: readonly ArrayBuffer[] = []): Promise<FileAnswers[K]> {
+    if (this.closing !== null) throw storeClosed()
+    const answer = this.file.ask(work, { generation: this.generation, atMs: this.clock.now() }, transfer)
+    this.pending.add(answer)
+    try {
+      return await answer
+    } catch (error) {
+      this.generation++
+      throw error
+    } finally {
+      this.pending.delete(answer)
+    }
+  }
+
+  /** The lock goes last, and stays when the disk does not answer: whoever took it then would write beside us. */
+  private async finish(): Promise<void> {
+    const finished = Promise.allSettled(this.pending).then(async () => {
+      this.reader.close()
+      // a dead thread has closed its files; "close" itself does not fail otherwise
+      await this.file.ask({ kind: 'close' }, { generation: this.generation, atMs: this.clock.now() }).catch(() => undefined)
+      this.file.release()
+      this.lock.release()
+    })
+    await this.before(CLOSE_DEADLINE_MS, finished)
+  }
+
+  private async before(deadlineMs: number, work: Promise<void>): Promise<void> {
+    let cancel = (): void => undefined
+    const late = new Promise<never>((_, reject) => {
+      const give = (): void => reject(new SynclineError('store-io', `The disk did not finish within ${deadlineMs} ms; the file stays locked.`))
+      cancel = this.clock.after(deadlineMs, give)
+    })
+    await Promise.race([work, late]).finally(() => cancel())
+  }
+}
+
+function storeClosed(): SynclineError {
+  return new SynclineError('store-closed', 'The store was closed.')
+}

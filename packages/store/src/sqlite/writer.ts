@@ -1,0 +1,140 @@
+// The main thread's end of the writer thread. Decides: when the thread starts (first file) and ends (last file closed), and that its death is an
+// error to those who wait, not to the process. While nothing is asked, the thread does not keep the process alive.
+
+import { Worker } from 'node:worker_threads'
+import { SynclineError } from '@syncline/protocol'
+import type { Opened, OpenRequest } from './space-file.ts'
+import { receivedError, type FileAnswers, type FileWork, type WriterReply, type WriterRequest } from './writer-messages.ts'
+
+/** SQLite transactions that held commits, and the commits they held. */
+export interface CommitCounters {
+  groups: number
+  commits: number
+}
+
+interface Waiting {
+  readonly resolve: (value: FileAnswers[keyof FileAnswers]) => void
+  readonly reject: (error: SynclineError) => void
+}
+
+class Writer {
+  readonly thread: Worker
+  readonly counters = new Map<number, CommitCounters>()
+  private readonly waiting = new Map<number, Waiting>()
+  private nextTicket = 0
+  private isDead = false
+
+  constructor() {
+    const isSource = import.meta.url.endsWith('.ts')
+    const entry = new URL(isSource ? './writer-thread.ts' : './writer-thread.js', import.meta.url)
+    this.thread = new Worker(entry, { name: 'syncline-writer', execArgv: isSource ? ['--conditions=syncline-source'] : [] })
+    this.thread.unref()
+    this.thread.on('message', (reply: WriterReply) => this.receive(reply))
+    this.thread.on('error', (error) => this.die(error))
+    this.thread.on('exit', () => this.die(undefined))
+  }
+
+  ask(request: (ticket: number) => WriterRequest, transfer: readonly ArrayBuffer[]): Promise<FileAnswers[keyof FileAnswers]> {
+    if (this.isDead) return Promise.reject(died(undefined))
+    const ticket = this.nextTicket++
+    return new Promise((resolve, reject) => {
+      this.thread.postMessage(request(ticket), transfer)
+      this.waiting.set(ticket, { resolve, reject })
+      if (this.waiting.size === 1) this.thread.ref()
+    })
+  }
+
+  end(): void {
+    const message: WriterRequest = { kind: 'end' }
+    this.thread.postMessage(message)
+  }
+
+  private receive({ file, commits, answers }: WriterReply): void {
+    const counters = this.counters.get(file)
+    if (counters !== undefined && commits > 0) {
+      counters.groups++
+      counters.commits += commits
+    }
+    for (const { ticket, error, value } of answers) {
+      const { resolve, reject } = this.waiting.get(ticket)!
+      this.waiting.delete(ticket)
+      if (error === null) resolve(value)
+      else reject(receivedError(error))
+    }
+    if (this.waiting.size === 0) this.thread.unref()
+  }
+
+  private die(cause: unknown): void {
+    this.isDead = true
+    if (writer === this) writer = null
+    for (const { reject } of this.waiting.values()) reject(died(cause))
+    this.waiting.clear()
+  }
+}
+
+/** Of this process; null while no file is open. */
+let writer: Writer | null = null
+let nextFile = 0
+
+/** One open file in the writer thread. */
+export class WriterFile {
+  readonly opened: Opened
+  readonly counters: CommitCounters
+  private readonly writer: Writer
+  private readonly file: number
+
+  private constructor(writer: Writer, file: number, opened: Opened) {
+    this.writer = writer
+    this.file = file
+    this.opened = opened
+    this.counters = writer.counters.get(file)!
+  }
+
+  /** Starts the thread when it does not run. Rejects with what opening refused. */
+  static async open(request: OpenRequest): Promise<WriterFile> {
+    writer ??= new Writer()
+    const own = writer
+    const file = nextFile++
+    own.counters.set(file, { groups: 0, commits: 0 })
+    try {
+      const opened = (await own.ask((ticket) => ({ kind: 'open', file, ticket, request }), [])) as Opened
+      return new WriterFile(own, file, opened)
+    } catch (error) {
+      release(own, file)
+      throw error
+    }
+  }
+
+  /** Rejects with what the thread refused, or "store-io" when it died. `transfer`: buffers given away. */
+  async ask<K extends FileWork['kind']>(
+    work: FileWork & { readonly kind: K },
+    how: { readonly generation: number; readonly atMs: number },
+    transfer: readonly ArrayBuffer[] = [],
+  ): Promise<FileAnswers[K]> {
+    const answer = await this.writer.ask((ticket) => ({ kind: 'work', file: this.file, ticket, ...how, work }), transfer)
+    return answer as FileAnswers[K]
+  }
+
+  /** To be called once, after "close" was answered or the thread died. */
+  release(): void {
+    release(this.writer, this.file)
+  }
+
+  /** The thread, for tests that end it. */
+  get thread(): Worker {
+    return this.writer.thread
+  }
+}
+
+/** The last file to go ends the thread. */
+function release(from: Writer, file: number): void {
+  from.counters.delete(file)
+  if (from.counters.size > 0 || writer !== from) return
+  writer = null
+  from.end()
+}
+
+function died(cause: unknown): SynclineError {
+  const why = cause instanceof Error ? `: ${cause.message}` : ''
+  return new SynclineError('store-io', `The writer thread ended${why}.`, { cause })
+}

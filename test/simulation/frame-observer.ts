@@ -1,0 +1,162 @@
+// Reads every frame at the edge of a replica, as a packet sniffer would: counts what the protocol did, and checks what may be said. Rules: I5
+// (nothing uncommitted leaves) and I7 (no cursor moves while a document diff is outstanding). Read by world.ts.
+
+import { decodeFrame, type DocRef, type Message } from '@syncline/protocol'
+import type { Transaction } from '@syncline/store'
+import type { Counters } from './counters.ts'
+import type { Port, Traffic } from './network.ts'
+import { Violation } from './violation.ts'
+
+/** What the observer may ask of the replica at the sending end. */
+export interface Committed {
+  readonly name: string
+  committedHead(): number
+  /** The replica at the other end, as the store knows it. */
+  peerIdOf(port: Port): string | null
+}
+
+interface Outstanding {
+  readonly scope: string
+  /** Number of commits that this replica had begun when it asked. */
+  readonly commitsBegun: number
+}
+
+/** One end of one connection. */
+class Edge {
+  readonly scopes = new Map<number, string>()
+  readonly peerScopes = new Map<number, string>()
+  readonly aliases = new Map<number, string>()
+  readonly peerAliases = new Map<number, string>()
+  readonly outstanding = new Map<string, Outstanding>()
+}
+
+const IDLE_KINDS: ReadonlySet<Message['kind']> = new Set(['ping', 'pong', 'verify', 'verified'])
+
+export class FrameObserver implements Traffic {
+  /** Bytes of frames that carry more than pings and verification. */
+  busyBytes = 0
+  readonly #counters: Counters
+  readonly #strict: boolean
+  readonly #edges = new Map<Port, Edge>()
+  readonly #commits = new Map<string, number>()
+
+  /** `strict`: links are ordered and lossless while they live, so that I7 can be told from outside. */
+  constructor(counters: Counters, strict: boolean) {
+    this.#counters = counters
+    this.#strict = strict
+  }
+
+  sent(port: Port, bytes: Uint8Array): void {
+    const frame = decodeFrame(bytes)
+    if (!frame.ok) throw new Violation('IN-1', `${port.owner.name} sent a frame that cannot be read: ${frame.reason}`)
+    const edge = this.#edgeOf(port)
+    const owner = port.owner as unknown as Committed
+    let busy = false
+    for (const message of frame.messages) {
+      busy ||= !IDLE_KINDS.has(message.kind)
+      this.#checkSent(owner, edge, message)
+    }
+    if (busy) this.busyBytes += bytes.length
+  }
+
+  #checkSent(owner: Committed, edge: Edge, message: Message): void {
+    const { kind } = message
+    if (kind === 'entries' || kind === 'advance' || kind === 'offer') {
+      this.#counters.add('frame checked')
+      const head = owner.committedHead()
+      if (message.toSeq > head) throw new Violation('I5', `${owner.name} sent ${kind} up to ${message.toSeq}, committed is ${head}`)
+      if (kind === 'offer') this.#counters.add('offer')
+    } else if (kind === 'open') {
+      edge.scopes.set(message.channel, message.scope)
+      if (message.head > owner.committedHead()) throw new Violation('I5', `${owner.name} opened with head ${message.head}, committed is ${owner.committedHead()}`)
+    } else if (kind === 'start') {
+      this.#counters.add(`start ${message.mode}`)
+    } else if (kind === 'recon') {
+      this.#counters.add('recon message')
+    } else if (kind === 'want') {
+      this.#counters.add('want')
+      this.#ask(owner, edge, message.channel, resolve(edge.aliases, message.doc))
+    } else if (kind === 'ask') {
+      this.#counters.add('ask')
+      for (const key of message.keys) this.#ask(owner, edge, message.channel, key)
+    } else if (kind === 'diff') {
+      resolve(edge.aliases, message.doc)
+      if (message.part > 0) this.#counters.add('diff in chunks')
+    } else if (kind === 'verify') {
+      this.#counters.add('verify')
+      resolve(edge.aliases, message.doc)
+    } else if ('doc' in message && typeof message.doc === 'object') {
+      resolve(edge.aliases, message.doc)
+    }
+    if (kind === 'entries') for (const row of message.rows) resolve(edge.aliases, row.doc)
+  }
+
+  #ask(owner: Committed, edge: Edge, channel: number, what: string): void {
+    edge.outstanding.set(`${channel} ${what}`, { scope: edge.scopes.get(channel) ?? '', commitsBegun: this.#commits.get(owner.name) ?? 0 })
+  }
+
+  delivered(port: Port, bytes: Uint8Array): void {
+    if (!this.#strict) return
+    const frame = decodeFrame(bytes)
+    if (!frame.ok) return
+    const edge = this.#edgeOf(port)
+    for (const message of frame.messages) {
+      if (message.kind === 'open') edge.peerScopes.set(message.channel, message.scope)
+      if (message.kind === 'entries') {
+        for (const row of message.rows) resolve(edge.peerAliases, row.doc)
+        if (edge.outstanding.size > 0) this.#counters.add('recon during live traffic')
+      } else if ('doc' in message && typeof message.doc === 'object') {
+        const doc = resolve(edge.peerAliases, message.doc)
+        if (message.kind === 'diff' && message.last) this.#answered(edge, edge.peerScopes.get(message.channel), doc)
+      } else if (message.kind === 'absent') {
+        for (const key of message.keys) this.#answered(edge, edge.peerScopes.get(message.channel), key)
+      }
+    }
+  }
+
+  /** The answer names the peer's channel; the question was filed under the own one of the same scope. An ASK is answered by name, too. */
+  #answered(edge: Edge, scope: string | undefined, what: string): void {
+    for (const [key, { scope: asked }] of edge.outstanding) {
+      if (asked !== scope) continue
+      const subject = key.slice(key.indexOf(' ') + 1)
+      if (subject === what || this.keyPrefixOf(what) === subject) edge.outstanding.delete(key)
+    }
+  }
+
+  /** Leading 8 bytes of a document's key. */
+  keyPrefixOf: (doc: string) => string = () => ''
+
+  /** A commit begins: its cursors must not belong to a scope with a diff asked for before the batch of this commit began to fill. */
+  commitBegins(owner: Committed & { ports(): Iterable<Port> }, transaction: Transaction): void {
+    const begun = this.#commits.get(owner.name) ?? 0
+    this.#commits.set(owner.name, begun + 1)
+    if (!this.#strict || transaction.cursors.length === 0) return
+    for (const port of owner.ports()) {
+      const edge = this.#edges.get(port)
+      if (edge === undefined || !port.open) continue
+      const peer = owner.peerIdOf(port)
+      for (const cursor of transaction.cursors) {
+        if (cursor.peer !== peer) continue
+        this.#counters.add('cursor write during reconciliation checked')
+        for (const [what, { scope, commitsBegun }] of edge.outstanding) {
+          if (scope !== cursor.scope || commitsBegun >= begun) continue
+          throw new Violation('I7', `${owner.name} moves its cursor of ${cursor.scope} to ${cursor.seq} while ${what} is outstanding`)
+        }
+      }
+    }
+  }
+
+  #edgeOf(port: Port): Edge {
+    let edge = this.#edges.get(port)
+    if (edge === undefined) {
+      edge = new Edge()
+      this.#edges.set(port, edge)
+    }
+    return edge
+  }
+}
+
+function resolve(aliases: Map<number, string>, ref: DocRef): string {
+  if (ref.fresh !== null) aliases.set(ref.alias, ref.fresh.doc)
+  return aliases.get(ref.alias) ?? `alias ${ref.alias}`
+}
