@@ -27,7 +27,7 @@ await note.whenSaved('relay')
 await textShows(ada, 'Keeper too. Ada was here. ')
 console.log('ada:    ', ada.getText('body').toString())
 
-for (const provider of providers) provider.destroy()
+for (const provider of providers) leave(provider)
 await replica.close()
 await relay.close()
 
@@ -38,9 +38,15 @@ const provider = new WebsocketProvider(restarted.url, 'note/42', cleo, { disable
 await textShows(cleo, 'Keeper too. Ada was here. ')
 console.log('later:  ', cleo.getText('body').toString())
 
-provider.destroy()
+leave(provider)
 await restarted.close()
 await rm(folder, { recursive: true })
+
+/** Ends the connection, and the document with it: its presence keeps a timer. */
+function leave(provider: WebsocketProvider): void {
+  provider.destroy()
+  provider.doc.destroy()
+}
 
 /** Resolves when the text reads so. */
 function textShows(doc: Y.Doc, text: string): Promise<void> {

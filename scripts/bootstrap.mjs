@@ -20,6 +20,7 @@ const windows = process.platform === 'win32'
 const nodeMajorMin = 18
 const pnpm = 'pnpm@12'
 const installLockStaleMs = 10 * 60_000
+const orphanCheckMs = 500
 
 const args = process.argv.slice(2)
 const build = args[0] === '--build'
@@ -120,6 +121,13 @@ function runAndExit(name, commandArgs) {
     process.on(signal, () => {
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
     })
+  }
+  if (process.env['npm_lifecycle_event'] !== undefined) {
+    // Told to end, npm ends the shell between it and this process, and says nothing here: the sign is a new parent.
+    const parent = process.ppid
+    setInterval(() => {
+      if (process.ppid !== parent) child.kill('SIGTERM')
+    }, orphanCheckMs).unref()
   }
   child.on('error', (error) => fail(`${name} could not be started: ${error.message}`, 1))
   child.on('exit', (code, signal) => process.exit(exitCode({ status: code, signal })))

@@ -107,9 +107,15 @@ async function conclude(): Promise<void> {
   const equal = new Set(reports.map(({ digest }) => digest)).size === 1 && reports[0]!.digest !== ''
   const right = reports.every(({ text }) => text === plan.endContent)
   if (!equal) fail('the replicas differ')
-  if (!right) fail("the text is not the recording's")
+  if (!right) fail(`the text is not the recording's: ${firstDifference(reports[0]!.text, plan.endContent)}`)
   clearTimeout(deadline)
   display.end(`The three replicas are equal, and equal the recording's end. ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
+}
+
+function firstDifference(found: string, expected: string): string {
+  let at = 0
+  while (found[at] === expected[at]) at++
+  return `at ${at} it reads ${JSON.stringify(found.slice(at, at + 20))} and not ${JSON.stringify(expected.slice(at, at + 20))}`
 }
 
 function fail(reason: string): never {

@@ -2,8 +2,9 @@
 // replica may have received more of the other's text than the recording's author saw, or less. Read by run.ts, which makes the plan, and author.ts,
 // which follows it.
 //
-// A step waits only for what it touches: the characters it deletes and the two between which it inserts (`needs`). The recording's own order is
-// stricter (an edit's parents are all that its author had seen), and would leave little to do offline.
+// A step waits only for what the recording has at that place before it (`needs`): the characters that it deletes, the two between which it inserts, and
+// whatever was typed between those. The recording's own order is stricter (an edit's parents are all that its author had seen) and would leave little to
+// do offline; only where both wrote into the same gap at once is the recording laxer, and leaves the order of the two to chance.
 
 import * as Y from 'yjs'
 import type { Recording } from './recording.ts'
@@ -33,9 +34,11 @@ export function planSession(recording: Recording): SessionPlan {
     while (seen[author] < saw) view.take(steps[other][seen[author]++]!)
     const deletes = deleted.map(placeOf)
     const inserts = Array.from(text, (_, i) => placeOf({ client: clientOf(author), clock: firstClock + i }))
+    const before = view.placeAt(position - 1) ?? 0
+    const after = view.placeAt(position + deletes.length) ?? places - 1
     let needs = 0
-    for (const place of [view.placeAt(position - 1), view.placeAt(position + deletes.length), ...deletes]) {
-      const typed = place === null ? undefined : typedBy[place]
+    for (let place = before; place <= after; place++) {
+      const typed = typedBy[place]
       if (typed?.author === other) needs = Math.max(needs, typed.index + 1)
     }
     for (const place of inserts) typedBy[place] = { author, index: steps[author].length }

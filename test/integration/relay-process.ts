@@ -82,7 +82,8 @@ export async function runCommand(...args: string[]): Promise<CommandResult> {
   return { ...exit, stdout, stderr }
 }
 
-function spawnCommand(args: readonly string[]): ChildProcess {
+/** Starts a command of the command line. */
+export function spawnCommand(args: readonly string[]): ChildProcess {
   return spawn(process.execPath, ['--conditions=syncline-source', bin, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
 }
 

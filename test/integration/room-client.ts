@@ -71,7 +71,7 @@ export function awarenessWhere(client: StockClient, holds: (states: Map<number, 
   return eventWhere(
     (listener) => awareness.on('change', listener),
     (listener) => awareness.off('change', listener),
-    () => holds(awareness.getStates() as Map<number, Record<string, unknown>>),
+    () => holds(awareness.getStates()),
   )
 }
 
@@ -99,6 +99,7 @@ export class BareClient {
   readonly closed: Promise<Closed>
   readonly messages: codec.RoomMessage[] = []
   private readonly waiting = new Set<() => void>()
+  private end: Closed | null = null
   /** Called with each message as it arrives, before anything else happens. */
   onMessage: (message: codec.RoomMessage) => void = () => undefined
 
@@ -111,7 +112,13 @@ export class BareClient {
     })
     this.opened.catch(() => undefined)
     this.socket.on('error', () => undefined)
-    this.closed = new Promise((resolve) => this.socket.once('close', (code, reason) => resolve({ code, reason: reason.toString() })))
+    this.closed = new Promise((resolve) => {
+      this.socket.once('close', (code, reason) => {
+        this.end = { code, reason: reason.toString() }
+        for (const check of this.waiting) check()
+        resolve(this.end)
+      })
+    })
     this.socket.on('message', (data) => {
       const frame = codec.readFrame(new Uint8Array(data as Buffer))
       if ('problem' in frame) throw new Error(`the relay sent ${frame.problem}`)
@@ -132,12 +139,12 @@ export class BareClient {
     return new Promise((resolve, reject) => {
       const check = (): void => {
         const found = this.messages.find(matches)
-        if (found === undefined) return
+        if (found === undefined && this.end === null) return
         this.waiting.delete(check)
-        resolve(found)
+        if (found === undefined) reject(new Error(`closed with ${this.end!.code} ${this.end!.reason}`))
+        else resolve(found)
       }
       this.waiting.add(check)
-      void this.closed.then(({ code, reason }) => reject(new Error(`closed with ${code} ${reason}`)))
       check()
     })
   }

@@ -1,8 +1,8 @@
 // What would be published: the tarballs of scripts/pack.ts, installed by npm into an empty folder and imported under plain Node, without the
-// source condition. Run by `pnpm check` (steps pack, then packaging). Rules PK-1 to PK-4 of docs/spec.md.
+// source condition. Run by `pnpm check` (steps pack, then packaging). Rules PK-1 to PK-5 of docs/spec.md.
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -86,6 +86,13 @@ test('[PK-4] under a Node that is too old the syncline command says which one it
   )
   expect(failure).toMatchObject({ code: 1 })
   expect(failure?.stderr).toMatch(/needs Node 22 or newer.*20\.20\.2/)
+})
+
+test('[PK-5] the first example runs on the installed packages as it stands', async (context) => {
+  needsInstall(context)
+  await copyFile(join(root, 'examples', 'two-replicas.ts'), join(folder, 'two-replicas.ts'))
+  const { stdout } = await node(['two-replicas.ts'])
+  expect(stdout).toContain('Hello from the laptop.')
 })
 
 /** A machine without a registry cannot tell whether the packages install: such a run is skipped, with the reason. */

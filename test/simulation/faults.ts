@@ -28,7 +28,7 @@ function inject(world: World, kind: FaultKind, durationMs: number): void {
 }
 
 /** Ends with the fault phase at the latest. */
-function afterwards(world: World, durationMs: number, undo: () => void): void {
+function afterwards(world: World, durationMs: number, undo: () => unknown): void {
   world.schedule.after(durationMs, () => {
     if (!world.healed) undo()
   })
@@ -176,7 +176,7 @@ const FAULTS: Readonly<Record<FaultKind, Fault>> = {
     if (replica.settings.interests.some((one) => JSON.stringify(one) === JSON.stringify(scope))) return false
     world.counters.add('resubscription')
     replica.subscribe(scope)
-    if (world.random.chance(0.5)) afterwards(world, durationMs, () => replica.unsubscribe(scope))
+    if (world.random.chance(0.5)) afterwards(world, durationMs, () => replica.isUp && replica.unsubscribe(scope))
     return true
   },
 }

@@ -1,8 +1,9 @@
 // Reads every frame at the edge of a replica, as a packet sniffer would: counts what the protocol did, and checks what may be said. Rules: I5
 // (nothing uncommitted leaves) and I7 (no cursor moves while a document diff is outstanding). Read by world.ts.
 
-import { decodeFrame, type DocRef, type Message } from '@syncline/protocol'
+import { decodeFrame, unframeUpdates, walkUpdate, type DocRef, type EntryRow, type Message } from '@syncline/protocol'
 import type { Transaction } from '@syncline/store'
+import * as Y from 'yjs'
 import type { Counters } from './counters.ts'
 import type { Port, Traffic } from './network.ts'
 import { Violation } from './violation.ts'
@@ -159,4 +160,48 @@ export class FrameObserver implements Traffic {
 function resolve(aliases: Map<number, string>, ref: DocRef): string {
   if (ref.fresh !== null) aliases.set(ref.alias, ref.fresh.doc)
   return aliases.get(ref.alias) ?? `alias ${ref.alias}`
+}
+
+/** For traces: what a frame says, in one line. */
+export function describeFrame(bytes: Uint8Array): string {
+  const frame = decodeFrame(bytes)
+  if (!frame.ok) return frame.code
+  return frame.messages.map(describeMessage).join(', ')
+}
+
+function describeMessage(message: Message): string {
+  const facts = Object.entries(message).flatMap(([name, value]) => (name === 'kind' ? [] : [`${name}:${describeValue(name, value)}`]))
+  return `${message.kind}(${facts.join(' ')})`
+}
+
+function describeValue(name: string, value: unknown): string {
+  if (name === 'rows') return (value as readonly EntryRow[]).map((row) => `[doc ${describeRef(row.doc)} ${describeUpdates(row.bytes)}]`).join('')
+  if (name === 'doc') return describeRef(value as DocRef)
+  if (name === 'stateVector') return describeMap(Y.decodeStateVector(value as Uint8Array))
+  if (value instanceof Uint8Array) return describeUpdates(value)
+  if (typeof value === 'string') return value.slice(0, 8)
+  return JSON.stringify(value)
+}
+
+function describeRef(ref: DocRef): string {
+  return ref.fresh === null ? String(ref.alias) : `${ref.alias}=${ref.fresh.doc}`
+}
+
+function describeMap(clocks: ReadonlyMap<number, number>): string {
+  return [...clocks].map(([client, clock]) => `${client}:${clock}`).join(' ')
+}
+
+/** Ids that framed updates bring (client:from-to) and delete (-client:from-to). */
+function describeUpdates(framed: Uint8Array): string {
+  const updates = unframeUpdates(framed)
+  if (updates === null) return `${framed.length}B`
+  return updates.map(describeUpdate).join('; ')
+}
+
+function describeUpdate(update: Uint8Array): string {
+  const facts = walkUpdate(update)
+  if ('code' in facts) return facts.reason
+  const ranges = (flat: readonly number[], sign: string): string[] =>
+    Array.from({ length: flat.length / 3 }, (_, i) => `${sign}${flat[3 * i]}:${flat[3 * i + 1]}-${flat[3 * i + 2]}`)
+  return [...ranges(facts.structs, ''), ...ranges(facts.deletes, '-')].join(' ')
 }

@@ -12,7 +12,7 @@ export interface Endpoint {
   readonly name: string
   /** Counts starts: frames for an earlier life are lost. */
   readonly life: number
-  isUp(): boolean
+  readonly isUp: boolean
   linkOpened(port: Port): void
   linkReceived(port: Port, bytes: Uint8Array): void
   linkClosed(port: Port): void
@@ -126,6 +126,15 @@ export class Network {
     this.dialers.push(dialer)
     dialer.dialSoon(this.random.between(0, 100))
     return dialer
+  }
+
+  /** Its own dialers run again, and those that gave it up try once more. */
+  started(endpoint: Endpoint): void {
+    for (const dialer of this.dialers) {
+      if (dialer.from !== endpoint && !(dialer.to === endpoint && dialer.stopped)) continue
+      dialer.stopped = false
+      dialer.dialSoon(this.random.between(0, 50))
+    }
   }
 
   connect(dialer: Dialer): Connection {
@@ -242,7 +251,7 @@ export class Network {
     port.open = false
     const { connection } = port
     if (!connection.dialler.open && !connection.listener.open) this.connections.delete(connection)
-    if (port.owner.isUp() && port.owner.life === port.ownerLife) port.owner.linkClosed(port)
+    if (port.owner.isUp && port.owner.life === port.ownerLife) port.owner.linkClosed(port)
     if (port.dialled) connection.dialer.ended(connection, code)
   }
 
@@ -348,9 +357,9 @@ export class Dialer {
 
   #dial(): void {
     this.#timer = null
-    if (this.stopped || !this.from.isUp()) return
+    if (this.stopped || !this.from.isUp) return
     if (this.connection !== null && this.connection.dialler.open && this.connection.dialler.ownerLife === this.from.life) return
-    if (!this.to.isUp() || this.#network.isBlocked(this.from, this.to)) {
+    if (!this.to.isUp || this.#network.isBlocked(this.from, this.to)) {
       this.#backOff()
       return
     }
@@ -369,7 +378,7 @@ export class Dialer {
   #waitForNeed(): void {
     this.#network.counters.add('double link resolved')
     const look = (): void => {
-      if (this.stopped || !this.from.isUp()) return
+      if (this.stopped || !this.from.isUp) return
       if (this.#network.isLinked(this.from, this.to)) this.#timer = this.#network.schedule.after(1000, look)
       else this.#dial()
     }

@@ -50,7 +50,7 @@ export function documentOf(who: string, reader: StoreReader, key: DocKey): Y.Doc
 }
 
 export function checkNothingPending(who: string, doc: Y.Doc): void {
-  if (doc.store.pendingStructs !== null || doc.store.pendingDs !== null) throw new Violation('I2', `${who}: Yjs holds something pending`)
+  if (doc.store.pendingStructs !== null || doc.store.pendingDs !== null) throw new Violation('I2', `${who}: Yjs holds something pending: ${JSON.stringify(doc.store.pendingStructs?.missing ?? doc.store.pendingDs, (_, part: unknown) => (part instanceof Map ? [...part] : part))}`)
 }
 
 /** What a reader sees, in one text: equal texts mean equal content of all root types. */
@@ -105,7 +105,8 @@ export function checkCursorClaim(receiver: { name: string; reader: StoreReader }
     if (claimed.isEmpty()) continue
     const has = mine === undefined || mine.quarantined ? new Knowledge() : knowledgeUpTo(receiver.reader, theirs.key, Infinity)
     if (!has.includes(claimed)) {
-      throw new Violation('I3', `${receiver.name} has a cursor into ${sender.name} at ${cursor.seq} (${cursor.scope}) and lacks part of ${theirs.name} before it`)
+      const what = mine?.quarantined === true ? 'holds nothing' : `holds ${[...has.clients()].join(' | ')}`
+      throw new Violation('I3', `${receiver.name} has a cursor into ${sender.name} at ${cursor.seq} (${cursor.scope}); of ${theirs.name} that stands for ${[...claimed.clients()].join(' | ')}, it ${what}`)
     }
   }
 }

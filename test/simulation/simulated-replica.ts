@@ -20,6 +20,7 @@ import type { DocContent, DocRow, StoreReader, Transaction } from '@syncline/sto
 import { createMemoryStore, type MemorySnapshot, type MemoryStore } from '@syncline/store/memory'
 import * as Y from 'yjs'
 import type { Counters } from './counters.ts'
+import { describeFrame } from './frame-observer.ts'
 import type { Endpoint, Network, Port } from './network.ts'
 import type { Random } from './random.ts'
 import type { Schedule } from './schedule.ts'
@@ -140,7 +141,7 @@ export class SimulatedReplica implements Endpoint, Room {
     })
     trace.note(schedule.nowMs, this.settings.index, 1, () => `${this.name} starts as ${this.store!.replicaId.slice(0, 8)}, epoch ${this.store!.reader.nonce()}, head ${this.store!.reader.head()}`)
     this.#tick(this.life)
-    for (const dialer of this.#world.network.dialers) if (dialer.from === this) dialer.dialSoon(this.#random.between(0, 50))
+    this.#world.network.started(this)
   }
 
   /** Compaction sooner than the real policy, where the plan says so. */
@@ -198,6 +199,17 @@ export class SimulatedReplica implements Endpoint, Room {
     this.#pausedUntilMs = 0
     this.#dieAfterEffects = null
     this.#flushPlanned = false
+  }
+
+  /** Ends open documents, whose presence would go on ticking in real time. */
+  discard(): void {
+    const documents = [...this.opened.values()]
+    this.core = null
+    this.life++
+    for (const { binding, author } of documents) {
+      binding.end(new SynclineError('replica-closed', 'The run is over.'))
+      author.destroy()
+    }
   }
 
   /** The next flush is carried out only in part. */
@@ -307,7 +319,6 @@ export class SimulatedReplica implements Endpoint, Room {
         return
       case 'event':
         this.#note(4, () => `event ${JSON.stringify(effect.event)}`)
-        if (effect.event.type === 'quarantined' && effect.event.doc !== null) this.opened.get(effect.event.doc)?.binding.restore()
         return checks.event(this, effect.event)
       case 'again':
         return this.flushSoon()
@@ -315,7 +326,7 @@ export class SimulatedReplica implements Endpoint, Room {
   }
 
   #send(port: Port, bytes: Uint8Array): void {
-    this.#world.trace.note(this.#world.schedule.nowMs, this.settings.index, sampleOf(bytes), () => `${this.name} -> ${port.peer.owner.name} (link ${port.id}) ${describe(bytes)}`)
+    this.#world.trace.note(this.#world.schedule.nowMs, this.settings.index, sampleOf(bytes), () => `${this.name} -> ${port.peer.owner.name} (link ${port.id}) ${describeFrame(bytes)}`)
     this.#world.network.send(port, bytes)
   }
 
@@ -357,6 +368,7 @@ export class SimulatedReplica implements Endpoint, Room {
       this.#world.counters.add('quarantine')
       this.#forgetPromises(work.key)
       this.core!.maintained(store.quarantineNow(work.key))
+      for (const { binding } of this.opened.values()) if (binding.key === work.key) binding.restore()
     }
     this.#world.checks.opened(this, store.reader.nonce())
     this.flushSoon()
@@ -462,6 +474,8 @@ export class SimulatedReplica implements Endpoint, Room {
       random: (length) => this.#random.bytes(length),
       content: (key) => this.store!.reader.content(key),
       lastSeq: (key) => this.store!.reader.doc(key)?.lastSeq ?? 0,
+      localSeq: (doc) => live().localSeq(doc),
+      knowsClient: (doc, client) => live().knowsClient(doc, client),
       stateVector: (doc) => live().stateVector(doc),
       derivedDeletes: (doc, update) => {
         const derived = live().derivedDeletes(doc, update)

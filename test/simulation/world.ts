@@ -93,6 +93,12 @@ export class World implements Checks {
     return { seed, hash: this.trace.hash(), events: this.trace.events, operations: this.#operations, faults: this.faultsInjected, counters: this.counters, caughtUpMs }
   }
 
+  /** Ends everything that this run opened. */
+  end(): void {
+    for (const replica of this.replicas) replica.discard()
+    for (const { guest } of this.guests) guest.author.destroy()
+  }
+
   // ---- building
 
   #build(): void {
@@ -409,7 +415,7 @@ export class World implements Checks {
       if (binding.rejection !== null) continue
       if (binding.unsaved > 0) throw new Violation('DU-1', `${replica.name} still has unsaved edits of ${docId}`)
       const stored = documentOf(replica.name, replica.store!.reader, binding.key)
-      if (visibleContent(stored) !== visibleContent(binding.doc)) this.#contentDiffers(docId, `${replica.name} shows other content of ${docId} than it stores`)
+      if (visibleContent(stored) !== visibleContent(binding.doc)) this.#contentDiffers(docId, `${replica.name} shows other content of ${docId} than it stores:\n${visibleContent(binding.doc)}\n${visibleContent(stored)}`)
     }
   }
 

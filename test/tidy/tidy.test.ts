@@ -126,18 +126,22 @@ test('[TY-8] every test title starts with a rule id that stands in docs/spec.md'
   const spec = textOf('docs/spec.md')
   const tests = code.filter(({ path }) => path.endsWith('.test.ts'))
   const unnamed: string[] = []
-  const unknown: string[] = []
+  const unknown = new Map<string, string[]>()
+  const note = (id: string, place: string): void => void unknown.set(id, [...(unknown.get(id) ?? []), place])
   for (const { path } of tests) {
     for (const { title, line } of factsOf(path).testTitles) {
       const id = title === null ? undefined : ruleId.exec(title)?.[1]
       if (id === undefined) unnamed.push(`${path}:${line} ${title ?? '(the title is no literal)'}`)
-      else if (id !== '${}' && !standsIn(spec, id)) unknown.push(`${path}:${line} ${id}`)
+      else if (id !== '${}' && !standsIn(spec, id)) note(id, `${path}:${line}`)
     }
   }
   // Titles whose id is computed come from the store contract, which is data.
-  unknown.push(...storeContract.filter(({ id }) => !standsIn(spec, id)).map(({ id }) => `store contract ${id}`))
+  for (const { id } of storeContract) if (!standsIn(spec, id)) note(id, 'the store contract')
   expectNone(unnamed, 'Start the title with the id of the rule that the test proves: test("[CV-1] replicas ...").')
-  expectNone(unknown, 'Word the rule in docs/spec.md, or use the id of the rule that is meant.')
+  expectNone(
+    [...unknown].map(([id, places]) => `${id} (${places.join(', ')})`).toSorted(),
+    'Word the rule in docs/spec.md, or use the id of the rule that is meant.',
+  )
 })
 
 test('[TY-9] tracked files name no machine and no tool of the people who wrote them', () => {

@@ -1,5 +1,5 @@
-// Which files the tidy rules read: what git tracks or would track (a file that is new and not ignored counts already), or, where the
-// folder is no git checkout (an unpacked archive), everything outside the folders that .gitignore names. Read by: tidy.test.ts.
+// Which files the tidy rules read: what git tracks or would track (a file that is new and not ignored counts already), or, where there is no
+// git or no checkout (an unpacked archive), everything outside the folders that hold no sources. Read by: tidy.test.ts.
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -16,17 +16,22 @@ export interface TrackedFile {
 
 /** Every tracked text file, sorted by path. */
 export function trackedFiles(): readonly TrackedFile[] {
-  const paths = existsSync(join(root, '.git')) ? gitPaths() : folderPaths('')
-  return paths
+  return (gitPaths() ?? folderPaths(''))
     .filter((path) => textFile.test(path) && existsSync(join(root, path)))
     .toSorted()
     .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }))
 }
 
-function gitPaths(): string[] {
+function gitPaths(): string[] | null {
+  if (!existsSync(join(root, '.git'))) return null
   const args = ['ls-files', '-z', '--cached', '--others', '--exclude-standard']
-  const output = execFileSync('git', args, { cwd: root, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 })
-  return output.split('\0').filter((path) => path !== '')
+  try {
+    const output = execFileSync('git', args, { cwd: root, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 })
+    return output.split('\0').filter((path) => path !== '')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
+  }
 }
 
 function folderPaths(folder: string): string[] {

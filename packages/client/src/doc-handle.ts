@@ -4,7 +4,7 @@
 import { rangeHolds, scopeRange, SynclineError, type ReplicaId } from '@syncline/protocol'
 import type { OpenDocument } from '@syncline/replica'
 import type * as Y from 'yjs'
-import { Cell, type Readable } from './readable.ts'
+import { Derived, type Readable } from './readable.ts'
 import { savedVerdict, type PeerCopy, type SavedFacts, type SavedTier } from './saved.ts'
 import type { DocStatus } from './status.ts'
 import type { Watch } from './watch.ts'
@@ -32,7 +32,7 @@ export interface DocHandle extends AsyncDisposable {
 /** What all handles of one document share. */
 export class SharedDocument {
   readonly open: OpenDocument
-  readonly status: Cell<DocStatus>
+  readonly status: Derived<DocStatus>
   handles = 0
   readonly #watch: Watch
   #settling = false
@@ -40,12 +40,8 @@ export class SharedDocument {
   constructor(open: OpenDocument, watch: Watch) {
     this.open = open
     this.#watch = watch
-    this.status = new Cell(this.#facts())
+    this.status = new Derived(() => this.#facts(), () => watch.version)
     open.doc.on('update', this.#onUpdate)
-  }
-
-  refresh(): void {
-    this.status.set(this.#facts())
   }
 
   dispose(): void {
@@ -54,13 +50,8 @@ export class SharedDocument {
 
   #facts(): DocStatus {
     const { open } = this
-    const { engine, relayPending, store } = this.#watch.opened!
-    const row = store.reader.doc(open.key)
-    return {
-      synced: this.#watch.isSynced(open.key),
-      pending: { local: open.unsaved > 0, relay: open.unsaved > 0 || (row !== undefined && relayPending.isPending(open.key, row.lastSeq)) },
-      rejected: engine.status().rejected.filter(({ doc }) => doc === open.id),
-    }
+    const { pending, rejected } = this.#watch.ofDocument(open)
+    return { synced: this.#watch.isSynced(open.key), pending: { local: open.unsaved > 0, relay: open.unsaved > 0 || pending }, rejected }
   }
 
   readonly #onUpdate = (): void => {

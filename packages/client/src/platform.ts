@@ -7,6 +7,7 @@ import type { Settings } from './options.ts'
 
 export interface Platform {
   readonly clock: Clock
+  /** Random bytes from a good source. */
   readonly random: (length: number) => Uint8Array
   readonly compression: Compression
   defaultFolder(name: string): string

@@ -61,7 +61,9 @@ class ClientReplica implements Replica {
     for (const scope of settings.scopes) this.#scopes.set(scopeText(scope), scope)
     this.#watch = new Watch(settings, platform.clock)
     this.#watch.unsavedDocuments = () => [...this.#documents.values()].filter(({ open }) => open.unsaved > 0).length
-    this.#watch.onRefresh(() => this.#refreshDocuments())
+    this.#watch.onTell(() => {
+      for (const { status } of this.#documents.values()) status.tell()
+    })
     this.status = this.#watch.status
     this.#forgetSignals = settings.closeOnSignals ? platform.onTermination(() => this.close()) : () => undefined
     this.#ready = this.#open()
@@ -129,16 +131,13 @@ class ClientReplica implements Replica {
     return shared.open.release()
   }
 
-  #refreshDocuments(): void {
-    for (const shared of this.#documents.values()) shared.refresh()
-  }
-
   async *list({ prefix = '' }: { readonly prefix?: string } = {}): AsyncGenerator<ListedDocument, void, undefined> {
     this.#watch.assertOpen()
     const { engine, relayPending } = await this.#ready
+    while (relayPending.look()) await new Promise<void>((resolve) => this.#platform.clock.soon(resolve))
     for (const row of engine.documents({ prefix })) {
       this.#watch.assertOpen()
-      yield { id: row.name, bytes: row.snapshotBytes + row.tailBytes, pending: relayPending.isPending(row.key, row.lastSeq), digest: row.digest }
+      yield { id: row.name, bytes: row.snapshotBytes + row.tailBytes, pending: relayPending.has(row.key), digest: row.digest }
     }
   }
 
@@ -180,8 +179,9 @@ class ClientReplica implements Replica {
 
   async #closeAll(): Promise<void> {
     const opened = await this.#ready.catch(() => null)
-    await Promise.allSettled(this.#links.map(async (link) => link.close()))
+    // The engine first: it sends what it just committed, and says goodbye on every link.
     await opened?.engine.close()
+    await Promise.allSettled(this.#links.map(async (link) => link.close()))
     for (const shared of this.#documents.values()) shared.dispose()
   }
 

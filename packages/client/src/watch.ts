@@ -2,13 +2,13 @@
 // Makes SyncStatus from it, at most once in STATUS_EVERY_MS; waits are woken once a turn. Read by replica.ts and doc-handle.ts. Rule: AP-7.
 
 import { parseScope, rangeHolds, scopeRange, SynclineError, type DocKey, type Durability, type ReplicaId, type Role, type ScopeText } from '@syncline/protocol'
-import type { Clock, Replica as Engine, ReplicaEvent } from '@syncline/replica'
+import type { Clock, OpenDocument, Replica as Engine, ReplicaEvent } from '@syncline/replica'
 import type { Store } from '@syncline/store'
 import type { Settings } from './options.ts'
 import type { DialState, Listener } from './platform.ts'
-import { Cell } from './readable.ts'
+import { Derived } from './readable.ts'
 import type { RelayPending } from './relay-pending.ts'
-import { connectionOf, type PeerStatus, type SyncStatus } from './status.ts'
+import { connectionOf, type PeerStatus, type RejectedDocument, type SyncStatus } from './status.ts'
 import { waitUntil, type WaitOptions } from './waits.ts'
 
 const STATUS_EVERY_MS = 50
@@ -21,7 +21,9 @@ export interface Opened {
 }
 
 export class Watch {
-  readonly status: Cell<SyncStatus>
+  readonly status: Derived<SyncStatus>
+  /** Counts changes: what was computed at an older version is to be computed again. */
+  version = 0
   opened: Opened | null = null
   listener: Listener | null = null
   readonly #settings: Settings
@@ -30,12 +32,13 @@ export class Watch {
   readonly #met = new Map<ReplicaId, { readonly role: Role; readonly durability: Durability }>()
   readonly #links = new Map<number, { readonly peer: ReplicaId; readonly synced: Set<ScopeText> }>()
   readonly #waits = new Set<() => void>()
-  readonly #onRefresh = new Set<() => void>()
+  readonly #onTell = new Set<() => void>()
   #failure: SynclineError | null = null
   #ended: 'closing' | 'closed' | null = null
   #wakeScheduled = false
-  #refreshScheduled = false
-  #refreshedAtMs = -Infinity
+  #tellScheduled = false
+  #toldAtMs = -Infinity
+  #lastStatus: SyncStatus | null = null
   /** Open documents with edits that are not committed. */
   unsavedDocuments: () => number = () => 0
 
@@ -43,7 +46,7 @@ export class Watch {
     this.#settings = settings
     this.#clock = clock
     for (const url of settings.peers) this.#dials.set(url, { state: 'connecting', replicaId: null, error: null })
-    this.status = new Cell(this.#compute())
+    this.status = new Derived(() => this.#compute(), () => this.version)
   }
 
   // What happens
@@ -68,18 +71,22 @@ export class Watch {
     this.changed()
   }
 
+  /** From here on the store may close at any moment, and nothing is read from it. */
   ending(): void {
+    this.#lastStatus = this.status.get()
     this.#ended = 'closing'
     this.#wake()
   }
 
   closed(): void {
     this.#ended = 'closed'
-    this.#refresh()
+    this.version++
+    this.#tell()
   }
 
   /** Wakes waits at the end of this turn, and renews the status soon. */
   changed(): void {
+    this.version++
     if (!this.#wakeScheduled) {
       this.#wakeScheduled = true
       this.#clock.soon(() => {
@@ -87,11 +94,11 @@ export class Watch {
         this.#wake()
       })
     }
-    if (this.#refreshScheduled || this.#ended !== null) return
-    this.#refreshScheduled = true
-    const waitMs = this.#refreshedAtMs + STATUS_EVERY_MS - this.#clock.now()
-    if (waitMs > 0) this.#clock.after(waitMs, () => this.#refresh())
-    else this.#clock.soon(() => this.#refresh())
+    if (this.#tellScheduled || this.#ended !== null) return
+    this.#tellScheduled = true
+    const waitMs = this.#toldAtMs + STATUS_EVERY_MS - this.#clock.now()
+    if (waitMs > 0) this.#clock.after(waitMs, () => this.#tell())
+    else this.#clock.soon(() => this.#tell())
   }
 
   // What is asked
@@ -110,9 +117,9 @@ export class Watch {
     return waitUntil(guarded, (listener) => add(this.#waits, listener), options)
   }
 
-  /** Calls `listener` whenever the status is made anew, changed or not. */
-  onRefresh(listener: () => void): () => void {
-    return add(this.#onRefresh, listener)
+  /** Calls `listener` whenever subscribers of the status are told, changed or not. */
+  onTell(listener: () => void): () => void {
+    return add(this.#onTell, listener)
   }
 
   /** A scope that holds the document was exchanged in full over a link that is still there. */
@@ -140,29 +147,35 @@ export class Watch {
     return this.#met.get(peer)?.durability ?? null
   }
 
+  /** Own edits that no durable peer has, and refusals. */
+  ofDocument({ id, key }: OpenDocument): { readonly pending: boolean; readonly rejected: readonly RejectedDocument[] } {
+    return { pending: this.opened?.relayPending.has(key) ?? false, rejected: this.status.get().rejected.filter(({ doc }) => doc === id) }
+  }
+
   // Status
 
   #wake(): void {
     for (const wait of [...this.#waits]) wait()
   }
 
-  #refresh(): void {
-    this.#refreshScheduled = false
-    this.#refreshedAtMs = this.#clock.now()
-    if (this.#ended !== 'closed' && this.opened?.relayPending.look() === true) this.changed()
-    this.status.set(this.#compute())
-    if (this.#ended !== 'closed') for (const listener of [...this.#onRefresh]) listener()
+  #tell(): void {
+    this.#tellScheduled = false
+    this.#toldAtMs = this.#clock.now()
+    if (this.#ended === null && this.opened?.relayPending.look() === true) this.changed()
+    this.status.tell()
+    for (const listener of [...this.#onTell]) listener()
   }
 
   #compute(): SyncStatus {
     const { opened } = this
-    if (this.#ended === 'closed' && opened !== null) return this.#ofClosed()
+    if (this.#lastStatus !== null) return this.#ofEnding(this.#lastStatus)
+    opened?.relayPending.look()
     const engine = opened?.engine.status()
     const peers = this.#peers()
     const failure = this.#failure ?? storageError(engine?.storageError ?? null)
     const first = engine?.peers.filter((peer) => peer.documentsExpected > 0 || peer.documentsReceived > 0).at(-1)
     return {
-      connection: this.#ended === 'closed' ? 'closed' : this.#failure === null ? connectionOf(peers) : 'error',
+      connection: this.#failure === null ? connectionOf(peers) : 'error',
       error: failure ?? (peers.length > 0 && peers.every((peer) => peer.state === 'stopped') ? peers[0]!.error : null),
       replicaId: engine?.replicaId ?? null,
       loaded: opened !== null,
@@ -177,10 +190,10 @@ export class Watch {
     }
   }
 
-  /** What was true last, without the links. */
-  #ofClosed(): SyncStatus {
-    const last = this.status.get()
-    return { ...last, connection: 'closed', loaded: false, synced: false, storage: { ...last.storage, state: 'closed' }, peers: [], listening: null }
+  #ofEnding(last: SyncStatus): SyncStatus {
+    const pending = { local: this.unsavedDocuments(), relay: this.opened?.relayPending.count ?? 0 }
+    if (this.#ended === 'closing') return { ...last, pending }
+    return { ...last, pending, connection: 'closed', loaded: false, synced: false, storage: { ...last.storage, state: 'closed' }, peers: [], listening: null }
   }
 
   #peers(): PeerStatus[] {
@@ -199,7 +212,6 @@ export class Watch {
   }
 
   #storageState(engine: 'ok' | 'failed' | undefined): SyncStatus['storage']['state'] {
-    if (this.#ended === 'closed') return 'closed'
     return engine ?? (this.#failure === null ? 'opening' : 'failed')
   }
 

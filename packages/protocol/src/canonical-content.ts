@@ -162,7 +162,7 @@ class RunWriter {
       this.text += this.liveText(this.units as string, reader, from, to)
     } else if (chained) {
       this.units ??= readValues(reader)
-      for (let clock = from; clock < to; clock++) writeValue(this.out, this.units[clock - reader.clock])
+      for (let clock = from; clock < to; clock++) writeValue(this.out, this.units[clock - reader.clock], ref === REF.json)
     } else {
       writeContent(this.out, reader)
     }
@@ -239,15 +239,15 @@ function writeContent(out: encoding.Encoder, reader: UpdateReader): void {
   input.pos = reader.contentStart
   switch (reader.ref) {
     case REF.embed:
-      return writeValue(out, parseJson(decoding.readVarString(input)))
+      return writeValue(out, parseJson(decoding.readVarString(input)), true)
     case REF.format:
       encoding.writeVarString(out, decoding.readVarString(input))
-      return writeValue(out, parseJson(decoding.readVarString(input)))
+      return writeValue(out, parseJson(decoding.readVarString(input)), true)
     case REF.doc: {
       encoding.writeVarString(out, decoding.readVarString(input))
       // what Yjs keeps of the options
       const options = decoding.readAny(input) as { gc?: unknown; autoLoad?: unknown; meta?: unknown }
-      return writeValue(out, [options.gc ?? true, options.autoLoad ?? false, options.meta ?? null])
+      return writeValue(out, [options.gc ?? true, options.autoLoad ?? false, options.meta ?? null], false)
     }
     default:
       // binary, and a type with its name: written in one way only
@@ -255,50 +255,20 @@ function writeContent(out: encoding.Encoder, reader: UpdateReader): void {
   }
 }
 
-/** JSON.stringify, which Yjs writes with, has no -0 and no undefined. */
+/** Legacy content writes undefined as the bare word. */
 function parseJson(text: string): unknown {
-  return text === 'undefined' ? undefined : JSON.parse(text, (_key, value: unknown) => (value === 0 ? 0 : value))
+  return text === 'undefined' ? undefined : JSON.parse(text)
 }
 
-/** One encoding per value: keys sorted, numbers by value and not by form. */
-function writeValue(out: encoding.Encoder, value: unknown): void {
-  switch (typeof value) {
-    case 'string':
-      encoding.writeUint8(out, 1)
-      // escapes lone surrogates, which JSON texts may hold and UTF-8 may not
-      return encoding.writeVarString(out, JSON.stringify(value))
-    case 'number':
-      encoding.writeUint8(out, 2)
-      return encoding.writeFloat64(out, value)
-    case 'bigint':
-      encoding.writeUint8(out, 3)
-      return encoding.writeBigInt64(out, value)
-    case 'boolean':
-      return encoding.writeUint8(out, value ? 4 : 5)
-    case 'object':
-      if (value === null) return encoding.writeUint8(out, 6)
-      if (value instanceof Uint8Array) {
-        encoding.writeUint8(out, 7)
-        return encoding.writeVarUint8Array(out, value)
-      }
-      if (Array.isArray(value)) {
-        encoding.writeUint8(out, 8)
-        encoding.writeVarUint(out, value.length)
-        for (const item of value) writeValue(out, item)
-        return
-      }
-      return writeEntries(out, value as Record<string, unknown>)
-    default:
-      encoding.writeUint8(out, 0)
-  }
+/** One encoding per value: lib0 derives a number's form from the number, JSON.stringify likewise and escapes lone surrogates; keys are sorted. */
+function writeValue(out: encoding.Encoder, value: unknown, json: boolean): void {
+  if (json) encoding.writeVarString(out, String(JSON.stringify(sortKeys(value))))
+  else encoding.writeAny(out, sortKeys(value) as Parameters<typeof encoding.writeAny>[1])
 }
 
-function writeEntries(out: encoding.Encoder, value: Record<string, unknown>): void {
-  const keys = Object.keys(value).sort()
-  encoding.writeUint8(out, 9)
-  encoding.writeVarUint(out, keys.length)
-  for (const key of keys) {
-    encoding.writeVarString(out, JSON.stringify(key))
-    writeValue(out, value[key])
-  }
+function sortKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortKeys)
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(entries.map(([key, item]) => [key, sortKeys(item)]))
 }

@@ -3,8 +3,9 @@
 
 import { WireReader, Malformed } from './wire-reader.ts'
 import { WireWriter } from './wire-writer.ts'
+import { structCodec, type FieldCodec } from './codec-combinators.ts'
 import { crc32 } from './crc32.ts'
-import { fieldCodecs, type FieldCodec } from './field-codecs.ts'
+import { fieldCodecs } from './field-codecs.ts'
 import { LIMITS } from './limits.ts'
 import { messageTable } from './messages.ts'
 import type { Message, MessageKind, MessageRow } from './messages.ts'
@@ -19,14 +20,14 @@ export const FRAME_HEADER_BYTES = 4
 interface Layout {
   readonly kind: MessageKind
   readonly tag: number
-  readonly fields: readonly (readonly [name: string, codec: FieldCodec<unknown>])[]
+  readonly payload: FieldCodec<object>
 }
 
 const layouts = new Map<string | number, Layout>()
-for (const [kind, row] of Object.entries<MessageRow>(messageTable)) {
-  const fields = Object.entries(row.fields).map(([name, type]) => [name, fieldCodecs[type] as FieldCodec<unknown>] as const)
-  const layout: Layout = { kind: kind as MessageKind, tag: row.tag, fields }
-  layouts.set(kind, layout).set(row.tag, layout)
+for (const [kind, { tag, fields }] of Object.entries<MessageRow>(messageTable)) {
+  const codecs = Object.fromEntries(Object.entries(fields).map(([name, type]) => [name, fieldCodecs[type]]))
+  const layout: Layout = { kind: kind as MessageKind, tag, payload: structCodec<object>(codecs) }
+  layouts.set(kind, layout).set(tag, layout)
 }
 
 const scratch = new WireWriter()
@@ -35,7 +36,7 @@ const scratch = new WireWriter()
 export function encodeMessage(message: Message): Uint8Array {
   const layout = layouts.get(message.kind)!
   scratch.reset()
-  for (const [name, codec] of layout.fields) codec.write(scratch, (message as unknown as Record<string, unknown>)[name])
+  layout.payload.write(scratch, message)
   const payload = scratch.written()
   const out = new WireWriter(payload.length + 8)
   out.varuint(layout.tag)
@@ -91,10 +92,9 @@ export function decodeFrame(bytes: Uint8Array): Decoded {
 }
 
 function readPayload(input: WireReader, layout: Layout): Message {
-  const message: Record<string, unknown> = { kind: layout.kind }
-  for (const [name, codec] of layout.fields) message[name] = codec.read(input)
+  const message = { kind: layout.kind, ...layout.payload.read(input) } as Message
   if (input.remaining > 0) input.fail('trailing bytes')
-  return message as unknown as Message
+  return message
 }
 
 function refusal(code: (Decoded & { ok: false })['code'], reason: string): Decoded {

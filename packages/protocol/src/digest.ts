@@ -3,7 +3,7 @@
 // Decides the point functions:
 // F(tag, client, clock) = MurmurHash3_x86_128 of (client low, client high, clock low, clock high with tag in its top byte) and documentPoint. Rules: CV-1.
 
-import type { Digest } from './ids.ts'
+import { ZERO_DIGEST, type Digest } from './ids.ts'
 
 /** Tags of F: the next clock of a client, and the bounds of its deleted ranges. */
 export const POINT = { clock: 1, deleted: 2 } as const
@@ -103,9 +103,10 @@ export class Sum128 {
   }
 }
 
-/** Point of one document in the root of its space and in range fingerprints: MurmurHash3 of key and digest, each 32 hex characters.
- *  Cost: 0.2 us and one Sum128. */
+/** Point of one document in the root of its space and in range fingerprints: MurmurHash3 of key and digest, each 32 hex characters. A document
+ *  without content (ZERO_DIGEST: a quarantined one) adds nothing, as if it were not there. Cost: 0.2 us and one Sum128. */
 export function documentPoint(key: string, digest: string): Sum128 {
+  if (digest === ZERO_DIGEST) return new Sum128()
   state.fill(0)
   absorb(word(key, 0), word(key, 8), word(key, 16), word(key, 24))
   absorb(word(digest, 0), word(digest, 8), word(digest, 16), word(digest, 24))
@@ -168,9 +169,17 @@ function avalanche(word: number): number {
 
 /** Eight hex characters as a 32-bit word. */
 function word(hex: string, at: number): number {
-  return Number.parseInt(hex.slice(at, at + 8), 16) | 0
+  let word = 0
+  for (let i = at; i < at + 8; i++) {
+    const code = hex.charCodeAt(i)
+    // '0' is 48, 'a' is 97
+    word = (word << 4) | (code < 58 ? code - 48 : code - 87)
+  }
+  return word
 }
 
+const DIGIT_PAIRS = /* @__PURE__ */ Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
 function hex8(word: number): string {
-  return (word >>> 0).toString(16).padStart(8, '0')
+  return DIGIT_PAIRS[word >>> 24]! + DIGIT_PAIRS[(word >>> 16) & 255]! + DIGIT_PAIRS[(word >>> 8) & 255]! + DIGIT_PAIRS[word & 255]!
 }

@@ -43,14 +43,15 @@ interface Visitor {
 
 const LEAF_DOCS = 48
 const PAGE_DOCS = 1000
+const OPEN_LEAVES_MAX = 8
 /** No deeper than what the wire carries of a key: one key8 is never in two leaves. */
 const DEPTH_MAX = KEY8_DIGITS
 
 export class DocumentTree {
   private readonly source: TreeSource
   private root: Node | null = null
-  /** The leaf read last: neighbouring ranges cut the same one. */
-  private open: { readonly leaf: Node; readonly docs: readonly TreeDoc[] } | null = null
+  /** The leaves read last: neighbouring ranges cut the same ones. */
+  private readonly open = new Map<Node, readonly TreeDoc[]>()
 
   constructor(source: TreeSource) {
     this.source = source
@@ -59,7 +60,7 @@ export class DocumentTree {
   /** Forgets everything: built again when needed. For a source that changed without update(). */
   reset(): void {
     this.root = null
-    this.open = null
+    this.open.clear()
   }
 
   get built(): boolean {
@@ -74,7 +75,7 @@ export class DocumentTree {
   /** Back to not built: when the total disagrees with the store's. */
   forget(): void {
     this.root = null
-    this.open = null
+    this.open.clear()
   }
 
   /** A committed change; null: absent before or after. Ignored while not built. The source shows it already, or will before the next read. */
@@ -84,7 +85,7 @@ export class DocumentTree {
     const change = new Sum128()
     if (after !== null) change.add(documentPoint(key, after))
     if (before !== null) change.subtract(documentPoint(key, before))
-    this.open = null
+    this.open.clear()
     for (let node: Node | null = this.root, depth = 0; node !== null; depth++) {
       node.count += step
       node.sum.add(change)
@@ -172,8 +173,13 @@ export class DocumentTree {
   }
 
   private read(leaf: Node, prefix: string): readonly TreeDoc[] {
-    if (this.open?.leaf !== leaf) this.open = { leaf, docs: [...this.scan(prefix)] }
-    return this.open.docs
+    let docs = this.open.get(leaf)
+    if (docs === undefined) {
+      docs = [...this.scan(prefix)]
+      if (this.open.size === OPEN_LEAVES_MAX) this.open.delete(this.open.keys().next().value!)
+      this.open.set(leaf, docs)
+    }
+    return docs
   }
 
   /** The subtree of all keys under `prefix`. Keys arrive in order, so only the documents of the one leaf that still grows are kept. */

@@ -26,6 +26,7 @@ export const errorTable = {
   'link-replaced': { retry: 'never', closeCode: 4410, todo: 'Nothing: a newer link to the same replica took over.' },
   'message-malformed': { retry: 'never', closeCode: 4400, todo: 'Upgrade or repair the peer: no correct encoder sends these bytes.' },
   'message-unexpected': { retry: 'never', closeCode: 4400, todo: 'Upgrade or repair the peer: the message does not fit the state of the link.' },
+  'peer-unreachable': { retry: 'later', closeCode: null, todo: 'Check the address, and that the peer runs; it is dialled again by itself.' },
   'protocol-mismatch': { retry: 'never', closeCode: 4426, todo: 'Upgrade the older side: the two share no protocol version.' },
   'self-link': { retry: 'never', closeCode: 4411, todo: 'Remove the own address from the peers.' },
   'shutting-down': { retry: 'later', closeCode: 1012, todo: 'Nothing: the link is dialled again by itself.' },
@@ -42,6 +43,8 @@ export const errorTable = {
   // client
   'copies-unreachable': { retry: 'after-change', closeCode: null, todo: 'Link to more replicas directly, or ask for fewer copies.' },
   'doc-quarantined': { retry: 'later', closeCode: null, todo: 'The stored document failed its checksum. It returns when a peer delivers it again.' },
+  'doc-released': { retry: 'after-change', closeCode: null, todo: 'Open the document again.' },
+  'platform-unsupported': { retry: 'never', closeCode: null, todo: 'Run it under Node 22 or newer.' },
   'replica-closed': { retry: 'never', closeCode: null, todo: 'Create a new replica.' },
   'wait-aborted': { retry: 'now', closeCode: null, todo: 'Nothing: the signal ended the wait. The write is still under way.' },
   // store

@@ -103,9 +103,19 @@ export function docKeyOf(space: SpaceId, doc: DocId): DocKey {
   return (collectionPrefix(space, collectionOf(doc)) + toHex(hashOf('doc', space, doc).subarray(0, 12))) as DocKey
 }
 
-/** The 4 leading bytes (8 hex characters) that all keys of a collection share. */
+const PREFIXES_MAX = 4096
+const prefixes = new Map<string, string>()
+
+/** The 4 leading bytes (8 hex characters) that all keys of a collection share. Remembered: spaces have few collections and many documents. */
 export function collectionPrefix(space: SpaceId, collection: string): string {
-  return toHex(hashOf('collection', space, collection).subarray(0, 4))
+  const name = `${space}\0${collection}`
+  let prefix = prefixes.get(name)
+  if (prefix === undefined) {
+    if (prefixes.size >= PREFIXES_MAX) prefixes.clear()
+    prefix = toHex(hashOf('collection', space, collection).subarray(0, 4))
+    prefixes.set(name, prefix)
+  }
+  return prefix
 }
 
 function hashOf(kind: string, space: SpaceId, name: string): Uint8Array {

@@ -32,6 +32,8 @@ const CLOCK_MAX = 2 ** 32 - 2
 const ENTRY_BYTES_MIN = 3
 /** Id, clock and length, at most. */
 const ENTRY_OVERHEAD_BYTES = 16
+/** More than one document ever shows. */
+const ENTRIES_MAX = LIMITS.presenceBytesPerDocMax / ENTRY_OVERHEAD_BYTES
 
 const encoder = /* @__PURE__ */ new TextEncoder()
 
@@ -40,7 +42,7 @@ export function decodePresence(bytes: Uint8Array): PresenceEntry[] | null {
   try {
     const input = new WireReader(bytes)
     const entries: PresenceEntry[] = []
-    for (let count = input.count(bytes.length, ENTRY_BYTES_MIN); count > 0; count--) {
+    for (let count = input.count(ENTRIES_MAX, ENTRY_BYTES_MIN); count > 0; count--) {
       const clientId = input.varuint()
       const clock = input.varuint()
       const state = input.text(bytes.length)
@@ -94,7 +96,7 @@ export class PresenceTable<Owner> {
   private readonly ids = new Map<number, Owned<Owner>>()
   /** Clock of removed ids, oldest first. */
   private readonly removed = new Map<number, number>()
-  private readonly idsOf = new Map<Owner, number>()
+  /** Of all entries and contenders. */
   private bytes = 0
 
   /** The live ids. */
@@ -122,7 +124,7 @@ export class PresenceTable<Owner> {
       } else {
         refused.push({ clientId: entry.clientId, reason })
         const held = this.ids.get(entry.clientId)
-        if (reason === 'owned' && entry.state !== null) held!.contender = { owner, entry }
+        if (reason === 'owned' && entry.state !== null) this.contend(held!, { owner, entry })
         if (reason === 'stale' && entry.state !== null && !held) gone.push({ ...entry, clock: removedClock!, state: null })
       }
     }
@@ -133,7 +135,7 @@ export class PresenceTable<Owner> {
   release(owner: Owner): Uint8Array | null {
     const changes: PresenceEntry[] = []
     for (const [clientId, held] of [...this.ids]) {
-      if (held.contender?.owner === owner) held.contender = null
+      if (held.contender?.owner === owner) this.contend(held, null)
       if (held.owner !== owner) continue
       const next = held.contender
       const entry = next?.entry ?? { clientId, clock: held.entry.clock + 1, state: null }
@@ -162,38 +164,47 @@ export class PresenceTable<Owner> {
     if (entry.state !== null && tooLarge(entry.state)) return 'too-large'
     if (held === undefined) {
       if (entry.state === null || entry.clock <= (this.removed.get(entry.clientId) ?? -1)) return 'stale'
-      if ((this.idsOf.get(owner) ?? 0) >= LIMITS.presenceIdsPerConnectionMax) return 'too-many'
+      if (this.idsOf(owner) >= LIMITS.presenceIdsPerConnectionMax) return 'too-many'
     } else {
       const newer = entry.clock > held.entry.clock
       if (held.owner !== owner) return newer ? 'owned' : 'echo'
       if (!newer && !(entry.clock === held.entry.clock && entry.state === null)) return 'stale'
     }
-    return this.bytes - sizeOf(held?.entry) + sizeOf(entry) > LIMITS.presenceBytesPerDocMax ? 'too-many' : null
+    return this.fits(sizeOf(entry) - sizeOf(held?.entry)) ? null : 'too-many'
   }
 
-  /** The one place where the table changes: counts, sizes and the memory of removed ids follow. */
+  private idsOf(owner: Owner): number {
+    let count = 0
+    for (const held of this.ids.values()) if (held.owner === owner) count++
+    return count
+  }
+
+  private fits(more: number): boolean {
+    return this.bytes + more <= LIMITS.presenceBytesPerDocMax
+  }
+
+  private contend(held: Owned<Owner>, contender: Held<Owner> | null): void {
+    const more = sizeOf(contender?.entry) - sizeOf(held.contender?.entry)
+    if (!this.fits(more)) return
+    held.contender = contender
+    this.bytes += more
+  }
+
+  /** The one place where entries change: sizes and the memory of removed ids follow. */
   private put(owner: Owner, entry: PresenceEntry): void {
-    const held = this.ids.get(entry.clientId)
-    if (held !== undefined) this.count(held, -1)
-    this.ids.delete(entry.clientId)
-    this.removed.delete(entry.clientId)
-    if (entry.state !== null) {
-      // who claimed a clock that the owner has passed since is no contender any more
-      const contender = held?.owner === owner && held.contender && held.contender.entry.clock > entry.clock ? held.contender : null
-      const owned = { owner, entry, contender }
-      this.ids.set(entry.clientId, owned)
-      this.count(owned, 1)
+    const { clientId, clock, state } = entry
+    const held = this.ids.get(clientId)
+    // whose claim was applied, or passed by the owner's clock, is no contender any more
+    const contender = (state !== null && held?.contender && held.contender.entry.clock > clock && held.contender) || null
+    this.bytes += (state === null ? 0 : sizeOf(entry) + sizeOf(contender?.entry)) - sizeOf(held?.entry) - sizeOf(held?.contender?.entry)
+    this.removed.delete(clientId)
+    if (state !== null) {
+      this.ids.set(clientId, { owner, entry, contender })
       return
     }
-    this.removed.set(entry.clientId, entry.clock)
+    this.ids.delete(clientId)
+    this.removed.set(clientId, clock)
     if (this.removed.size > LIMITS.presenceRemovedMax) this.removed.delete(this.removed.keys().next().value!)
-  }
-
-  private count({ owner, entry }: Held<Owner>, step: 1 | -1): void {
-    this.bytes += step * sizeOf(entry)
-    const ids = (this.idsOf.get(owner) ?? 0) + step
-    if (ids === 0) this.idsOf.delete(owner)
-    else this.idsOf.set(owner, ids)
   }
 }
 

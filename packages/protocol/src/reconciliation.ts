@@ -206,7 +206,10 @@ class RangeList {
   }
 
   list(kind: 'items' | 'final', to: KeyBound, docs: readonly TreeDoc[]): void {
-    this.add({ to, kind, items: docs.map((doc) => ({ key8: key8Of(doc), digest8: doc.point.toHex8() })) }, RANGE_BYTES + ITEM_BYTES * docs.length)
+    this.add(
+      { to, kind, items: docs.map((doc) => ({ key8: key8Of(doc), digest8: doc.point.toHex8() })) },
+      RANGE_BYTES + ITEM_BYTES * docs.length,
+    )
   }
 
   fingerprint(to: KeyBound, own: RangeSummary): void {

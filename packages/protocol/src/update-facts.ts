@@ -22,11 +22,7 @@ export class UpdateFacts {
 
   /** Empties it, to be filled again. */
   reset(): this {
-    this.structs.length = 0
-    this.deletes.length = 0
-    this.structDeletes.length = 0
-    this.dependencies.length = 0
-    this.dependents.length = 0
+    for (const list of [this.structs, this.deletes, this.structDeletes, this.dependencies, this.dependents]) if (list.length > 0) list.length = 0
     this.hasSkip = false
     return this
   }

@@ -4,6 +4,11 @@ import { fromHex } from './hex.ts'
 
 const encoder = /* @__PURE__ */ new TextEncoder()
 
+/** Our own mistake: stops here, before it reaches the wire. */
+export function cannotWrite(what: string): never {
+  throw new Error(`cannot write ${what}`)
+}
+
 export class WireWriter {
   private bytes: Uint8Array
   private length = 0
@@ -28,7 +33,7 @@ export class WireWriter {
   }
 
   varuint(value: number): void {
-    if (!Number.isSafeInteger(value) || value < 0) throw new Error(`cannot write ${value} as a varuint`)
+    if (!Number.isSafeInteger(value) || value < 0) cannotWrite(`${value} as a varuint`)
     while (value > 127) {
       this.byte((value & 127) | 128)
       value = Math.floor(value / 128)
@@ -44,7 +49,7 @@ export class WireWriter {
 
   /** Length-prefixed bytes. */
   block(bytes: Uint8Array, max: number = Number.MAX_SAFE_INTEGER): void {
-    if (bytes.length > max) throw new Error(`cannot write ${bytes.length} bytes where ${max} are the limit`)
+    if (bytes.length > max) cannotWrite(`${bytes.length} bytes where ${max} are the limit`)
     this.varuint(bytes.length)
     this.raw(bytes)
   }
@@ -57,7 +62,7 @@ export class WireWriter {
   /** Exactly `length` bytes, given as hex. */
   hex(text: string, length: number): void {
     const bytes = fromHex(text)
-    if (bytes?.length !== length) throw new Error(`cannot write ${text} as ${length} bytes`)
+    if (bytes?.length !== length) cannotWrite(`${text} as ${length} bytes`)
     this.raw(bytes)
   }
 

@@ -12,6 +12,7 @@ import { LIMITS } from '../src/limits.ts'
 import type { Message, MessageOf } from '../src/messages.ts'
 import { highestShared } from '../src/negotiation.ts'
 import { anyMessage, messageKinds, messageOf } from './message-arbitraries.ts'
+import { mutant, randomOf } from './mutants.ts'
 
 /** A frame around raw message bytes, with a right checksum. */
 function frameOf(payload: Uint8Array): Uint8Array {
@@ -45,12 +46,38 @@ test('[WI-1] many messages share one frame and keep their order', () => {
 
 test('[WI-1] the largest values that the limits allow arrive', () => {
   const doc = 'd'.repeat(LIMITS.docIdBytesMax) as never
-  const row = { doc: { alias: LIMITS.aliasesPerLinkMax - 1, fresh: { doc, epoch: 2 ** 53 - 1 } }, origin: { alias: 0, fresh: null }, n: 1, kind: 'batch', bytes: new Uint8Array(200) } as const
-  const entries: Message = { kind: 'entries', channel: 0, toSeq: 2 ** 53 - 1, rows: Array.from({ length: LIMITS.rowsPerEntriesMax }, () => ({ ...row, doc: { alias: 1, fresh: null } })) }
+  const row = {
+    doc: { alias: LIMITS.aliasesPerLinkMax - 1, fresh: { doc, epoch: 2 ** 53 - 1 } },
+    origin: { alias: 0, fresh: null },
+    n: 1,
+    kind: 'batch',
+    bytes: new Uint8Array(200),
+  } as const
+  const entries: Message = {
+    kind: 'entries',
+    channel: 0,
+    toSeq: 2 ** 53 - 1,
+    rows: Array.from({ length: LIMITS.rowsPerEntriesMax }, () => ({ ...row, doc: { alias: 1, fresh: null } })),
+  }
   const fresh: Message = { kind: 'entries', channel: 0, toSeq: 0, rows: [row] }
-  const items = Array.from({ length: LIMITS.itemsPerRangeMax }, (_, i) => ({ key8: i.toString(16).padStart(16, '0'), digest8: 'f'.repeat(16) }))
-  const recon = (ranges: MessageOf<'recon'>['ranges']): Message => ({ kind: 'recon', channel: 1, round: 1, first: true, nonce: 'ab'.repeat(8) as never, seq: 1, from: '', ranges })
-  const bounds = Array.from({ length: LIMITS.rangesPerReconMax }, (_, i) => ({ kind: 'skip' as const, to: ((i + 1) * 16 + 1).toString(16).padStart(32, '0') }))
+  const items = Array.from({ length: LIMITS.itemsPerRangeMax }, (_, i) => ({
+    key8: i.toString(16).padStart(16, '0'),
+    digest8: 'f'.repeat(16),
+  }))
+  const recon = (ranges: MessageOf<'recon'>['ranges']): Message => ({
+    kind: 'recon',
+    channel: 1,
+    round: 1,
+    first: true,
+    nonce: 'ab'.repeat(8) as never,
+    seq: 1,
+    from: '',
+    ranges,
+  })
+  const bounds = Array.from({ length: LIMITS.rangesPerReconMax }, (_, i) => ({
+    kind: 'skip' as const,
+    to: ((i + 1) * 16 + 1).toString(16).padStart(32, '0'),
+  }))
   for (const message of [entries, fresh, recon([{ kind: 'final', to: KEY_END, items }]), recon(bounds)]) {
     expect(decodeFrame(encodeFrame([encodeMessage(message)]))).toEqual({ ok: true, messages: [message] })
   }
@@ -64,7 +91,13 @@ test('[WI-1] bytes fields are views into the frame', () => {
 
 test('[WI-2] messages of later versions are skipped, and the rest of the frame arrives', () => {
   const pong = toHex(encodeMessage({ kind: 'pong', token: 7 }))
-  expect(decodeHex(`20 03 ffffff ${pong} ff01 00 ${pong}`)).toEqual({ ok: true, messages: [{ kind: 'pong', token: 7 }, { kind: 'pong', token: 7 }] })
+  expect(decodeHex(`20 03 ffffff ${pong} ff01 00 ${pong}`)).toEqual({
+    ok: true,
+    messages: [
+      { kind: 'pong', token: 7 },
+      { kind: 'pong', token: 7 },
+    ],
+  })
   expect(decodeHex('20 00')).toEqual({ ok: true, messages: [] })
 })
 
@@ -167,7 +200,16 @@ test('[IN-1] frames that are empty, short, too large or too full are refused', (
 
 test('[IN-1] the encoder refuses to send what a decoder would refuse', () => {
   const ref = { alias: 0, fresh: null }
-  const recon = (ranges: MessageOf<'recon'>['ranges']): Message => ({ kind: 'recon', channel: 1, round: 1, first: true, nonce: 'ab'.repeat(8) as never, seq: 1, from: '', ranges })
+  const recon = (ranges: MessageOf<'recon'>['ranges']): Message => ({
+    kind: 'recon',
+    channel: 1,
+    round: 1,
+    first: true,
+    nonce: 'ab'.repeat(8) as never,
+    seq: 1,
+    from: '',
+    ranges,
+  })
   const wrong: Message[] = [
     { kind: 'ack', channel: 0, seq: -1 },
     { kind: 'ack', channel: 0, seq: 1.5 },
@@ -177,7 +219,10 @@ test('[IN-1] the encoder refuses to send what a decoder would refuse', () => {
     { kind: 'verify', doc: ref, digest: 'ab' as never, content: new Uint8Array(32) },
     { kind: 'verify', doc: ref, digest: 'ab'.repeat(16) as never, content: new Uint8Array(31) },
     { kind: 'verified', doc: ref, verdict: 'maybe' as never, range: null },
-    recon([{ kind: 'skip', to: 'b' }, { kind: 'skip', to: 'a' }]),
+    recon([
+      { kind: 'skip', to: 'b' },
+      { kind: 'skip', to: 'a' },
+    ]),
     recon([{ kind: 'skip', to: '' }]),
     recon([{ kind: 'skip', to: 'xyz' }]),
   ]
@@ -204,7 +249,7 @@ test('[IN-1] 200,000 random and mutated frames: none throws, and what is accepte
   }
   console.log(`codec fuzz: ${counts.cases} frames, ${counts.accepted} accepted, ${counts.skipped} of these with messages of unknown tags`)
   expect(counts.accepted).toBeGreaterThan(10_000)
-})
+}, 120_000)
 
 function decoding(bytes: Uint8Array, replay: () => string): Decoded {
   try {
@@ -212,34 +257,6 @@ function decoding(bytes: Uint8Array, replay: () => string): Decoded {
   } catch (error) {
     throw new Error(replay(), { cause: error })
   }
-}
-
-/** One or two encoded messages, changed in one to three places. */
-function mutant(corpus: readonly Uint8Array[], random: (below: number) => number): Uint8Array {
-  const pick = (): Uint8Array => corpus[random(corpus.length)]!
-  let bytes = joined(pick(), random(4) === 0 ? pick() : new Uint8Array(0))
-  for (let changes = 1 + random(3); changes > 0 && bytes.length > 0; changes--) {
-    const at = random(bytes.length)
-    const what = random(6)
-    const head = bytes.subarray(0, at)
-    if (what === 0) bytes[at]! ^= 1 << random(8)
-    else if (what === 1) bytes[at] = random(256)
-    else if (what === 2) bytes = joined(head, bytes.subarray(at + 1 + random(3)))
-    else if (what === 3) bytes = joined(head, Uint8Array.of(random(256)), bytes.subarray(at))
-    else if (what === 4) bytes = head.slice()
-    else bytes = joined(head, pick().subarray(0, random(12)), bytes.subarray(at))
-  }
-  return bytes
-}
-
-function joined(...parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((size, part) => size + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    bytes.set(part, at)
-    at += part.length
-  }
-  return bytes
 }
 
 function hasUnknownTag(bytes: Uint8Array): boolean {
@@ -258,16 +275,6 @@ function hasUnknownTag(bytes: Uint8Array): boolean {
     at += length
   }
   return false
-}
-
-function randomOf(seed: number): (below: number) => number {
-  let state = seed | 0
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0
-    let value = Math.imul(state ^ (state >>> 15), 1 | state)
-    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value
-    return Math.floor((((value ^ (value >>> 14)) >>> 0) / 2 ** 32) * below)
-  }
 }
 
 test('[IN-1] a document id that a reader accepts is the id that was sent', () => {

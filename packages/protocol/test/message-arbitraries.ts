@@ -8,12 +8,16 @@ import * as table from '../src/messages.ts'
 import type { FieldValues, Message, MessageKind, ReconItem, ReconRange } from '../src/messages.ts'
 
 export function hexOf(length: number): Arbitrary<string> {
-  return fc.string({ unit: fc.constantFrom(...'0123456789abcdef'), minLength: 2 * length, maxLength: 2 * length })
+  return fc.string({ unit: fc.constantFrom(...Array.from('0123456789abcdef')), minLength: 2 * length, maxLength: 2 * length })
 }
 
 const number = fc.oneof(fc.nat({ max: 300 }), fc.maxSafeNat(), fc.constant(Number.MAX_SAFE_INTEGER))
 const bytes = fc.uint8Array({ maxLength: 200 })
-const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 60 }), fc.constant('\ufefffirst, a byte order mark'), fc.constant('x'.repeat(LIMITS.textBytesMax)))
+const text = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 60 }),
+  fc.constant('\ufefffirst, a byte order mark'),
+  fc.constant('x'.repeat(LIMITS.textBytesMax)),
+)
 const docId = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }).filter((id) => docIdOrNull(id) !== null) as Arbitrary<DocId>
 const alias = fc.oneof(fc.nat({ max: 3 }), fc.nat({ max: LIMITS.aliasesPerLinkMax - 1 }))
 const nonce = hexOf(8) as Arbitrary<EpochNonce>
@@ -34,9 +38,7 @@ const rangeBody = fc.oneof(
 
 const ranges: Arbitrary<ReconRange[]> = fc
   .tuple(fc.uniqueArray(bound, { maxLength: 12 }), fc.boolean(), fc.array(rangeBody, { minLength: 13, maxLength: 13 }))
-  .map(([bounds, toEnd, bodies]) =>
-    [...bounds.toSorted(), ...(toEnd ? [KEY_END] : [])].map((to, i): ReconRange => ({ to, ...bodies[i]! })),
-  )
+  .map(([bounds, toEnd, bodies]) => [...bounds.toSorted(), ...(toEnd ? [KEY_END] : [])].map((to, i): ReconRange => ({ to, ...bodies[i]! })))
 
 const fields: { [K in keyof FieldValues]: Arbitrary<FieldValues[K]> } = {
   varuint: number,
@@ -44,7 +46,7 @@ const fields: { [K in keyof FieldValues]: Arbitrary<FieldValues[K]> } = {
   bytes,
   hash32: fc.uint8Array({ minLength: 32, maxLength: 32 }),
   text,
-  space: fc.constantFrom('default', 'a', '-x.y_Z', 's'.repeat(LIMITS.spaceIdBytesMax)) as Arbitrary<FieldValues['space']>,
+  space: fc.constantFrom('default', 'a', '-x.y_Z', 's'.repeat(LIMITS.spaceIdBytesMax)),
   replicaId: hexOf(16) as Arbitrary<ReplicaId>,
   nonce,
   digest,

@@ -2,6 +2,9 @@
 // Gives the updates that the authors' documents emitted. The differential tests and the gate's fuzz read it.
 
 import * as Y from 'yjs'
+import { Knowledge } from '../src/knowledge.ts'
+import { splitAdmissible } from '../src/update-parts.ts'
+import { isRefusal, judge, walkUpdate, type UpdateFacts } from '../src/update-walker.ts'
 import type { Random } from './random.ts'
 
 export interface HistoryOptions {
@@ -15,9 +18,12 @@ export interface HistoryOptions {
   readonly gc?: boolean | 'mixed'
   /** Largest client id; up to 2^53-1. */
   readonly clientMax?: number
+  /** How authors sync. state: documents encode what they hold, as stock providers do. log: documents get the bytes that were first emitted, and what
+   *  Yjs derives while it applies them enters the log as deletes only, as replicas do. Default: state. */
+  readonly sync?: 'state' | 'log'
 }
 
-/** One `update` event. `derived`: Yjs made it while it applied somebody else's update. */
+/** One `update` event (in log mode, what entered the log of it). `derived`: Yjs made it while it applied somebody else's update. */
 export interface HistoryEvent {
   readonly author: number
   readonly update: Uint8Array
@@ -33,24 +39,97 @@ export interface History {
 /** Edits for `steps` steps; authors sync in pairs now and then, at the end all with all. */
 export function randomHistory(random: Random, options: HistoryOptions = {}): History {
   const { authors = 3, steps = 40, gc = 'mixed' } = options
-  const events: HistoryEvent[] = []
-  const docs = Array.from({ length: authors }, (_, author) => {
+  const docs = Array.from({ length: authors }, () => {
     const doc = new Y.Doc({ gc: gc === 'mixed' ? random.chance(0.5) : gc })
     doc.clientID = clientId(random, options.clientMax ?? 2 ** 42)
-    doc.on('update', (update: Uint8Array, origin: unknown) => events.push({ author, update, derived: origin === 'remote' }))
     return doc
   })
+  const wire = options.sync === 'log' ? new LogSync(docs) : new StateSync(docs)
   const undo = docs.map((doc) => new Y.UndoManager([doc.getText('text'), doc.getMap('map'), doc.getArray('array')], { captureTimeout: 0, doc }))
   for (let step = 0; step < steps; step++) {
     const author = random.below(authors)
-    if (random.chance(0.2)) syncPair(docs[author]!, docs[random.below(authors)]!, random.chance(0.3))
-    else if (random.chance(0.06)) undo[author]!.undo()
+    if (random.chance(0.2)) {
+      const other = random.below(authors)
+      wire.send(author, other)
+      if (random.chance(0.7)) wire.send(other, author)
+    } else if (random.chance(0.06)) undo[author]!.undo()
     else if (random.chance(0.03)) undo[author]!.redo()
     else docs[author]!.transact(() => editSeveral(random, docs[author]!, options))
   }
-  syncAll(docs)
+  wire.settle()
   for (const manager of undo) manager.destroy()
-  return { docs, events }
+  return { docs, events: wire.events }
+}
+
+class StateSync {
+  readonly events: HistoryEvent[] = []
+  private readonly docs: readonly Y.Doc[]
+
+  constructor(docs: readonly Y.Doc[]) {
+    this.docs = docs
+    for (const [author, doc] of docs.entries()) {
+      doc.on('update', (update: Uint8Array, origin: unknown) => this.events.push({ author, update, derived: origin === 'remote' }))
+    }
+  }
+
+  send(from: number, to: number): void {
+    if (from !== to) syncPair(this.docs[from]!, this.docs[to]!, true)
+  }
+
+  settle(): void {
+    syncAll(this.docs)
+  }
+}
+
+class LogSync {
+  readonly events: HistoryEvent[] = []
+  private readonly docs: readonly Y.Doc[]
+  /** Per author: what its replica knows, and the events it has, in the order it got them. */
+  private readonly stores: readonly { knowledge: Knowledge; log: number[] }[]
+
+  constructor(docs: readonly Y.Doc[]) {
+    this.docs = docs
+    this.stores = docs.map(() => ({ knowledge: new Knowledge(), log: [] }))
+    for (const [author, doc] of docs.entries()) {
+      doc.on('update', (update: Uint8Array, origin: unknown) => this.append(author, update, origin === 'remote'))
+    }
+  }
+
+  send(from: number, to: number): void {
+    const target = this.stores[to]!
+    for (const event of this.stores[from]!.log.slice()) {
+      if (target.log.includes(event)) continue
+      target.log.push(event)
+      const { update } = this.events[event]!
+      const facts = factsOf(update)
+      if (judge(facts, target.knowledge).kind === 'new') target.knowledge.admit(facts)
+      Y.applyUpdate(this.docs[to]!, update, 'remote')
+    }
+  }
+
+  settle(): void {
+    for (let before = -1; before !== this.events.length; ) {
+      before = this.events.length
+      for (const from of this.docs.keys()) for (const to of this.docs.keys()) this.send(from, to)
+    }
+  }
+
+  private append(author: number, emitted: Uint8Array, derived: boolean): void {
+    const { knowledge, log } = this.stores[author]!
+    const update = derived ? splitAdmissible(emitted, factsOf(emitted), knowledge).ready : emitted
+    if (update === null) return
+    const facts = factsOf(update)
+    if (judge(facts, knowledge).kind !== 'new') return
+    knowledge.admit(facts)
+    log.push(this.events.length)
+    this.events.push({ author, update, derived })
+  }
+}
+
+function factsOf(update: Uint8Array): UpdateFacts {
+  const facts = walkUpdate(update)
+  if (isRefusal(facts)) throw new Error(`an honest update was refused: ${facts.reason}`)
+  return facts
 }
 
 /** Brings both to the same state; `oneWay`: only `b` learns. */

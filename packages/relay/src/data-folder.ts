@@ -5,19 +5,19 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DEFAULT_SPACE, SynclineError, WHOLE_RANGE, type DocKey, type SpaceId } from '@syncline/protocol'
 import type { DocRow, StoreReader } from '@syncline/store'
-import { openSqliteReader } from '@syncline/store/sqlite'
+import { openSqliteReader, type SqliteReading } from '@syncline/store/sqlite'
 
 export function spaceFile(folder: string, space: SpaceId): string {
   return join(folder, `${space}.db`)
 }
 
 /** Runs `use` on the committed state of a folder's default space, also while a relay writes it. Throws "store-missing" and what the store throws. */
-export async function withReader<T>(folder: string, use: (reader: StoreReader) => T | Promise<T>): Promise<T> {
+export async function withReader<T>(folder: string, use: (reader: StoreReader, reading: SqliteReading) => T | Promise<T>): Promise<T> {
   const path = spaceFile(folder, DEFAULT_SPACE)
   if (!existsSync(path)) throw new SynclineError('store-missing', `There is no ${path}.`)
   const reading = await openSqliteReader(path)
   try {
-    return await use(reading.reader)
+    return await use(reading.reader, reading)
   } finally {
     reading.close()
   }

@@ -92,11 +92,9 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
 }
 
 /** Resolves when `work` is done or the time is over. */
-async function within(ms: number, clock: Clock, work: Promise<void>): Promise<void> {
-  let cancel: () => void = () => undefined
-  const timeout = new Promise<void>((resolve) => {
-    cancel = clock.after(ms, resolve)
+function within(ms: number, clock: Clock, work: Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(ms, resolve)
+    work.then(resolve, reject).finally(cancel)
   })
-  await Promise.race([work, timeout])
-  cancel()
 }

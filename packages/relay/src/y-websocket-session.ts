@@ -55,6 +55,7 @@ export class RoomSession {
   private lagging = false
   private sentSinceBeat = false
   private paused = false
+  private stopping = false
   private ended = false
 
   constructor(options: RoomSessionOptions) {
@@ -76,7 +77,7 @@ export class RoomSession {
 
   /** Takes one binary frame. Total. */
   received(bytes: Uint8Array): void {
-    if (this.ended) return
+    if (this.ended || this.stopping) return
     const frame = codec.readFrame(bytes)
     if ('problem' in frame) return this.malformed(frame.problem)
     if (!this.valid && frame.messages.some((message) => message.kind !== 'foreign')) {
@@ -115,8 +116,8 @@ export class RoomSession {
 
   /** Stops reading and resolves when all that was read is committed and echoed, or was refused. */
   async settle(): Promise<void> {
+    this.stopping = true
     this.inbox = []
-    this.deaf = true
     this.pause(true)
     if (this.unsavedWrites > 0) await new Promise<void>((resolve) => this.savedAll.push(resolve))
   }
@@ -141,7 +142,7 @@ export class RoomSession {
 
   private work(): void {
     while (this.inbox.length > 0 && !this.ended && !this.backedUp()) this.handle(this.inbox.shift()!)
-    if (!this.ended) this.pause(this.backedUp() || this.inbox.length > 0)
+    if (!this.ended) this.pause(this.stopping || this.backedUp() || this.inbox.length > 0)
   }
 
   private backedUp(): boolean {

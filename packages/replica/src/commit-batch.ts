@@ -8,6 +8,8 @@ import type { LinkId, SourceId, Ticket } from './effects.ts'
 
 /** The source number of this replica itself. */
 export const LOCAL: SourceId = 0
+/** Nobody here has it already: held updates whose writer is forgotten, deletes that compaction found. Open documents and guests all get it. */
+export const NOBODY: SourceId = -1
 
 export interface BatchRow {
   readonly doc: DocState
@@ -70,6 +72,8 @@ export class CommitBatch {
       this.docs.add(doc)
       doc.uncommitted++
     }
+    // Quarantine forgot what was stored: what is admitted since is whole, and has to be served like any content.
+    if (doc.quarantined) this.healed.add(doc.key)
     if (from.link !== 0) this.links.add(from.link)
     let row = this.#newestRow.get(doc)
     const fits =

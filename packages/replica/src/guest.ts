@@ -2,8 +2,9 @@
 // handed to its port and when they wait in the log instead. A guest that does not drain has nothing queued here: only its position in the log
 // is kept, and it catches up from the store. Read by replica.ts; doors implement GuestPort. Rules: RS-1, DU-1.
 
-import { LIMITS, unframeUpdates, type DocId, type DocKey, type ErrorCode } from '@syncline/protocol'
+import { LIMITS, SynclineError, unframeUpdates, type DocId, type DocKey, type ErrorCode } from '@syncline/protocol'
 import type { DocContent } from '@syncline/store'
+import * as Y from 'yjs'
 import type { SourceId, WriteOutcome } from './effects.ts'
 
 /** What a door gives. Every call is harmless on a closed connection. */
@@ -89,6 +90,11 @@ export class AttachedGuest implements Guest {
   }
 
   diff(stateVector: Uint8Array): Uint8Array {
+    try {
+      Y.decodeStateVector(stateVector)
+    } catch (error) {
+      throw new SynclineError('argument-invalid', `A state vector for ${this.id} cannot be read.`, { cause: error })
+    }
     return this.#host.diffFor(this.id, stateVector)
   }
 

@@ -61,13 +61,13 @@ function judgeDouble(context: CoreContext, link: LinkSession, older: LinkSession
   return null
 }
 
-/** HELLO accepted: answer it when the peer dialled, then open the scopes that this replica subscribes to. */
+/** HELLO accepted: answer it when the peer dialled, and open the scopes that this replica subscribes to. */
 export function goLive(context: CoreContext, link: LinkSession, interests: readonly Scope[]): void {
   const hello = link.hello!
   link.peerNonce = hello.nonce
   if (!link.dialled) sayHello(context, link)
   context.event({ type: 'link-live', link: link.id, peer: hello.replicaId, role: hello.role, durability: hello.durability })
-  if (link.dialled) for (const scope of interests) openScope(context, link, scope)
+  for (const scope of interests) openScope(context, link, scope)
 }
 
 /** Opens a scope from this side; it becomes a channel when the peer opens it too. */

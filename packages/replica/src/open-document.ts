@@ -1,17 +1,19 @@
 // Binds one Y.Doc to the engine: committed updates go in, local edits come out, and nothing the user's code does in between loses either.
-// Decides: which `update` events are local edits and which are Yjs's own consequences of remote ones; when a document is sent again whole;
-// what saved() waits for. Reads committed state through DocumentHost; the Replica owns it. Rules: DU-1, CV-1, ID-1; TRAPS T10, T18, T20, T21.
+// Decides which `update` events are local edits and which are Yjs's own consequences of remote ones, and repairs what throwing listeners break.
+// Reads committed state through DocumentHost; owned by open-documents.ts. Rules: DU-1, CV-1, ID-1, OD-1 to OD-4; TRAPS T10, T18, T21.
 //
 // Three things about Yjs shape this file. A listener of the document that throws at the wrong moment leaves Yjs inside a transaction for ever,
 // and no further `update` event comes (settle()). Formatting clean-up after a remote update is a transaction of its own, without origin
-// (isDerived()). And an `update` event may be missed, so the engine's answer "held" to a local edit means: send what it lacks (resend()).
+// (isDerived()). And a Y.Doc in the user's hands cannot be replaced, so what it did not take is applied again (loadWhatIsLacking()).
 
-import { unframeUpdates, SynclineError, type DocId, type DocKey, type ErrorCode } from '@syncline/protocol'
+import { unframeUpdates, SynclineError, type DocId, type DocKey } from '@syncline/protocol'
 import type { DocContent } from '@syncline/store'
-import { applyAwarenessUpdate, Awareness, encodeAwarenessUpdate, removeAwarenessStates } from 'y-protocols/awareness'
+import type { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
-import { freshClientId } from './client-id.ts'
+import { randomClientId } from './client-id.ts'
+import { DocumentPresence } from './document-presence.ts'
 import type { Ticket, WriteOutcome } from './effects.ts'
+import { LocalEdits } from './local-edits.ts'
 
 /** What an application holds of one document. The same object for everybody who opened it; count your releases. */
 export interface OpenDocument {
@@ -27,14 +29,14 @@ export interface OpenDocument {
   /** Resolves with the position in this replica's log that covers every edit of `doc` made before the call, once that is committed here.
    *  Rejects with the code of a refusal; with "storage-failed" or "replica-closed" when the replica closes before. */
   saved(): Promise<number>
-  /** Gives up one opening. The last one removes the own presence, waits until the edits are committed, and resolves. */
+  /** Gives up one opening. The last one waits until the edits are committed, removes the own presence, and resolves. */
   release(): Promise<void>
 }
 
 export interface OpenOptions {
   /** Whether Yjs may forget deleted content; default true. Decided by whoever opens first. */
   readonly gc?: boolean
-  /** Whether the local awareness state is published, the empty one included; default true. */
+  /** Whether the local awareness state is published once it is set; default true. Decided by whoever opens first. */
   readonly presence?: boolean
 }
 
@@ -48,6 +50,9 @@ export interface DocumentHost {
   content(key: DocKey): DocContent | undefined
   /** Newest committed row of the document, 0 for none. */
   lastSeq(key: DocKey): number
+  /** Newest row that this replica wrote itself, 0 for none. */
+  localSeq(doc: DocId): number
+  knowsClient(doc: DocId, client: number): boolean
   /** Committed state vector, Yjs v1. */
   stateVector(doc: DocId): Uint8Array
   /** A delete-only update of those deletes in `update` that the engine lacks, or null. */
@@ -55,7 +60,7 @@ export interface DocumentHost {
   write(doc: DocId, update: Uint8Array, outcome: (ticket: Ticket, outcome: WriteOutcome) => void): Ticket
   presence(doc: DocId, bytes: Uint8Array): void
   presenceSnapshot(doc: DocId): Uint8Array | null
-  /** Calls binding.settle() in a turn of its own, before the next flush. */
+  /** Calls binding.turnEnded() in a turn of its own, before the next flush. */
   settleSoon(binding: DocumentBinding): void
   /** Resolves after the present turn of the event loop. */
   turnEnd(): Promise<void>
@@ -63,37 +68,23 @@ export interface DocumentHost {
   report(error: unknown, doc: DocId): void
   /** `rejection` changed. */
   changed(binding: DocumentBinding): void
-  /** The document shows less than is committed. */
-  stuck(doc: DocId, reason: string): void
+  /** The document shows less than is committed, or (null) no longer. */
+  stuck(doc: DocId, reason: string | null): void
   released(binding: DocumentBinding): void
-}
-
-interface Waiter {
-  upTo: Ticket
-  readonly resolve: (seq: number) => void
-  readonly reject: (error: SynclineError) => void
 }
 
 export class DocumentBinding implements OpenDocument {
   readonly id: DocId
   readonly key: DocKey
   readonly doc: Y.Doc
-  readonly awareness: Awareness
-  rejection: SynclineError | null = null
   readonly #host: DocumentHost
-  readonly #publishes: boolean
-  /** Tickets of writes without an outcome, ascending. */
-  readonly #outstanding = new Set<Ticket>()
-  #waiters: Waiter[] = []
-  #newestTicket: Ticket = 0
-  #savedSeq = 0
-  #resend: { readonly ticket: Ticket; again: boolean } | null = null
+  readonly #edits: LocalEdits
+  readonly #presence: DocumentPresence
   #applying = false
   /** Between Yjs's beforeAllTransactions and afterAllTransactions. */
   #inTransactions = false
   /** Clock of the live client id that was sent to the engine. */
   #ownClock = 0
-  #publishedClock = -1
   #stuck = false
   #openings = 0
   #releasing: Promise<void> | null = null
@@ -103,25 +94,37 @@ export class DocumentBinding implements OpenDocument {
     this.#host = host
     this.id = id
     this.key = key
-    this.#publishes = options.presence ?? true
     this.doc = new Y.Doc({ guid: id, gc: options.gc ?? true })
+    this.#edits = new LocalEdits(id, {
+      write: (update, outcome) => host.write(id, update, outcome),
+      encodeUncommitted: () => Y.encodeStateAsUpdate(this.doc, host.stateVector(id)),
+      lastSeq: () => host.lastSeq(key),
+      localSeq: () => host.localSeq(id),
+      changed: () => host.changed(this),
+    })
     this.#load()
-    this.doc.clientID = freshClientId(this.doc, host.random)
-    this.awareness = new Awareness(this.doc)
+    this.doc.clientID = this.#freshClientId()
     // First listeners of all: what later ones throw cannot keep these from being called.
     this.doc.on('beforeAllTransactions', this.#onTransactions)
     this.doc.on('afterAllTransactions', this.#onTransactionsEnd)
     this.doc.on('update', this.#onUpdate)
-    this.awareness.on('change', this.#onAwareness)
-    this.awareness.on('update', this.#onAwareness)
+    const presenceHost = { origin: host.origin, publish: (bytes: Uint8Array) => host.presence(id, bytes), report: (error: unknown) => host.report(error, id) }
+    this.#presence = new DocumentPresence(presenceHost, this.doc, options.presence ?? true)
     const others = host.presenceSnapshot(id)
-    if (others !== null) this.applyPresence(others)
-    this.#publish()
+    if (others !== null) this.#presence.apply(others)
     this.doc.emit('load', [this.doc])
   }
 
+  get awareness(): Awareness {
+    return this.#presence.awareness
+  }
+
   get unsaved(): number {
-    return this.#outstanding.size
+    return this.#edits.unsaved
+  }
+
+  get rejection(): SynclineError | null {
+    return this.#edits.rejection
   }
 
   // Committed updates in
@@ -130,11 +133,8 @@ export class DocumentBinding implements OpenDocument {
     const content = this.#host.content(this.key)
     if (content === undefined) return
     this.#applyContent(content)
-    if (this.#host.readOnly) return
     // No structs, all deletes of the document: those that Yjs derived while loading are not committed yet.
-    const deletes = Y.encodeStateAsUpdate(this.doc, Y.encodeStateVector(this.doc))
-    const derived = this.#host.derivedDeletes(this.id, deletes)
-    if (derived !== null) this.#send(derived)
+    this.#sendDerived(Y.encodeStateAsUpdate(this.doc, Y.encodeStateVector(this.doc)))
   }
 
   #applyContent(content: DocContent): void {
@@ -148,23 +148,23 @@ export class DocumentBinding implements OpenDocument {
   }
 
   #transactRemote(updates: readonly Uint8Array[]): void {
-    Y.transact(
-      this.doc,
-      () => {
-        for (const update of updates) Y.applyUpdate(this.doc, update, this.#host.origin)
-      },
-      this.#host.origin,
-      false,
-    )
+    const { origin } = this.#host
+    const apply = (): void => {
+      for (const update of updates) Y.applyUpdate(this.doc, update, origin)
+    }
+    Y.transact(this.doc, apply, origin, false)
   }
 
-  /** Applies committed updates, in order. Never throws: what an observer throws is reported, and what Yjs does not take is loaded again. */
+  /** Applies committed updates, in order, in one transaction; what came from this Y.Doc is left out. Never throws: what an observer throws is reported. */
   apply(updates: readonly Uint8Array[]): void {
-    const whole = this.#applyGuarded(() => this.#transactRemote(updates))
+    const foreign = updates.filter((update) => !this.#edits.isOwn(update))
+    if (foreign.length === 0) return
+    const whole = this.#applyGuarded(() => this.#transactRemote(foreign))
     if (!whole || this.doc.store.pendingStructs !== null || this.#stuck) this.#loadWhatIsLacking()
     // Yjs takes a 32-bit id of its own when a remote update extends the live one.
     if (this.doc.clientID !== this.awareness.clientID) this.rotateClientId()
-    if (Y.getState(this.doc.store, this.doc.clientID) > this.#ownClock) this.#sendAll()
+    // A listener edited inside our transaction.
+    if (Y.getState(this.doc.store, this.doc.clientID) > this.#ownClock) this.#sendWhole()
   }
 
   #applyGuarded(apply: () => void): boolean {
@@ -181,8 +181,8 @@ export class DocumentBinding implements OpenDocument {
     }
   }
 
-  /** An observer that throws leaves the data in, but an update that cannot be integrated leaves the rest out. Then everything that is committed is
-   *  applied once more; a Y.Doc in the user's hands cannot be replaced, so if that fails too the document is reported as stuck and goes on. */
+  /** An observer that throws leaves the data in. But an update that cannot be integrated leaves the rest out, and so does a listener that throws before
+   *  the transaction. Then everything committed is applied once more; if that fails too, the document is reported as stuck, and tried again later. */
   #loadWhatIsLacking(): void {
     if (this.#lacks()) {
       this.#applyGuarded(() => {
@@ -191,7 +191,7 @@ export class DocumentBinding implements OpenDocument {
       })
     }
     const stuck = this.#lacks()
-    if (stuck && !this.#stuck) this.#host.stuck(this.id, 'Yjs does not integrate what is committed; reopen the document')
+    if (stuck !== this.#stuck) this.#host.stuck(this.id, stuck ? 'its Y.Doc does not take what is committed' : null)
     this.#stuck = stuck
   }
 
@@ -213,25 +213,26 @@ export class DocumentBinding implements OpenDocument {
     this.#inTransactions = false
   }
 
+  /** The turn in which a transaction began is over. */
+  turnEnded(): void {
+    this.settle()
+    if (this.#stuck && this.#ended === null) this.#loadWhatIsLacking()
+  }
+
   /** Call when no transaction can be running. If Yjs still believes that one is, a listener threw out of it: end it, and send what it kept. */
   settle(): void {
     if (!this.#inTransactions || this.#applying) return
     this.#inTransactions = false
     this.doc._transaction = null
     this.doc._transactionCleanups = []
-    this.#sendAll()
+    this.#sendWhole()
   }
 
   readonly #onUpdate = (update: Uint8Array, origin: unknown): void => {
     if (this.#ended !== null) return
-    if (this.#isDerived(update, origin)) {
-      const derived = this.#host.readOnly ? null : this.#host.derivedDeletes(this.id, update)
-      if (derived !== null) this.#send(derived)
-      return
-    }
+    if (this.#isDerived(update, origin)) return this.#sendDerived(update)
     this.#ownClock = Y.getState(this.doc.store, this.doc.clientID)
-    if (this.rejection !== null) this.#sendAll()
-    else this.#send(update)
+    this.#edits.edited(update)
   }
 
   /** What Yjs makes of a remote update: the update itself under our origin, and formatting clean-up (deletes only, no origin) inside our call. */
@@ -240,58 +241,21 @@ export class DocumentBinding implements OpenDocument {
     return origin === this.#host.origin || (this.#applying && origin === null && !hasStructs)
   }
 
-  #send(update: Uint8Array): Ticket {
-    const ticket = this.#host.write(this.id, update, this.#written)
-    this.#outstanding.add(ticket)
-    this.#newestTicket = ticket
-    return ticket
+  /** Deletes that Yjs derived become log entries, where this replica may write; a follower keeps them in memory. */
+  #sendDerived(update: Uint8Array): void {
+    const derived = this.#host.readOnly ? null : this.#host.derivedDeletes(this.id, update)
+    if (derived !== null) this.#edits.send(derived)
   }
 
-  /** Sends everything that is not committed, as one update. One at a time: while one is under way, another follows it. */
-  #sendAll(): void {
+  #sendWhole(): void {
     if (this.#ended !== null) return
     this.#ownClock = Y.getState(this.doc.store, this.doc.clientID)
-    if (this.#resend !== null) {
-      this.#resend.again = true
-      return
-    }
-    const ticket = this.#send(Y.encodeStateAsUpdate(this.doc, this.#host.stateVector(this.id)))
-    this.#resend = { ticket, again: false }
-    for (const waiter of this.#waiters) waiter.upTo = ticket
+    this.#edits.sendWhole()
   }
 
   /** The store lost the document, the open Y.Doc has it: write it again. */
   restore(): void {
-    if (!this.#host.readOnly) this.#sendAll()
-  }
-
-  readonly #written = (ticket: Ticket, outcome: WriteOutcome): void => {
-    const resend = this.#resend?.ticket === ticket ? this.#resend : null
-    if (resend !== null) this.#resend = null
-    if (outcome.kind === 'committed') this.#savedSeq = Math.max(this.#savedSeq, outcome.seq)
-    if (outcome.kind === 'known') this.#savedSeq = Math.max(this.#savedSeq, this.#host.lastSeq(this.key))
-    if (resend?.again === true || (outcome.kind === 'held' && resend === null)) this.#sendAll()
-    else if (outcome.kind === 'held') this.#reject(ticket, 'held-overflow', 'what it builds on is missing here')
-    else if (outcome.kind === 'refused') this.#reject(ticket, outcome.code, outcome.reason)
-    else if (outcome.kind === 'failed') this.#reject(ticket, outcome.code, 'the store did not take it')
-    else if (resend !== null) this.#accept()
-    this.#outstanding.delete(ticket)
-    this.#wakeWaiters()
-  }
-
-  #reject(ticket: Ticket, code: ErrorCode, reason: string): void {
-    const error = new SynclineError(code, `An edit of ${this.id} was refused: ${reason}.`)
-    const news = this.rejection?.code !== code
-    this.rejection = error
-    for (const waiter of this.#waiters) if (waiter.upTo >= ticket) waiter.reject(error)
-    this.#waiters = this.#waiters.filter((waiter) => waiter.upTo < ticket)
-    if (news) this.#host.changed(this)
-  }
-
-  #accept(): void {
-    if (this.rejection === null) return
-    this.rejection = null
-    this.#host.changed(this)
+    if (!this.#host.readOnly) this.#sendWhole()
   }
 
   async saved(): Promise<number> {
@@ -301,59 +265,26 @@ export class DocumentBinding implements OpenDocument {
       this.settle()
     }
     if (this.#ended !== null) throw this.#ended
-    if (this.#outstanding.size > 0) {
-      return new Promise((resolve, reject) => this.#waiters.push({ upTo: this.#newestTicket, resolve, reject }))
-    }
-    if (this.rejection !== null) throw this.rejection
-    return this.#savedSeq || this.#host.lastSeq(this.key)
-  }
-
-  #wakeWaiters(): void {
-    if (this.#waiters.length === 0) return
-    const [oldest = Infinity] = this.#outstanding
-    const seq = this.#savedSeq || this.#host.lastSeq(this.key)
-    for (const waiter of this.#waiters) if (waiter.upTo < oldest) waiter.resolve(seq)
-    this.#waiters = this.#waiters.filter((waiter) => waiter.upTo >= oldest)
+    return this.#edits.saved()
   }
 
   // Identity and presence
 
-  /** A fresh client id; the presence entry moves with it, in the same turn. */
+  /** A fresh client id; the presence entry moves with it. */
   rotateClientId(): void {
-    const state = this.awareness.getLocalState()
-    this.#guarded(() => removeAwarenessStates(this.awareness, [this.awareness.clientID], 'local'))
-    this.doc.clientID = freshClientId(this.doc, this.#host.random)
-    this.awareness.clientID = this.doc.clientID
+    this.#presence.moveTo(this.#freshClientId())
     this.#ownClock = 0
-    this.#publishedClock = -1
-    this.#guarded(() => this.awareness.setLocalState(state))
   }
 
-  /** Presence of others, y-protocols bytes. */
-  applyPresence(bytes: Uint8Array): void {
-    this.#guarded(() => applyAwarenessUpdate(this.awareness, bytes, this.#host.origin))
-  }
-
-  readonly #onAwareness = (change: { added: number[]; updated: number[]; removed: number[] }): void => {
-    const own = this.awareness.clientID
-    if (change.added.includes(own) || change.updated.includes(own) || change.removed.includes(own)) this.#publish()
-  }
-
-  /** Once per clock: y-protocols tells most changes twice, as 'change' and as 'update'. */
-  #publish(): void {
-    const own = this.awareness.clientID
-    const clock = this.awareness.meta.get(own)?.clock ?? -1
-    if (!this.#publishes || this.#ended !== null || clock <= this.#publishedClock) return
-    this.#publishedClock = clock
-    this.#host.presence(this.id, encodeAwarenessUpdate(this.awareness, [own]))
-  }
-
-  #guarded(call: () => void): void {
-    try {
-      call()
-    } catch (error) {
-      this.#host.report(error, this.id)
+  #freshClientId(): number {
+    for (;;) {
+      const id = randomClientId(this.#host.random)
+      if (id !== this.doc.clientID && !this.doc.store.clients.has(id) && !this.#host.knowsClient(this.id, id)) return id
     }
+  }
+
+  applyPresence(bytes: Uint8Array): void {
+    this.#presence.apply(bytes)
   }
 
   // Openings
@@ -375,32 +306,28 @@ export class DocumentBinding implements OpenDocument {
     await this.saved().catch(() => null)
     this.#releasing = null
     if (this.#openings > 0 || this.#ended !== null) return
-    this.end(new SynclineError('argument-invalid', `The document ${this.id} was released.`))
+    this.end(new SynclineError('doc-released', `The document ${this.id} was released.`))
     this.#host.released(this)
   }
 
-  /** Leaves presence and stops listening. Edits after this go nowhere. */
+  /** Takes the own presence back, so that others see this replica go. Edits still count. */
+  leave(): void {
+    this.#presence.leave()
+  }
+
+  /** Leaves, and stops listening: edits after this go nowhere. */
   end(reason: SynclineError): void {
     if (this.#ended !== null) return
     this.settle()
     this.leave()
     this.#ended = reason
-    const waiters = this.#waiters
-    this.#waiters = []
-    for (const waiter of waiters) waiter.reject(reason)
+    this.#edits.end(reason)
     this.doc.off('beforeAllTransactions', this.#onTransactions)
     this.doc.off('afterAllTransactions', this.#onTransactionsEnd)
     this.doc.off('update', this.#onUpdate)
-    this.#guarded(() => this.doc.destroy())
-  }
-
-  /** Removes the own presence, so that others see this replica go. */
-  leave(): void {
     try {
-      this.awareness.destroy()
+      this.doc.destroy()
     } catch (error) {
-      // A listener threw out of destroy() before it stopped its interval.
-      clearInterval(this.awareness._checkInterval)
       this.#host.report(error, this.id)
     }
   }

@@ -3,6 +3,7 @@
 
 import { LIMITS, PresenceTable, rangeHolds, type DocId, type DocKey } from '@syncline/protocol'
 import type { Channel } from './channel.ts'
+import { NOBODY } from './commit-batch.ts'
 import type { CoreContext } from './core-context.ts'
 import type { LinkId, SourceId } from './effects.ts'
 import { ping } from './link-keeper.ts'
@@ -23,7 +24,6 @@ interface Room {
 }
 
 const CHALLENGES_MAX = 4096
-const NOBODY: SourceId = -1
 
 export class PresenceHub {
   readonly #context: CoreContext

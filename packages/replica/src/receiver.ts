@@ -90,7 +90,6 @@ export function receiveDiff(context: CoreContext, link: LinkSession, channel: Ch
   const { commits } = context
   const from: Provenance = { source: 0, link: link.id, origin: commits.origin, n: commits.n }
   const result = admitFromPeer(context, link, channel, doc, framed, from, channel.position)
-  if (doc.quarantined && result.kind === 'new') commits.pending.healed.add(key)
   channel.diffed(key)
   channel.activeAtMs = context.nowMs
   return true

@@ -1,7 +1,7 @@
 // Documents refused from a peer (in) or by a peer (out). A refused document leaves the root comparison with that peer, so that one bad document never
 // makes two healthy spaces look different; restarting a replica tries the retryable ones again. Rules: RF-1; DESIGN.md 4.
 
-import { ZERO_DIGEST, type Digest, type DocKey, type ReplicaId } from '@syncline/protocol'
+import { rangeHolds, ZERO_DIGEST, type Digest, type DocKey, type KeyRange, type ReplicaId } from '@syncline/protocol'
 import type { RefusalRow, StoreReader } from '@syncline/store'
 import type { CommitBatch } from './commit-batch.ts'
 
@@ -35,6 +35,12 @@ export class Refusals {
     const there = this.#rows.delete(keyOf(peer, doc, direction))
     if (there) batch.refusalsDropped.push({ peer, doc, direction })
     return there
+  }
+
+  /** Whether this replica refuses any document of the range from this peer. */
+  anyFrom(peer: ReplicaId, range: KeyRange): boolean {
+    for (const row of this.#rows.values()) if (row.peer === peer && row.direction === 'in' && rangeHolds(range, row.doc)) return true
+    return false
   }
 
   /** Keys out of the root comparison with this peer. */

@@ -6,7 +6,7 @@ import { DocumentTree, encodeDeletes, newDeletes, SynclineError, walkUpdate, ZER
 
 import type { StoreReader, SweepResult } from '@syncline/store'
 import { admit, type AdmissionContext } from './admission.ts'
-import { LOCAL, type BatchWrite } from './commit-batch.ts'
+import { LOCAL, NOBODY, type BatchWrite } from './commit-batch.ts'
 import { CommitQueue } from './commit-queue.ts'
 import type { CoreContext } from './core-context.ts'
 import { DEFAULT_CORE_LIMITS, type CoreOptions } from './core-options.ts'
@@ -183,9 +183,7 @@ export class ReplicaCore {
   /** Content that fails its checksum is never served: it is forgotten, links start anew without cursors, and a peer delivers it again. */
   #damaged(error: unknown): void {
     if (!(error instanceof SynclineError) || error.code !== 'doc-quarantined' || typeof error.detail['doc'] !== 'string') throw error
-    const key = error.detail['doc'] as DocKey
-    this.#plan.quarantine(key)
-    this.#context.event({ type: 'quarantined', doc: this.#context.reader.doc(key)?.name ?? null, key })
+    this.#plan.quarantine(error.detail['doc'] as DocKey)
   }
 
   #quarantined(key: DocKey): void {
@@ -194,6 +192,7 @@ export class ReplicaCore {
     documents.forget(key)
     commits.reread()
     tree.reset()
+    this.#context.event({ type: 'quarantined', doc: this.#context.reader.doc(key)?.name ?? null, key })
     this.#desk.endAll('storage-failed', 'a stored document is damaged and is fetched again')
     this.#readmitOutbox()
   }
@@ -344,7 +343,7 @@ function makeContext(options: CoreOptions, calls: Pick<CoreContext, 'endLink' | 
   const held = new HeldUpdates(reader)
   const commits = new CommitQueue({ reader, documents, tree, held, recentBytesMax: limits.recentBytesMax })
   const effects: Effect[] = []
-  const own = (): ReturnType<AdmissionContext['own']> => ({ source: LOCAL, link: 0, origin: commits.origin, n: commits.n })
+  const own = (): ReturnType<AdmissionContext['own']> => ({ source: NOBODY, link: 0, origin: commits.origin, n: commits.n })
   const context: CoreContext = {
     options,
     limits,

@@ -1,61 +1,30 @@
 // The host of one engine: gives ReplicaCore its inputs and carries its effects out on a real store, real links, open documents and guests.
-// Decides only when: any number of inputs in one turn of the event loop lead to one flush after it, effects are carried out in order, and user code
-// (document observers, listeners, doors) comes last and can neither throw into the loop nor re-enter it. Used by client and relay in any JavaScript runtime.
-// Rules: DU-1 (outcomes only after the commit), RS-1, T21 of the traps study.
+// Decides only when: any number of inputs in one turn of the event loop lead to one flush after it, effects are carried out in order, and updates reach user
+// code (document observers, doors) last. User code can neither throw into the loop nor re-enter it. Used by client and relay in any JavaScript runtime.
+// Rules: DU-1 (outcomes only after the commit), RS-1; TRAPS T21.
 
-import {
-  LIMITS,
-  scopeRange,
-  SynclineError,
-  WHOLE_RANGE,
-  collectionOf,
-  docKeyOf,
-  type DocId,
-  type DocKey,
-  type Durability,
-  type ReplicaId,
-  type Role,
-  type Scope,
-  type SpaceId,
-} from '@syncline/protocol'
-import type { DocContent, DocRow, Store, Transaction } from '@syncline/store'
+import { docKeyOf, SynclineError, type DocId, type Durability, type ReplicaId, type Role, type Scope, type SpaceId } from '@syncline/protocol'
+import type { DocRow, Store, Transaction } from '@syncline/store'
 import type { Clock } from './clock.ts'
-import type { Compression, CoreLimits } from './core-options.ts'
 import { DEFAULT_CORE_LIMITS } from './core-options.ts'
-import type { Effect, LinkId, Maintenance, ReplicaEvent, SourceId, Ticket, WriteOutcome } from './effects.ts'
-import { AttachedGuest, type Guest, type GuestHost, type GuestPort } from './guest.ts'
+import type { Effect, LinkId, Maintenance, ReplicaEvent } from './effects.ts'
+import type { Guest, GuestPort } from './guest.ts'
+import { GuestTable, type Delivery } from './guest-table.ts'
 import { HostedLink, type AttachedLink, type LinkInputs, type LinkPort } from './hosted-link.ts'
-import { DocumentBinding, type DocumentHost, type OpenDocument, type OpenOptions } from './open-document.ts'
+import { listDocuments } from './list-documents.ts'
+import type { DocumentBinding, OpenDocument, OpenOptions } from './open-document.ts'
+import { OpenDocuments } from './open-documents.ts'
 import { ReplicaCore } from './replica-core.ts'
+import type { ReplicaOptions } from './replica-options.ts'
 import { StatusBoard, type Acknowledgement, type ReplicaStatus } from './status.ts'
-
-export interface ReplicaOptions {
-  /** Closed by Replica.close(). */
-  readonly store: Store
-  readonly role: Role
-  readonly clock: Clock
-  /** `length` random bytes, from a good source: identities come from it. */
-  readonly random: (length: number) => Uint8Array
-  /** What to subscribe to; default the whole space. */
-  readonly interests?: readonly Scope[]
-  /** A follower: local edits are refused. */
-  readonly readOnly?: boolean
-  readonly limits?: Partial<CoreLimits>
-  readonly compression?: Compression
-  /** As onEvent(), from the start. */
-  readonly onEvent?: (event: ReplicaEvent) => void
-  /** What user code threw where the replica called it: an observer of an open document, a listener, a door. Nothing is lost by it.
-   *  Default: thrown again in a turn of its own, which most runtimes report as an uncaught exception. */
-  readonly onError?: (error: unknown, doc: DocId | null) => void
-  /** Bound of close(); default 5 s. */
-  readonly closeWithinMs?: number
-}
+import { Turns } from './turns.ts'
+import { WriteDesk } from './write-desk.ts'
 
 /** How often the engine hears the time. */
 const TICK_MS = 200
+const CLOSE_WITHIN_MS = 5_000
 /** How long close() waits for links to say goodbye, within its own bound. */
 const LINKS_CLOSE_WITHIN_MS = 1_000
-const DOCUMENTS_PER_READ = 500
 
 export class Replica {
   readonly replicaId: ReplicaId
@@ -66,62 +35,52 @@ export class Replica {
   readonly random: (length: number) => Uint8Array
   readonly #options: ReplicaOptions
   readonly #store: Store
+  readonly #turns: Turns
   readonly #core: ReplicaCore
+  readonly #writes: WriteDesk
+  readonly #documents: OpenDocuments
+  readonly #guests: GuestTable
   readonly #status: StatusBoard
   readonly #links = new Map<LinkId, HostedLink>()
-  readonly #documents = new Map<DocId, DocumentBinding>()
-  readonly #guests = new Map<SourceId, AttachedGuest>()
-  readonly #guestsOf = new Map<DocId, Set<AttachedGuest>>()
-  readonly #tickets = new Map<Ticket, (outcome: WriteOutcome) => void>()
-  readonly #unsettled = new Set<DocumentBinding>()
   readonly #eventListeners = new Set<(event: ReplicaEvent) => void>()
   readonly #statusListeners = new Set<(status: ReplicaStatus) => void>()
-  readonly #turnWaiters = new Set<() => void>()
   readonly #stopTicking: () => void
   #nextLink: LinkId = 1
-  #nextSource: SourceId = 1
-  #nextTicket: Ticket = 1
-  #flushScheduled = false
   #storeBusy = false
   #statusChanged = false
   #closing: Promise<void> | null = null
-  #ended = false
 
   constructor(options: ReplicaOptions) {
-    const { store, role, clock, random, interests, readOnly, limits, compression } = options
+    const { store, role, clock, random } = options
+    const { replicaId, space, durability, reader } = store
     this.#options = options
     this.#store = store
-    this.replicaId = store.replicaId
-    this.space = store.space
-    this.durability = store.durability
+    this.replicaId = replicaId
+    this.space = space
+    this.durability = durability
     this.role = role
     this.clock = clock
     this.random = random
-    this.#core = new ReplicaCore({
-      replicaId: store.replicaId,
-      space: store.space,
-      durability: store.durability,
-      reader: store.reader,
-      role,
-      nowMs: clock.now(),
+    this.#turns = new Turns(clock, () => this.#turn())
+    const core = new ReplicaCore({ replicaId, space, durability, reader, role, random, nowMs: clock.now(), ...coreChoices(options) })
+    this.#core = core
+    this.#writes = new WriteDesk(core, this.#turns)
+    const report = (error: unknown, doc: DocId): void => this.#report(error, doc)
+    const parts = { core, reader, turns: this.#turns, writes: this.#writes, report }
+    this.#guests = new GuestTable(parts)
+    this.#documents = new OpenDocuments({
+      ...parts,
       random,
-      ...(interests === undefined ? {} : { interests }),
-      ...(readOnly === undefined ? {} : { readOnly }),
-      ...(limits === undefined ? {} : { limits }),
-      ...(compression === undefined ? {} : { compression }),
+      readOnly: options.readOnly ?? false,
+      rejectionChanged: (binding) => this.#rejectionChanged(binding),
+      stuck: (doc, reason) => this.#stuck(doc, reason),
+      released: (doc) => this.#status.released(doc),
     })
-    this.#status = new StatusBoard({
-      replicaId: store.replicaId,
-      space: store.space,
-      durability: store.durability,
-      role,
-      reader: store.reader,
-      verifyEveryMs: limits?.verifyEveryMs ?? DEFAULT_CORE_LIMITS.verifyEveryMs,
-      channels: (link) => this.#core.channels(link),
-    })
+    const verifyEveryMs = options.limits?.verifyEveryMs ?? DEFAULT_CORE_LIMITS.verifyEveryMs
+    this.#status = new StatusBoard({ replicaId, space, durability, role, reader, verifyEveryMs, channels: (link) => core.channels(link) })
     if (options.onEvent !== undefined) this.#eventListeners.add(options.onEvent)
     this.#stopTicking = clock.every(TICK_MS, () => this.#tick())
-    this.#wake()
+    this.#turns.wake()
   }
 
   // Inputs
@@ -133,267 +92,171 @@ export class Replica {
     this.#links.set(link.id, link)
     const access = port.access === undefined ? {} : { access: port.access }
     this.#core.linkOpened(link.id, { dialled: port.dialled, ...access, buffered: () => link.buffered() })
-    this.#wake()
+    this.#turns.wake()
     return link
   }
 
   readonly #linkInputs: LinkInputs = {
     received: (link, bytes) => {
-      // While closing, what still arrives is left to the peer's log: it resends what was not acknowledged.
-      if (this.#closing !== null) return
+      // While closing, what still arrives is left in the peer's log: it was not acknowledged, so it comes again.
+      if (this.closed) return
       this.#core.linkReceived(link, bytes)
-      this.#wake()
+      this.#turns.wake()
     },
     closed: (link) => {
       this.#links.delete(link)
       this.#core.linkClosed(link)
-      this.#wake()
+      this.#turns.wake()
     },
-    drained: () => this.#wake(),
+    drained: () => this.#turns.wake(),
   }
 
   /** Opens a document with what is stored here; the same object for every opening. Waits for nothing. Throws "replica-closed", "doc-quarantined".
    *  Cost: reads and applies the document's snapshot and tail. */
   openDocument(doc: DocId, options: OpenOptions = {}): OpenDocument {
     this.#assertOpen()
-    let binding = this.#documents.get(doc)
-    if (binding === undefined) {
-      binding = new DocumentBinding(this.#documentHost, doc, docKeyOf(this.space, doc), options)
-      this.#documents.set(doc, binding)
-    }
-    return binding.opened()
+    return this.#documents.open(doc, docKeyOf(this.space, doc), options)
   }
 
   /** Attaches a foreign door's connection to one document. Throws "replica-closed". */
   attachGuest(doc: DocId, port: GuestPort): Guest {
     this.#assertOpen()
-    const guest = new AttachedGuest(this.#guestHost, port, this.#nextSource++, doc, docKeyOf(this.space, doc))
-    this.#guests.set(guest.source, guest)
-    const ofDocument = this.#guestsOf.get(doc) ?? new Set()
-    this.#guestsOf.set(doc, ofDocument.add(guest))
-    return guest
+    return this.#guests.attach(port, doc, docKeyOf(this.space, doc))
   }
 
   subscribe(scope: Scope): void {
     this.#core.subscribe(scope)
-    this.#wake()
+    this.#turns.wake()
   }
 
   unsubscribe(scope: Scope): void {
     this.#core.unsubscribe(scope)
-    this.#wake()
-  }
-
-  #write(doc: DocId, update: Uint8Array, source: SourceId, outcome: (ticket: Ticket, outcome: WriteOutcome) => void): Ticket {
-    const ticket = this.#nextTicket++
-    this.#tickets.set(ticket, (result) => outcome(ticket, result))
-    this.#core.write({ doc, update, source, ticket })
-    this.#wake()
-    return ticket
-  }
-
-  #presence(doc: DocId, bytes: Uint8Array, source: SourceId): void {
-    this.#core.presence({ doc, bytes, source })
-    this.#wake()
-  }
-
-  readonly #documentHost: DocumentHost = this.#makeDocumentHost()
-  readonly #guestHost: GuestHost = this.#makeGuestHost()
-
-  #makeDocumentHost(): DocumentHost {
-    const replica = this
-    return {
-      get readOnly() {
-        return replica.#options.readOnly ?? false
-      },
-      origin: Object.freeze({ syncline: 'committed update' }),
-      random: (length) => this.random(length),
-      content: (key) => this.#content(key),
-      lastSeq: (key) => this.#store.reader.doc(key)?.lastSeq ?? 0,
-      stateVector: (doc) => this.#core.stateVector(doc),
-      derivedDeletes: (doc, update) => this.#core.derivedDeletes(doc, update),
-      write: (doc, update, outcome) => this.#write(doc, update, 0, outcome),
-      presence: (doc, bytes) => this.#presence(doc, bytes, 0),
-      presenceSnapshot: (doc) => this.#core.presenceSnapshot(doc),
-      settleSoon: (binding) => {
-        this.#unsettled.add(binding)
-        this.#wake()
-      },
-      turnEnd: () => new Promise((resolve) => this.clock.soon(resolve)),
-      report: (error, doc) => this.#report(error, doc),
-      changed: (binding) => this.#rejectionChanged(binding),
-      stuck: (doc, reason) => this.#emit({ type: 'document-stuck', doc, reason }),
-      released: (binding) => {
-        this.#documents.delete(binding.id)
-        this.#status.released(binding.id)
-        this.#wake()
-      },
-    }
-  }
-
-  #makeGuestHost(): GuestHost {
-    return {
-      stateVector: (doc) => this.#core.stateVector(doc),
-      diffFor: (doc, stateVector) => this.#core.diffFor(doc, stateVector),
-      content: (key) => this.#content(key),
-      lastSeq: (key) => this.#store.reader.doc(key)?.lastSeq ?? 0,
-      write: (guest, update) => this.#writeForGuest(guest, update),
-      presence: (guest, bytes) => this.#presence(guest.id, bytes, guest.source),
-      presenceSnapshot: (doc) => this.#core.presenceSnapshot(doc),
-      alive: (guest) => {
-        this.#core.guestAlive(guest.source)
-        this.#wake()
-      },
-      detached: (guest) => this.#detach(guest),
-      report: (error, doc) => this.#report(error, doc),
-    }
-  }
-
-  #content(key: DocKey): DocContent | undefined {
-    return this.#store.reader.content(key)
-  }
-
-  #writeForGuest(guest: AttachedGuest, update: Uint8Array): Promise<WriteOutcome> {
-    if (this.#closing !== null) return Promise.resolve({ kind: 'failed', code: 'replica-closed' })
-    return new Promise((resolve) => this.#write(guest.id, update, guest.source, (_, outcome) => resolve(outcome)))
-  }
-
-  #detach(guest: AttachedGuest): void {
-    this.#guests.delete(guest.source)
-    const ofDocument = this.#guestsOf.get(guest.id)
-    if (ofDocument?.delete(guest) === true && ofDocument.size === 0) this.#guestsOf.delete(guest.id)
-    this.#core.guestLeft(guest.source)
-    this.#wake()
+    this.#turns.wake()
   }
 
   #assertOpen(): void {
-    if (this.#closing !== null) throw new SynclineError('replica-closed', `The replica ${this.replicaId} is closed.`)
+    if (this.closed) throw new SynclineError('replica-closed', `The replica ${this.replicaId} is closed.`)
   }
 
   // The loop
 
-  #wake(): void {
-    if (this.#flushScheduled || this.#ended) return
-    this.#flushScheduled = true
-    this.clock.soon(() => this.#turn())
-  }
-
   #tick(): void {
     this.#core.tick(this.clock.now())
-    for (const guest of this.#guests.values()) if (guest.lagging) guest.catchUp()
-    this.#wake()
+    this.#guests.catchUp()
+    this.#turns.wake()
   }
 
   #turn(): void {
-    this.#flushScheduled = false
-    if (this.#ended) return
-    for (const binding of this.#unsettled) binding.settle()
-    this.#unsettled.clear()
+    this.#documents.settle()
     const deliveries: Delivery[] = []
     for (const effect of this.#core.flush()) {
       if (effect.kind === 'deliver') deliveries.push(effect)
       else this.#carryOut(effect)
     }
-    if (deliveries.length > 0) this.#deliver(deliveries)
+    for (const [doc, rows] of Map.groupBy(deliveries, (row) => row.doc)) {
+      this.#guests.deliver(doc, rows)
+      this.#documents.deliver(doc, rows)
+    }
     this.#tellStatus()
-    for (const check of this.#turnWaiters) check()
   }
 
   #carryOut(effect: Exclude<Effect, Delivery>): void {
     switch (effect.kind) {
       case 'send':
-        this.#links.get(effect.link)?.send(effect.bytes)
-        return
+        return this.#links.get(effect.link)?.send(effect.bytes)
       case 'close':
-        this.#links.get(effect.link)?.close(effect.code, effect.reason)
-        return
+        return this.#links.get(effect.link)?.close(effect.code, effect.reason)
       case 'commit':
-        void this.#commit(effect.transaction)
-        return
+        return void this.#commit(effect.transaction)
       case 'maintain':
-        void this.#maintain(effect.work)
-        return
+        return void this.#maintain(effect.work)
       case 'written':
-        this.#settle(effect.ticket, effect.outcome)
-        return
+        return this.#writes.settle(effect.ticket, effect.outcome)
       case 'presence':
         if (effect.source !== 0) this.#documents.get(effect.doc)?.applyPresence(effect.bytes)
-        for (const guest of this.#guestsOf.get(effect.doc) ?? []) if (guest.source !== effect.source) guest.deliverPresence(effect.bytes)
-        return
+        return this.#guests.deliverPresence(effect.doc, effect.bytes, effect.source)
+      case 'presence-reply':
+        if (effect.source === 0) return this.#documents.get(effect.doc)?.applyPresence(effect.bytes)
+        return this.#guests.get(effect.source)?.deliverPresence(effect.bytes)
       case 'ping-guest':
-        this.#guests.get(effect.source)?.ping()
-        return
+        return this.#guests.get(effect.source)?.ping()
       case 'rotate-client-ids':
-        for (const binding of this.#documents.values()) binding.rotateClientId()
-        return
+        return this.#documents.rotateClientIds()
       case 'event':
-        this.#emit(effect.event)
-        return
+        return this.#emit(effect.event)
       case 'again':
-        this.#wake()
-        return
+        return this.#turns.wake()
     }
   }
 
   async #commit(transaction: Transaction): Promise<void> {
-    this.#storeBusy = true
-    try {
-      await this.#store.commit(transaction)
-      this.#core.committed()
-    } catch (error) {
-      this.#core.commitFailed(storeError(error))
-    }
-    this.#storeBusy = false
-    this.#statusChanged = true
-    this.#wake()
+    const error = await this.#whileBusy(this.#store.commit(transaction))
+    if (error === null) this.#core.committed()
+    else this.#core.commitFailed(error)
+    this.#storeDone()
   }
 
   async #maintain(work: Maintenance): Promise<void> {
+    const running = this.#runMaintenance(work)
+    const error = await this.#whileBusy(running)
+    if (error === null) this.#core.maintained(await running)
+    else this.#core.maintenanceFailed(error)
+    if (error === null && work.kind === 'quarantine') this.#documents.restore(work.key)
+    this.#storeDone()
+  }
+
+  #runMaintenance(work: Maintenance): ReturnType<Store['sweep']> | ReturnType<Store['rotateEpoch']> {
+    switch (work.kind) {
+      case 'sweep':
+        return this.#store.sweep(work.docs)
+      case 'rotate-epoch':
+        return this.#store.rotateEpoch()
+      case 'quarantine':
+        return this.#store.quarantine(work.key)
+    }
+  }
+
+  async #whileBusy(work: Promise<unknown>): Promise<SynclineError | null> {
     this.#storeBusy = true
     try {
-      this.#core.maintained(await this.#runMaintenance(work))
+      await work
+      return null
     } catch (error) {
-      this.#core.maintenanceFailed(storeError(error))
+      return error instanceof SynclineError ? error : new SynclineError('store-io', `The store failed: ${String(error)}.`, { cause: error })
     }
+  }
+
+  #storeDone(): void {
     this.#storeBusy = false
-    this.#wake()
+    this.#statusChanged = true
+    this.#turns.wake()
   }
 
-  /** Updates of one turn, document by document: each open document applies them in one transaction, each guest gets them in one call. */
-  #deliver(deliveries: readonly Delivery[]): void {
-    for (const [doc, rows] of Map.groupBy(deliveries, (row) => row.doc)) {
-      const seq = rows.at(-1)!.seq
-      for (const guest of this.#guestsOf.get(doc) ?? []) guest.deliver(updatesFor(guest.source, rows), seq)
-      const binding = this.#documents.get(doc)
-      const updates = binding === undefined ? [] : updatesFor(0, rows)
-      if (updates.length > 0) binding?.apply(updates)
-    }
-  }
-
-  #settle(ticket: Ticket, outcome: WriteOutcome): void {
-    const settle = this.#tickets.get(ticket)
-    this.#tickets.delete(ticket)
-    settle?.(outcome)
-  }
+  // What it tells
 
   #emit(event: ReplicaEvent): void {
     if (this.#status.note(event)) this.#statusChanged = true
-    if (event.type === 'quarantined' && event.doc !== null) this.#documents.get(event.doc)?.restore()
     for (const listener of this.#eventListeners) this.#call(() => listener(event))
   }
 
   #rejectionChanged(binding: DocumentBinding): void {
     const error = binding.rejection
-    if (error === null) this.#status.accept(binding.id, null, 'in')
-    else this.#status.reject({ doc: binding.id, peer: null, direction: 'in', code: error.code, reason: error.message })
+    if (error === null) this.#status.accept(binding.id, null, 'out')
+    else this.#status.reject({ doc: binding.id, peer: null, direction: 'out', code: error.code, reason: error.message })
     this.#statusChanged = true
-    this.#wake()
+    this.#turns.wake()
+  }
+
+  #stuck(doc: DocId, reason: string | null): void {
+    if (reason === null) this.#status.unstuck(doc)
+    else this.#emit({ type: 'document-stuck', doc, reason })
+    this.#statusChanged = true
+    this.#turns.wake()
   }
 
   #tellStatus(): void {
-    if (!this.#statusChanged) return
+    if (!this.#statusChanged || this.#statusListeners.size === 0) return
     this.#statusChanged = false
-    if (this.#statusListeners.size === 0) return
     const status = this.status()
     for (const listener of this.#statusListeners) this.#call(() => listener(status))
   }
@@ -414,33 +277,23 @@ export class Replica {
     })
   }
 
-  // Reads
-
-  /** Stored documents in key order, which is no order a person would see; quarantined ones included. Reads as it goes: a document that arrives
-   *  meanwhile may or may not be listed. Cost: a range scan, of one collection when `prefix` contains a slash, else of the space. */
-  *documents(options: { readonly prefix?: string } = {}): Iterable<DocRow> {
-    const { prefix = '' } = options
-    const collection = prefix.includes('/') ? collectionOf(prefix as DocId) : null
-    const range = collection === null ? WHOLE_RANGE : scopeRange(this.space, { kind: 'collection', collection })
-    let after: DocKey | undefined
-    for (;;) {
-      const rows = this.#store.reader.docs(range, DOCUMENTS_PER_READ, after)
-      for (const row of rows) if (row.name.startsWith(prefix)) yield row
-      if (rows.length < DOCUMENTS_PER_READ) return
-      after = rows.at(-1)!.key
-    }
+  /** Stored documents whose names start with `prefix`: list-documents.ts says in which order and at what cost. */
+  documents(options: { readonly prefix?: string } = {}): Iterable<DocRow> {
+    return listDocuments(this.#store.reader, this.space, options.prefix ?? '')
   }
 
+  /** Plain data, computed now. */
   status(): ReplicaStatus {
     return this.#status.snapshot()
   }
 
-  /** Called after every turn in which the status changed. Returns the way to stop. */
+  /** Called after every turn of the loop in which the status may have changed. Returns the way to stop. */
   onStatus(listener: (status: ReplicaStatus) => void): () => void {
     this.#statusListeners.add(listener)
     return () => this.#statusListeners.delete(listener)
   }
 
+  /** Called for every event, in order. Returns the way to stop. */
   onEvent(listener: (event: ReplicaEvent) => void): () => void {
     this.#eventListeners.add(listener)
     return () => this.#eventListeners.delete(listener)
@@ -458,6 +311,10 @@ export class Replica {
 
   // The end
 
+  get closed(): boolean {
+    return this.#closing !== null
+  }
+
   /** Saves what was edited, takes its presence back, closes the links with "shutting-down", and closes the store. Idempotent; done within `closeWithinMs`
    *  even when the store or a peer does not answer. Afterwards documents can be read, and edits go nowhere. */
   close(): Promise<void> {
@@ -470,85 +327,35 @@ export class Replica {
   }
 
   async #close(): Promise<void> {
-    const deadline = this.clock.now() + (this.#options.closeWithinMs ?? LIMITS.closeWithinMs)
-    await this.#documentHost.turnEnd()
+    const deadline = this.clock.now() + (this.#options.closeWithinMs ?? CLOSE_WITHIN_MS)
     const reason = 'the replica is closing'
-    for (const guest of this.#guests.values()) {
-      guest.close('shutting-down', reason)
-      this.#core.guestLeft(guest.source)
-    }
-    for (const binding of this.#documents.values()) {
-      binding.settle()
-      binding.leave()
-    }
-    this.#wake()
-    await this.#turnWhere(() => this.#quiet(), deadline)
+    // Not inside a transaction of whoever called.
+    await this.#turns.turnEnd()
+    this.#guests.close(reason)
+    this.#documents.leave()
+    this.#turns.wake()
+    await this.#turns.until(() => this.#writes.size === 0 && !this.#storeBusy && !this.#turns.scheduled, deadline)
     for (const link of this.#links.values()) link.close('shutting-down', reason)
-    await this.#turnWhere(() => this.#links.size === 0 && !this.#storeBusy, Math.min(deadline, this.clock.now() + LINKS_CLOSE_WITHIN_MS))
+    await this.#turns.until(() => this.#links.size === 0 && !this.#storeBusy, Math.min(deadline, this.clock.now() + LINKS_CLOSE_WITHIN_MS))
     this.#end()
-    await this.#by(this.#store.close(), deadline)
-  }
-
-  #quiet(): boolean {
-    return !this.#storeBusy && !this.#flushScheduled && this.#tickets.size === 0
+    await this.#turns.by(this.#store.close(), deadline)
   }
 
   #end(): void {
-    this.#ended = true
+    this.#turns.end()
     this.#stopTicking()
-    const failed = this.#status.snapshot().storage === 'failed'
-    const code = failed ? 'storage-failed' : 'replica-closed'
-    for (const settle of this.#tickets.values()) settle({ kind: 'failed', code })
-    this.#tickets.clear()
-    for (const binding of this.#documents.values()) binding.end(new SynclineError(code, `The replica ${this.replicaId} is closed.`))
-    this.#documents.clear()
+    const code = this.#core.storageFailure === null ? 'replica-closed' : 'storage-failed'
+    this.#documents.end(new SynclineError(code, `The replica ${this.replicaId} is closed.`))
+    this.#writes.failAll(code)
     for (const link of this.#links.values()) link.closed()
   }
-
-  /** Resolves after the first turn in which `holds`, or at the deadline. */
-  #turnWhere(holds: () => boolean, deadline: number): Promise<void> {
-    if (holds()) return Promise.resolve()
-    return new Promise((resolve) => {
-      const done = (): void => {
-        cancel()
-        this.#turnWaiters.delete(check)
-        resolve()
-      }
-      const check = (): void => {
-        if (holds()) done()
-      }
-      const cancel = this.clock.after(Math.max(0, deadline - this.clock.now()), done)
-      this.#turnWaiters.add(check)
-    })
-  }
-
-  async #by(work: Promise<void>, deadline: number): Promise<void> {
-    let cancel: () => void = () => undefined
-    const late = new Promise<void>((resolve) => {
-      cancel = this.clock.after(Math.max(0, deadline - this.clock.now()), resolve)
-    })
-    await Promise.race([work, late]).finally(cancel)
-  }
-
-  #runMaintenance(work: Maintenance): ReturnType<Store['sweep']> | ReturnType<Store['rotateEpoch']> {
-    switch (work.kind) {
-      case 'sweep':
-        return this.#store.sweep(work.docs)
-      case 'rotate-epoch':
-        return this.#store.rotateEpoch()
-      case 'quarantine':
-        return this.#store.quarantine(work.key)
-    }
-  }
 }
 
-type Delivery = Extract<Effect, { kind: 'deliver' }>
-
-/** All updates but those that `source` wrote itself; what came by a link has no source here. */
-function updatesFor(source: SourceId, rows: readonly Delivery[]): Uint8Array[] {
-  return rows.filter((row) => row.link !== 0 || row.source !== source).flatMap((row) => row.updates)
-}
-
-function storeError(error: unknown): SynclineError {
-  return error instanceof SynclineError ? error : new SynclineError('store-io', `The store failed: ${String(error)}.`, { cause: error })
+function coreChoices({ interests, readOnly, limits, compression }: ReplicaOptions): Pick<ReplicaOptions, 'interests' | 'readOnly' | 'limits' | 'compression'> {
+  return {
+    ...(interests === undefined ? {} : { interests }),
+    ...(readOnly === undefined ? {} : { readOnly }),
+    ...(limits === undefined ? {} : { limits }),
+    ...(compression === undefined ? {} : { compression }),
+  }
 }

@@ -26,7 +26,10 @@ export function startServing(context: CoreContext, link: LinkSession, channel: C
   channel.advanceServe('paired')
   const { commits } = context
   const cursorOk = open.cursor !== null && judgeCursor(context, link, open.cursor)
-  const mode: StartMode = open.root === channelSummary(context, link, channel).root ? 'equal' : cursorOk ? 'stream' : 'reconcile'
+  // Roots leave out what this side refused, and the peer may lack what this side has of it: then equal roots prove nothing to the peer.
+  const comparable = !context.refusals.anyFrom(link.hello!.replicaId, channel.range)
+  const equal = comparable && open.root === channelSummary(context, link, channel).root
+  const mode: StartMode = equal ? 'equal' : cursorOk ? 'stream' : 'reconcile'
   const seq = mode === 'stream' ? open.cursor!.seq : commits.head
   channel.sent = seq
   channel.announced = seq

@@ -19,7 +19,7 @@ export interface PeerStatus {
   readonly bytesReceived: number
 }
 
-/** in: this replica refused it; out: the peer refused it. `peer` is null for an edit made here. */
+/** in: this replica refused it; out: the peer refused it, or (`peer` null) this replica refused an edit of its own. */
 export interface RejectedDocument {
   readonly doc: DocId
   readonly peer: ReplicaId | null
@@ -163,8 +163,13 @@ export class StatusBoard {
 
   /** An open document was released: what was said about its Y.Doc is over. */
   released(doc: DocId): void {
+    this.unstuck(doc)
+    this.accept(doc, null, 'out')
+  }
+
+  /** The Y.Doc took what is committed after all. */
+  unstuck(doc: DocId): void {
     this.#stuck.delete(doc)
-    this.accept(doc, null, 'in')
   }
 
   hasLiveLink(peer: ReplicaId): boolean {

@@ -11,5 +11,8 @@ export function assertFollowsHead(firstSeq: number, head: number): void {
 
 /** The refusal of a row that names a document which neither the store nor the transaction knows. */
 export function unknownDocument(key: DocKey): SynclineError {
-  return new SynclineError('argument-invalid', `A transaction has a row of document ${key}, which it does not describe and the store does not know.`)
+  return new SynclineError(
+    'argument-invalid',
+    `A transaction has a row of document ${key}, which it does not describe and the store does not know.`,
+  )
 }

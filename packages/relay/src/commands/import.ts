@@ -4,11 +4,11 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { docIdOrNull, parseDocId, SynclineError, type DocId } from '@syncline/protocol'
-import type { Guest, GuestPort, Replica } from '@syncline/replica'
+import type { Guest, GuestPort, Replica, WriteOutcome } from '@syncline/replica'
 import { command, dataOption, EXIT, jsonOption } from '../cli-command.ts'
 import { docOfFileName, exportSuffix } from '../export-name.ts'
 import { Spaces } from '../spaces.ts'
-import { counted, printable, type Terminal } from '../terminal.ts'
+import { counted, printable } from '../terminal.ts'
 import { indexName, type IndexEntry } from './export.ts'
 
 interface Item {
@@ -111,26 +111,27 @@ const deafPort: GuestPort = {
 
 async function importFile(replica: Replica, { file, doc }: Item): Promise<Result> {
   const guest: Guest = replica.attachGuest(doc, deafPort)
-  try {
-    const outcome = await guest.write(new Uint8Array(await readFile(file)))
-    switch (outcome.kind) {
-      case 'committed':
-        return { kind: 'new' }
-      case 'known':
-        return { kind: 'known' }
-      case 'held':
-        return {
-          kind: 'refused',
-          code: 'update-incomplete',
-          reason: 'it needs updates that are neither in the file nor in the folder; it is kept until they come',
-        }
-      case 'refused':
-        return { kind: 'refused', code: outcome.code, reason: outcome.reason }
-      case 'failed':
-        throw new SynclineError('storage-failed', `${file} could not be stored (${outcome.code}).`)
-    }
-  } finally {
-    guest.detach()
+  const outcome = await guest.write(new Uint8Array(await readFile(file)))
+  guest.detach()
+  return resultOf(outcome, file)
+}
+
+/** Throws "storage-failed". */
+function resultOf(outcome: WriteOutcome, file: string): Result {
+  if (outcome.kind === 'failed') throw new SynclineError('storage-failed', `${file} could not be stored (${outcome.code}).`)
+  switch (outcome.kind) {
+    case 'committed':
+      return { kind: 'new' }
+    case 'known':
+      return { kind: 'known' }
+    case 'held':
+      return {
+        kind: 'refused',
+        code: 'incomplete',
+        reason: 'it needs updates that are neither in it nor stored; it is held until they come',
+      }
+    case 'refused':
+      return { kind: 'refused', code: outcome.code, reason: outcome.reason }
   }
 }
 

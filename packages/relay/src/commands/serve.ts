@@ -3,7 +3,7 @@
 import { SynclineError } from '@syncline/protocol'
 import type { ReplicaEvent } from '@syncline/replica'
 import { command, dataOption, EXIT, jsonOption, wholeNumber } from '../cli-command.ts'
-import { createRelay, type Relay } from '../relay.ts'
+import { createRelay } from '../relay.ts'
 import { printable, type Terminal } from '../terminal.ts'
 
 export const serveCommand = command({
@@ -39,6 +39,7 @@ export const serveCommand = command({
     for (const peer of values.peer)
       if (!isWebSocketUrl(peer)) throw new SynclineError('usage', `--peer takes a ws:// or wss:// address, not ${JSON.stringify(peer)}.`)
     const log = logTo(terminal, values.json)
+    const stopped = firstSignal(terminal)
     const relay = await createRelay({
       data: values.data,
       host: values.host,
@@ -52,20 +53,20 @@ export const serveCommand = command({
       terminal.print(JSON.stringify({ type: 'ready', url: relay.url, replicaId: relay.replicaId, durability, pid: process.pid }))
     else terminal.print(`syncline relay ready on ${relay.url}`)
     relay.replica.onEvent((event) => worthTelling(event) && log(event))
-    await untilStopped(relay, terminal)
+    await stopped
+    await relay.close()
     return EXIT.ok
   },
 })
 
-/** Resolves when a signal came and the relay is down. */
-async function untilStopped(relay: Relay, terminal: Terminal): Promise<void> {
-  await new Promise<void>((resolve) => {
+/** Listens from before the start, so that no signal meets the default of ending without a word. */
+function firstSignal(terminal: Terminal): Promise<void> {
+  return new Promise((resolve) => {
     terminal.onSignal((count) => {
       if (count > 1) process.exit(130)
       resolve()
     })
   })
-  await relay.close()
 }
 
 function isWebSocketUrl(text: string): boolean {

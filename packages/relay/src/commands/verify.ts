@@ -1,7 +1,8 @@
 // `syncline verify`: recomputes everything a data folder says of its documents, or compares two folders. Changes nothing. Rules: CL-3, CL-6.
 
-import { contentDigest, documentPoint, Sum128, SynclineError, toHex, type DocKey } from '@syncline/protocol'
+import { contentDigest, SynclineError, toHex, type DocKey } from '@syncline/protocol'
 import type { DocRow, StoreReader } from '@syncline/store'
+import type { SqliteReading } from '@syncline/store/sqlite'
 import { command, EXIT, jsonOption } from '../cli-command.ts'
 import { documentsOf, withReader } from '../data-folder.ts'
 import { loadStored } from '../stored-document.ts'
@@ -32,9 +33,9 @@ export const verifyCommand = command({
       problems.push(problem)
       terminal.print(json ? JSON.stringify(problem) : `${problem.doc === null ? 'folder' : printable(problem.doc)}: ${problem.problem}`)
     }
-    const documents = await withReader(first, (reader) =>
+    const documents = await withReader(first, (reader, reading) =>
       second === undefined
-        ? verifyFolder(reader, found, terminal)
+        ? verifyFolder(reading, found, terminal)
         : withReader(second, (other) => compareFolders([first, reader], [second, other], found, terminal)),
     )
     terminal.progressDone()
@@ -50,20 +51,37 @@ export const verifyCommand = command({
   },
 })
 
-async function verifyFolder(reader: StoreReader, found: (problem: Problem) => void, terminal: Terminal): Promise<number> {
+function verifyFolder(reading: SqliteReading, found: (problem: Problem) => void, terminal: Terminal): number {
+  const { reader } = reading
   const expected = reader.totals().documents
+  const told = new Set<string>()
+  const tell = (doc: string | null, problem: string): void => {
+    if (!told.has(problem)) found({ doc, problem })
+    told.add(problem)
+  }
   let documents = 0
-  for (const row of documentsOf(reader, (damage) => found({ doc: null, problem: damage.message }))) {
+  for (const row of documentsOf(reader, (damage) => tell(null, damage.message))) {
     documents++
     const problem = row.quarantined
-      ? 'it is quarantined: it failed its checksum before and waits for a peer'
+      ? `the stored document ${row.key} failed its checksum before and waits for a peer`
       : problemOf(() => loadSteady(reader, row))
-    if (problem !== null) found({ doc: row.name, problem })
+    if (problem !== null) tell(row.name, problem)
     terminal.progress(`${documents} of ${counted(expected, 'document')}`)
   }
-  const problem = problemOf(() => checkTotals(reader)) ?? problemOf(() => checkLog(reader))
-  if (problem !== null) found({ doc: null, problem })
+  for (const problem of folderProblems(reading, terminal)) tell(null, problem)
   return documents
+}
+
+/** What the store finds wrong with the file as a whole: structure, counts, sums. Asked again while a relay commits in between. */
+function folderProblems(reading: SqliteReading, terminal: Terminal): readonly string[] {
+  const { reader } = reading
+  for (let tries = 0; tries < 5; tries++) {
+    const before = `${reader.head()} ${reader.nonce()}`
+    const problems = reading.check((done, all) => terminal.progress(`checking the sums, ${done} of ${counted(all, 'document')}`))
+    if (problems.length === 0 || `${reader.head()} ${reader.nonce()}` === before) return problems
+  }
+  terminal.note('The folder is being written all the time: its sums were not compared.')
+  return []
 }
 
 /** A relay may write between two reads: then the document is read again. */
@@ -76,37 +94,6 @@ function loadSteady(reader: StoreReader, row: DocRow): ReturnType<typeof loadSto
       if (now === undefined || now.lastSeq === current.lastSeq) throw error
       current = now
     }
-  }
-}
-
-/** The documents' digests add up to the root that peers compare. Read again while a relay commits in between. */
-function checkTotals(reader: StoreReader): string | null {
-  for (let tries = 0; tries < 10; tries++) {
-    const [head, nonce, totals] = [reader.head(), reader.nonce(), reader.totals()]
-    const sum = new Sum128()
-    let documents = 0
-    for (const row of documentsOf(reader, () => undefined)) {
-      documents++
-      sum.add(documentPoint(row.key, row.digest))
-    }
-    if (reader.head() !== head || reader.nonce() !== nonce) continue
-    if (documents !== totals.documents) return `it holds ${counted(documents, 'document')} and counts ${totals.documents}`
-    return sum.toHex() === totals.root ? null : `its documents add up to root ${sum.toHex()}, stored is ${totals.root}`
-  }
-  return null
-}
-
-/** Every row of the log can be read, in order, and none lies beyond the head. */
-function checkLog(reader: StoreReader): string | null {
-  const head = reader.head()
-  for (let after = 0; ;) {
-    const rows = reader.log(after, 1000, 1 << 20)
-    if (rows.length === 0) return null
-    for (const row of rows) {
-      if (row.seq <= after) return `row ${row.seq} stands after row ${after}`
-      after = row.seq
-    }
-    if (after > head && after > reader.head()) return `row ${after} lies beyond the head, ${head}`
   }
 }
 

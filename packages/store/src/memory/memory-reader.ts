@@ -30,7 +30,8 @@ export class MemoryReader implements StoreReader {
   }
 
   epoch(nonce: EpochNonce): Epoch | undefined {
-    return this.open().epochs.get(nonce)
+    const epoch = this.open().epochs.get(nonce)
+    return epoch && { nonce, startSeq: epoch.startSeq, endSeq: epoch.endSeq }
   }
 
   doc(key: DocKey): DocRow | undefined {
@@ -85,7 +86,8 @@ export class MemoryReader implements StoreReader {
   }
 
   held(key: DocKey): readonly HeldRow[] {
-    return [...this.open().held.values()].filter((row) => row.doc === key)
+    const held = [...this.open().held.values()].filter((row) => row.doc === key)
+    return held.sort((a, b) => a.id - b.id)
   }
 
   heldDocs(): readonly DocKey[] {
@@ -106,7 +108,7 @@ export class MemoryReader implements StoreReader {
     const snapshotSeq = this.state.snapshots.get(doc.key)?.seq ?? 0
     const tail: LogRow[] = []
     for (let seq = doc.lastSeq; seq > snapshotSeq; seq = tail.at(-1)!.prev) tail.push(this.state.rows.get(seq)!)
-    return tail.reverse()
+    return tail.toReversed()
   }
 
   /** The document, unless its content is damaged. */

@@ -40,7 +40,8 @@ export interface MemoryOptions {
 }
 
 export interface MemoryStore extends Store {
-  /** The synchronous forms of commit, sweep, rotateEpoch and quarantine: done on return, or thrown and nothing changed. */
+  /** The synchronous forms of commit, sweep, rotateEpoch and quarantine: done on return, or thrown and nothing changed. They keep the bytes they
+   *  are given: do not change those afterwards. */
   commitNow(transaction: Transaction): void
   sweepNow(docs: readonly CompactedDoc[]): SweepResult
   rotateEpochNow(): EpochNonce
@@ -98,11 +99,14 @@ class StoreInMemory implements MemoryStore {
   }
 
   commit(transaction: Transaction): Promise<void> {
-    return this.enqueue(() => this.commitNow(transaction))
+    const { rows, held } = transaction
+    const own = { ...transaction, rows: rows.map(ownBytes), held: held.map(ownBytes) }
+    return this.enqueue(() => this.commitNow(own))
   }
 
   sweep(docs: readonly CompactedDoc[]): Promise<SweepResult> {
-    return this.enqueue(() => this.sweepNow(docs))
+    const own = docs.map((doc) => ({ ...doc, update: doc.update.slice(), knowledge: doc.knowledge.slice() }))
+    return this.enqueue(() => this.sweepNow(own))
   }
 
   rotateEpoch(): Promise<EpochNonce> {
@@ -136,13 +140,13 @@ class StoreInMemory implements MemoryStore {
       const old = docs.get(write.key) ?? { lastSeq: 0, tailRows: 0, tailBytes: 0, snapshotBytes: 0, quarantined: false }
       docs.set(write.key, { ...old, ...write, quarantined: old.quarantined && healed !== true })
     }
-    for (const row of tx.rows) this.append(row, row.data.slice())
+    for (const row of tx.rows) this.append(row)
     this.state.totals = tx.totals
     for (const { peer, scope } of tx.cursorsDropped) cursors.delete(peer + scope)
     for (const cursor of tx.cursors) cursors.set(cursor.peer + cursor.scope, cursor)
     for (const ack of tx.acks) acks.set(ack.peer + ack.scope, ack)
     for (const id of tx.heldDropped) held.delete(id)
-    for (const row of tx.held) held.set(row.id, { ...row, data: row.data.slice() })
+    for (const row of tx.held) held.set(row.id, row)
     for (const { peer, doc, direction } of tx.refusalsDropped) refusals.delete(peer + doc + direction)
     for (const row of tx.refusals) refusals.set(row.peer + row.doc + row.direction, row)
   }
@@ -159,7 +163,7 @@ class StoreInMemory implements MemoryStore {
       const seq = ++this.state.head
       const { docEpoch, lastSeq: prev } = doc
       rows.set(seq, { seq, doc: key, docEpoch, origin: nonce, n: 0, kind: 'snapshot', prev, data: new Uint8Array(0) })
-      snapshots.set(key, { seq, update: update.slice(), knowledge: knowledge.slice() })
+      snapshots.set(key, { seq, update, knowledge })
       docs.set(key, { ...doc, lastSeq: seq, tailRows: 0, tailBytes: 0, snapshotBytes: update.length })
       installed.push({ key, seq, coveredSeq: prev })
     }
@@ -196,12 +200,12 @@ class StoreInMemory implements MemoryStore {
     return this.rotateEpochNow()
   }
 
-  private append(write: RowWrite, data: Uint8Array): void {
+  private append(write: RowWrite): void {
     const { docs, rows } = this.state
     const doc = docs.get(write.doc)!
     const seq = ++this.state.head
-    rows.set(seq, { ...write, seq, prev: doc.lastSeq, data })
-    docs.set(doc.key, { ...doc, lastSeq: seq, tailRows: doc.tailRows + 1, tailBytes: doc.tailBytes + data.length })
+    rows.set(seq, { ...write, seq, prev: doc.lastSeq })
+    docs.set(doc.key, { ...doc, lastSeq: seq, tailRows: doc.tailRows + 1, tailBytes: doc.tailBytes + write.data.length })
   }
 
   private assertOpen(): MemoryState {
@@ -226,4 +230,8 @@ class StoreInMemory implements MemoryStore {
     this.last = done.catch(() => undefined)
     return done
   }
+}
+
+function ownBytes<T extends { readonly data: Uint8Array }>(row: T): T {
+  return { ...row, data: row.data.slice() }
 }

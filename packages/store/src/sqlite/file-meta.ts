@@ -26,11 +26,11 @@ export interface LogState {
 }
 
 export function readIdentity(reads: ReadStatements): Identity {
-  return readMeta<Identity>(reads, 'identity')
+  return readMeta(reads, 'identity') as Identity
 }
 
 export function readState(reads: ReadStatements): LogState {
-  return readMeta<LogState>(reads, 'state')
+  return readMeta(reads, 'state') as LogState
 }
 
 export function writeIdentity(writes: WriteStatements, identity: Identity): void {
@@ -41,12 +41,12 @@ export function writeState(writes: WriteStatements, state: LogState): void {
   writeMeta(writes, 'state', state)
 }
 
-function readMeta<T>(reads: ReadStatements, key: string): T {
+function readMeta(reads: ReadStatements, key: string): unknown {
   const row = reads.meta.get(key)
   if (row === undefined || !isWhole(row, ({ v }) => crcOf.meta(key, v))) {
     throw new SynclineError('store-corrupt', `The ${key} record of the file is ${row === undefined ? 'missing' : 'damaged'}.`)
   }
-  return JSON.parse(row.v) as T
+  return JSON.parse(row.v)
 }
 
 function writeMeta(writes: WriteStatements, key: string, value: object): void {

@@ -31,7 +31,9 @@ export function formatOf(db: Database, path: string): number {
   if (application === 0 && version === 0 && tables === 0) return 0
   if (application !== APPLICATION_ID) throw new SynclineError('store-foreign', `${path} is a database of another program.`)
   if (version > FORMAT) {
-    throw new SynclineError('store-newer', `${path} has format ${version}; this release reads up to ${FORMAT}.`, { detail: { format: version } })
+    throw new SynclineError('store-newer', `${path} has format ${version}; this release reads up to ${FORMAT}.`, {
+      detail: { format: version },
+    })
   }
   if (version < 1 || tables === 0) throw new SynclineError('store-corrupt', `${path} has our mark and format ${version}, but no content.`)
   return version

@@ -9,8 +9,10 @@ export type DatabaseConstructor = new (path: string, options?: Sqlite.Options) =
 /** Throws "sqlite-missing" with the command that installs it. Cost: about 10 ms the first time. */
 export async function loadSqlite(): Promise<DatabaseConstructor> {
   try {
-    return (await import('better-sqlite3')).default as DatabaseConstructor
+    return (await import('better-sqlite3')).default
   } catch (cause) {
-    throw new SynclineError('sqlite-missing', `SQLite could not be loaded: ${cause instanceof Error ? cause.message : String(cause)}.`, { cause })
+    throw new SynclineError('sqlite-missing', `SQLite could not be loaded: ${cause instanceof Error ? cause.message : String(cause)}.`, {
+      cause,
+    })
   }
 }

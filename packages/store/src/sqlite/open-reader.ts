@@ -3,7 +3,7 @@
 
 import { statSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
-import { Sum128, SynclineError, WHOLE_RANGE, documentPoint, type Digest, type DocKey, type ReplicaId, type SpaceId } from '@syncline/protocol'
+import { Sum128, SynclineError, WHOLE_RANGE, documentPoint, type DocKey, type ReplicaId, type SpaceId } from '@syncline/protocol'
 import { readIdentity, readState } from './file-meta.ts'
 import { formatOf } from './inspect-file.ts'
 import { loadSqlite, type Database, type DatabaseConstructor } from './load-sqlite.ts'
@@ -96,7 +96,7 @@ function faults(db: Database, reader: SqliteReader, onDocument?: (done: number, 
       after = docs.at(-1)?.key
       if (after === undefined) break
     }
-    if (documents !== totals.documents || (root.toHex() as Digest) !== totals.root) found.push('The totals are not those of the documents.')
+    if (documents !== totals.documents || root.toHex() !== totals.root) found.push('The totals are not those of the documents.')
   })
   return found
 }

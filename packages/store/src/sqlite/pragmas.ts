@@ -48,5 +48,7 @@ export function readDurability(db: Database): SqliteDurability {
 function assertPragma(db: Database, name: string, wanted: string | number): void {
   const found = db.pragma(name, { simple: true })
   if (found === wanted) return
-  throw new SynclineError('store-pragma', `SQLite was asked for ${name} = ${wanted} and reports ${String(found)}.`, { detail: { pragma: name } })
+  throw new SynclineError('store-pragma', `SQLite was asked for ${name} = ${wanted} and reports ${String(found)}.`, {
+    detail: { pragma: name },
+  })
 }

@@ -74,7 +74,8 @@ export class SqliteReader implements StoreReader {
   docs(range: KeyRange, limit: number, after?: DocKey): readonly DocRow[] {
     const [first, last] = [blobOf(range.first), blobOf(range.last)]
     return this.reading('documents', () => {
-      const found = after === undefined ? this.sql.docsFrom.all(first, last, limit) : this.sql.docsAfter.all(blobOf(after), first, last, limit)
+      const found =
+        after === undefined ? this.sql.docsFrom.all(first, last, limit) : this.sql.docsAfter.all(blobOf(after), first, last, limit)
       return found.map(wholeDocRow)
     })
   }
@@ -182,7 +183,7 @@ export class SqliteReader implements StoreReader {
     if (seq !== doc.snap_seq || tail.length !== doc.tail_rows || bytes !== doc.tail_bytes) {
       throw quarantined(docKeyFromBytes(doc.key), 'its rows are not the ones it counted')
     }
-    return tail.reverse()
+    return tail.toReversed()
   }
 
   /** Whole rows up to the bounds or to the first damaged one. */

@@ -22,7 +22,15 @@ import type { PackedTransaction } from './packed-transaction.ts'
 import { readDurability, setPragmas, type SqliteDurability } from './pragmas.ts'
 import { SpaceWriter, type EpochWhy } from './space-writer.ts'
 import { asStoreError } from './sqlite-error.ts'
-import { atomically, checkpoint, readStatements, releasePages, writeStatements, type ReadStatements, type WriteStatements } from './statements.ts'
+import {
+  atomically,
+  checkpoint,
+  readStatements,
+  releasePages,
+  writeStatements,
+  type ReadStatements,
+  type WriteStatements,
+} from './statements.ts'
 
 export interface OpenRequest {
   readonly path: string
@@ -104,6 +112,7 @@ export class SpaceFile {
 
   /** Called when nothing was written for a while. What is left undone is done at the next pause, at close or at the next open. */
   tidy(): void {
+    this.writer.forget()
     const walBytes = statSync(`${this.path}-wal`, { throwIfNoEntry: false })?.size ?? 0
     if (walBytes < IDLE_WAL_BYTES) return
     try {

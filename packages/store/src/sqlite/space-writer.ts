@@ -15,7 +15,6 @@ import {
   docKeyOf,
   documentPoint,
   epochNonceFromBytes,
-  type Digest,
   type DocKey,
   type EpochNonce,
   type SpaceId,
@@ -35,7 +34,17 @@ export type EpochWhy = keyof typeof EPOCH_WHY
 /** Snapshots from this size on are deflated: halves them at level 1 (PROTOCOL.md 4); below it the gain is not worth the call. */
 const DEFLATE_FROM_BYTES = 4096
 const NO_BYTES = new Uint8Array(0)
-const ORIGINS_CACHED_MAX = 4096
+const ORIGINS_CACHED_MAX = 1024
+const DOCS_CACHED_MAX = 2048
+
+interface KnownDoc extends StoredDoc {
+  isNew: boolean
+}
+
+interface Origin {
+  readonly id: number
+  readonly nonce: Uint8Array
+}
 
 export class SpaceWriter {
   private readonly db: Database
@@ -46,9 +55,11 @@ export class SpaceWriter {
   private state: LogState
   /** Null: to be read from the file. */
   private nextDocId: number | null = null
-  /** Documents of the running transaction, written once at its end. */
-  private readonly docs = new Map<DocKey, StoredDoc & { isNew: boolean }>()
-  private readonly originIds = new Map<EpochNonce, number>()
+  /** Documents as the running transaction has them; those of earlier ones stay until there are too many. Right as long as nobody else writes. */
+  private readonly docs = new Map<DocKey, KnownDoc>()
+  /** Those that the running transaction changed, written once at its end. */
+  private readonly changed = new Set<KnownDoc>()
+  private readonly origins = new Map<EpochNonce, Origin>()
 
   constructor(db: Database, space: SpaceId, random: (n: number) => Uint8Array) {
     this.db = db
@@ -125,27 +136,35 @@ export class SpaceWriter {
     try {
       const done = atomically(this.db, () => {
         const done = work(this.state)
-        for (const doc of this.docs.values()) {
-          doc.crc = crcOf.doc(doc)
-          if (doc.isNew) this.sql.addDoc.run(doc)
-          else this.sql.setDoc.run(doc)
-        }
+        for (const doc of this.changed) this.writeDoc(doc)
         if (done.state !== this.state) writeState(this.sql, done.state)
         return done
       })
       this.state = done.state
-      this.docs.clear()
+      this.changed.clear()
+      if (this.docs.size > DOCS_CACHED_MAX) this.docs.clear()
+      if (this.origins.size > ORIGINS_CACHED_MAX) this.origins.clear()
       return done.result
     } catch (error) {
-      this.forgetUncommitted()
+      this.forget() // what the transaction changed in memory goes with it
       throw error
     }
   }
 
-  private forgetUncommitted(): void {
+  /** Lets go of what is only kept to save reads. */
+  forget(): void {
     this.docs.clear()
-    this.originIds.clear()
+    this.changed.clear()
+    this.origins.clear()
     this.nextDocId = null
+  }
+
+  private writeDoc(doc: KnownDoc): void {
+    const { id, key, doc_epoch, digest, last_seq, tail_rows, tail_bytes, snap_seq, snap_bytes, flags, name } = doc
+    const crc = crcOf.doc(doc)
+    if (doc.isNew) this.sql.addDoc.run(id, key, doc_epoch, digest, last_seq, tail_rows, tail_bytes, snap_seq, snap_bytes, flags, crc, name)
+    else this.sql.setDoc.run(doc_epoch, digest, last_seq, tail_rows, tail_bytes, snap_seq, snap_bytes, flags, crc, id)
+    doc.isNew = false
   }
 
   private apply(tx: PackedTransaction, state: LogState): LogState {
@@ -201,13 +220,14 @@ export class SpaceWriter {
 
   private describeDoc(write: DocWrite): void {
     const doc = this.storedDoc(write.key) ?? this.newDoc(write)
+    this.changed.add(doc)
     doc.digest = blobOf(write.digest)
     doc.doc_epoch = write.docEpoch
     if (write.healed === true) doc.flags &= ~FLAG_QUARANTINED
   }
 
   /** The document as this transaction has it so far; undefined when it is unknown. Throws "doc-quarantined" when its record is damaged. */
-  private storedDoc(key: DocKey): (StoredDoc & { isNew: boolean }) | undefined {
+  private storedDoc(key: DocKey): KnownDoc | undefined {
     const known = this.docs.get(key)
     if (known !== undefined) return known
     const row = this.reads.doc.get(blobOf(key))
@@ -220,7 +240,7 @@ export class SpaceWriter {
     return doc
   }
 
-  private newDoc({ key, name }: DocWrite): StoredDoc & { isNew: boolean } {
+  private newDoc({ key, name }: DocWrite): KnownDoc {
     // the index on keys cannot vouch for itself: a name that is there under a key that is not means that it is damaged
     if (this.sql.docNamed.get(name) !== undefined) {
       throw new SynclineError('store-corrupt', `The document of key ${key} is in the file, but its key is not in the index.`)
@@ -233,23 +253,24 @@ export class SpaceWriter {
   }
 
   private addRow(
-    doc: StoredDoc,
+    doc: KnownDoc,
     row: { seq: number; origin: EpochNonce; n: number; kind: number; docEpoch: number; data: Uint8Array },
   ): void {
     const { seq, n, kind, docEpoch, data } = row
-    const crc = crcOf.log({ seq, doc_epoch: docEpoch, prev: doc.last_seq, n, kind, key: doc.key, origin: blobOf(row.origin), data })
-    this.sql.addLogRow.run(seq, doc.id, docEpoch, doc.last_seq, this.originId(row.origin), n, kind, crc, data)
+    const { id, nonce } = this.origin(row.origin)
+    const crc = crcOf.log({ seq, doc_epoch: docEpoch, prev: doc.last_seq, n, kind, key: doc.key, origin: nonce, data })
+    this.sql.addLogRow.run(seq, doc.id, docEpoch, doc.last_seq, id, n, kind, crc, data)
     doc.last_seq = seq
+    this.changed.add(doc)
   }
 
-  private originId(nonce: EpochNonce): number {
-    const known = this.originIds.get(nonce)
+  private origin(text: EpochNonce): Origin {
+    const known = this.origins.get(text)
     if (known !== undefined) return known
-    const blob = blobOf(nonce)
-    const id = this.sql.origin.get(blob) ?? Number(this.sql.addOrigin.run(blob).lastInsertRowid)
-    if (this.originIds.size >= ORIGINS_CACHED_MAX) this.originIds.clear()
-    this.originIds.set(nonce, id)
-    return id
+    const nonce = blobOf(text)
+    const origin = { id: this.sql.origin.get(nonce) ?? Number(this.sql.addOrigin.run(nonce).lastInsertRowid), nonce }
+    this.origins.set(text, origin)
+    return origin
   }
 
   /** Removes the document's tail and its marker, by its chain. Returns how many rows went. */
@@ -282,13 +303,16 @@ export class SpaceWriter {
     if (!isWhole(row, crcOf.doc) || docKeyOf(this.space, row.name as DocWrite['name']) !== key) {
       rebuildDocIndexes(this.db) // they may not agree with the damaged record, and SQLite refuses to delete it then
       this.sql.forgetDoc.run(row.id)
+      this.docs.delete(key)
       return this.countTotals()
     }
     const root = Sum128.fromHex(state.root)
-    root.subtract(documentPoint(key, Buffer.from(row.digest).toString('hex') as Digest))
+    root.subtract(documentPoint(key, Buffer.from(row.digest).toString('hex')))
     root.add(documentPoint(key, ZERO_DIGEST))
     const sums = { last_seq: 0, tail_rows: 0, tail_bytes: 0, snap_seq: 0, snap_bytes: 0 }
-    this.docs.set(key, { ...row, ...sums, digest: blobOf(ZERO_DIGEST), flags: row.flags | FLAG_QUARANTINED, isNew: false })
+    const empty = { ...row, ...sums, digest: blobOf(ZERO_DIGEST), flags: row.flags | FLAG_QUARANTINED, isNew: false }
+    this.docs.set(key, empty)
+    this.changed.add(empty)
     return { documents: state.documents, root: root.toHex() }
   }
 
@@ -297,7 +321,7 @@ export class SpaceWriter {
     const root = new Sum128()
     let documents = 0
     for (const { key, digest } of this.sql.allDocs.iterate()) {
-      root.add(documentPoint(docKeyFromBytes(key), Buffer.from(digest).toString('hex') as Digest))
+      root.add(documentPoint(docKeyFromBytes(key), Buffer.from(digest).toString('hex')))
       documents++
     }
     return { documents, root: root.toHex() }

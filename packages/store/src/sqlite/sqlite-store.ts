@@ -143,7 +143,7 @@ class StoreInSqlite implements SqliteStore {
     return this.closing
   }
 
-  private async ask<K extends FileWork['kind']>(work: FileWork & { readonly kind: K }, transfer: readonly ArrayBuffer[] = []): Promise<FileAnswers[K]> {
+  private async ask<W extends FileWork>(work: W, transfer: readonly ArrayBuffer[] = []): Promise<FileAnswers[W['kind']]> {
     if (this.closing !== null) throw storeClosed()
     const answer = this.file.ask(work, { generation: this.generation, atMs: this.clock.now() }, transfer)
     this.pending.add(answer)
@@ -170,12 +170,11 @@ class StoreInSqlite implements SqliteStore {
   }
 
   private async before(deadlineMs: number, work: Promise<void>): Promise<void> {
-    let cancel = (): void => undefined
-    const late = new Promise<never>((_, reject) => {
-      const give = (): void => reject(new SynclineError('store-io', `The disk did not finish within ${deadlineMs} ms; the file stays locked.`))
-      cancel = this.clock.after(deadlineMs, give)
-    })
-    await Promise.race([work, late]).finally(() => cancel())
+    const { promise: late, reject } = Promise.withResolvers<never>()
+    const give = (): void =>
+      reject(new SynclineError('store-io', `The disk did not finish within ${deadlineMs} ms; the file stays locked.`))
+    const cancel = this.clock.after(deadlineMs, give)
+    await Promise.race([work, late]).finally(cancel)
   }
 }
 

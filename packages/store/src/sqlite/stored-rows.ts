@@ -14,8 +14,8 @@ import {
 import type { AckRow, CursorRow, DocRow, HeldRow, LogRow, RefusalRow } from '../store.ts'
 import { checksum } from './checksum.ts'
 
-export const KIND = { updates: 0, snapshot: 1, batch: 2 } as const satisfies Record<LogRow['kind'], number>
-export const kindOf = ['updates', 'snapshot', 'batch'] as const satisfies readonly LogRow['kind'][]
+export const KIND: Readonly<Record<LogRow['kind'], number>> = { updates: 0, snapshot: 1, batch: 2 }
+const kindOf = ['updates', 'snapshot', 'batch'] as const satisfies readonly LogRow['kind'][]
 export const FLAG_QUARANTINED = 1
 export const ENCODING = { plain: 0, deflate: 1 } as const
 export const DIRECTION = { in: 0, out: 1 } as const

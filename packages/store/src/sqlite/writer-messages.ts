@@ -26,7 +26,14 @@ export interface FileAnswers {
 /** `file` numbers the open files of a process; `ticket` pairs question and answer. `generation`: see writer-thread.ts. */
 export type WriterRequest =
   | { readonly kind: 'open'; readonly file: number; readonly ticket: number; readonly request: OpenRequest }
-  | { readonly kind: 'work'; readonly file: number; readonly ticket: number; readonly generation: number; readonly atMs: number; readonly work: FileWork }
+  | {
+      readonly kind: 'work'
+      readonly file: number
+      readonly ticket: number
+      readonly generation: number
+      readonly atMs: number
+      readonly work: FileWork
+    }
   | { readonly kind: 'end' }
 
 export interface WriterAnswer {

@@ -165,5 +165,6 @@ function refused(ticket: number, failure: SynclineError): WriterAnswer {
 
 function reply(file: number, answers: readonly WriterAnswer[], commits = 0): void {
   const message: WriterReply = { file, commits, answers }
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
   port.postMessage(message)
 }

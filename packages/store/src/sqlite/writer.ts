@@ -1,9 +1,11 @@
-// The main thread's end of the writer thread. Decides: when the thread starts (first file) and ends (last file closed), and that its death is an
-// error to those who wait, not to the process. While nothing is asked, the thread does not keep the process alive.
+// The main thread's end of the writer thread. Decides: when the thread starts (first file) and ends (a moment after the last file closed, since
+// starting costs more than waiting), and that its death is an error to those who wait, not to the process. While nothing is asked, the thread
+// does not keep the process alive.
 
 import { Worker } from 'node:worker_threads'
 import { SynclineError } from '@syncline/protocol'
 import type { Opened, OpenRequest } from './space-file.ts'
+import { systemClock } from './clock.ts'
 import { receivedError, type FileAnswers, type FileWork, type WriterReply, type WriterRequest } from './writer-messages.ts'
 
 /** SQLite transactions that held commits, and the commits they held. */
@@ -11,6 +13,8 @@ export interface CommitCounters {
   groups: number
   commits: number
 }
+
+const LINGER_MS = 1_000
 
 interface Waiting {
   readonly resolve: (value: FileAnswers[keyof FileAnswers]) => void
@@ -23,6 +27,7 @@ class Writer {
   private readonly waiting = new Map<number, Waiting>()
   private nextTicket = 0
   private isDead = false
+  private cancelEnd: (() => void) | null = null
 
   constructor() {
     const isSource = import.meta.url.endsWith('.ts')
@@ -44,9 +49,22 @@ class Writer {
     })
   }
 
-  end(): void {
-    const message: WriterRequest = { kind: 'end' }
-    this.thread.postMessage(message)
+  addFile(): number {
+    this.cancelEnd?.()
+    const file = nextFile++
+    this.counters.set(file, { groups: 0, commits: 0 })
+    return file
+  }
+
+  removeFile(file: number): void {
+    this.counters.delete(file)
+    if (this.counters.size > 0 || this.isDead) return
+    this.cancelEnd = systemClock.after(LINGER_MS, () => {
+      if (writer === this) writer = null
+      const message: WriterRequest = { kind: 'end' }
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+      this.thread.postMessage(message)
+    })
   }
 
   private receive({ file, commits, answers }: WriterReply): void {
@@ -72,7 +90,7 @@ class Writer {
   }
 }
 
-/** Of this process; null while no file is open. */
+/** Of this process; null when it does not run. */
 let writer: Writer | null = null
 let nextFile = 0
 
@@ -94,44 +112,35 @@ export class WriterFile {
   static async open(request: OpenRequest): Promise<WriterFile> {
     writer ??= new Writer()
     const own = writer
-    const file = nextFile++
-    own.counters.set(file, { groups: 0, commits: 0 })
+    const file = own.addFile()
     try {
       const opened = (await own.ask((ticket) => ({ kind: 'open', file, ticket, request }), [])) as Opened
       return new WriterFile(own, file, opened)
     } catch (error) {
-      release(own, file)
+      own.removeFile(file)
       throw error
     }
   }
 
   /** Rejects with what the thread refused, or "store-io" when it died. `transfer`: buffers given away. */
-  async ask<K extends FileWork['kind']>(
-    work: FileWork & { readonly kind: K },
+  async ask<W extends FileWork>(
+    work: W,
     how: { readonly generation: number; readonly atMs: number },
     transfer: readonly ArrayBuffer[] = [],
-  ): Promise<FileAnswers[K]> {
+  ): Promise<FileAnswers[W['kind']]> {
     const answer = await this.writer.ask((ticket) => ({ kind: 'work', file: this.file, ticket, ...how, work }), transfer)
-    return answer as FileAnswers[K]
+    return answer as FileAnswers[W['kind']]
   }
 
   /** To be called once, after "close" was answered or the thread died. */
   release(): void {
-    release(this.writer, this.file)
-  }
-
-  /** The thread, for tests that end it. */
-  get thread(): Worker {
-    return this.writer.thread
+    this.writer.removeFile(this.file)
   }
 }
 
-/** The last file to go ends the thread. */
-function release(from: Writer, file: number): void {
-  from.counters.delete(file)
-  if (from.counters.size > 0 || writer !== from) return
-  writer = null
-  from.end()
+/** Ends the thread with whatever it has under way, as a crash of it would: what tests of that are made with. */
+export async function endWriterThread(): Promise<void> {
+  await writer?.thread.terminate()
 }
 
 function died(cause: unknown): SynclineError {

@@ -1,0 +1,126 @@
+// The open documents of a replica: one binding per document, however often it is opened. What one binding does is open-document.ts; here it gets the engine,
+// the store and the loop. Used by replica.ts alone.
+
+import { SynclineError, type DocId, type DocKey } from '@syncline/protocol'
+import type { StoreReader } from '@syncline/store'
+import type { Delivery } from './guest-table.ts'
+import { DocumentBinding, type DocumentHost, type OpenOptions } from './open-document.ts'
+import type { ReplicaCore } from './replica-core.ts'
+import type { Turns } from './turns.ts'
+import type { WriteDesk } from './write-desk.ts'
+
+const EMPTY_STATE_VECTOR = new Uint8Array([0])
+
+export interface OpenDocumentsParts {
+  readonly core: ReplicaCore
+  readonly reader: StoreReader
+  readonly turns: Turns
+  readonly writes: WriteDesk
+  readonly readOnly: boolean
+  readonly random: (length: number) => Uint8Array
+  report(error: unknown, doc: DocId): void
+  rejectionChanged(binding: DocumentBinding): void
+  stuck(doc: DocId, reason: string | null): void
+  released(doc: DocId): void
+}
+
+export class OpenDocuments {
+  readonly #parts: OpenDocumentsParts
+  readonly #host: DocumentHost
+  readonly #byId = new Map<DocId, DocumentBinding>()
+  readonly #unsettled = new Set<DocumentBinding>()
+
+  constructor(parts: OpenDocumentsParts) {
+    this.#parts = parts
+    this.#host = this.#makeHost()
+  }
+
+  open(doc: DocId, key: DocKey, options: OpenOptions): DocumentBinding {
+    let binding = this.#byId.get(doc)
+    if (binding === undefined) {
+      binding = new DocumentBinding(this.#host, doc, key, options)
+      this.#byId.set(doc, binding)
+    }
+    return binding.opened()
+  }
+
+  get(doc: DocId): DocumentBinding | undefined {
+    return this.#byId.get(doc)
+  }
+
+  /** What an event loop's turn left to do, before its flush. */
+  settle(): void {
+    for (const binding of this.#unsettled) binding.turnEnded()
+    this.#unsettled.clear()
+  }
+
+  /** Committed rows of one document, in log order, in one transaction. */
+  deliver(doc: DocId, rows: readonly Delivery[]): void {
+    this.#byId.get(doc)?.apply(rows.flatMap((row) => row.updates))
+  }
+
+  rotateClientIds(): void {
+    for (const binding of this.#byId.values()) binding.rotateClientId()
+  }
+
+  /** The store gave up a damaged document. If it is open, its Y.Doc still has it. */
+  restore(key: DocKey): void {
+    for (const binding of this.#byId.values()) if (binding.key === key) binding.restore()
+  }
+
+  /** Takes the own presence back everywhere, and collects the last edits. */
+  leave(): void {
+    for (const binding of this.#byId.values()) {
+      binding.settle()
+      binding.leave()
+    }
+  }
+
+  end(reason: SynclineError): void {
+    for (const binding of this.#byId.values()) binding.end(reason)
+    this.#byId.clear()
+  }
+
+  #makeHost(): DocumentHost {
+    const { core, reader, turns, writes, readOnly, random, report, rejectionChanged, stuck, released } = this.#parts
+    return {
+      readOnly,
+      origin: Object.freeze({ syncline: 'committed update' }),
+      random,
+      content: (key) => reader.content(key),
+      lastSeq: (key) => reader.doc(key)?.lastSeq ?? 0,
+      localSeq: (doc) => unlessDamaged(() => core.localSeq(doc), 0),
+      knowsClient: (doc, client) => unlessDamaged(() => core.knowsClient(doc, client), false),
+      stateVector: (doc) => unlessDamaged(() => core.stateVector(doc), EMPTY_STATE_VECTOR),
+      derivedDeletes: (doc, update) => unlessDamaged(() => core.derivedDeletes(doc, update), null),
+      write: (doc, update, outcome) => writes.write(doc, update, 0, outcome),
+      presence: (doc, bytes) => {
+        core.presence({ doc, bytes, source: 0 })
+        turns.wake()
+      },
+      presenceSnapshot: (doc) => core.presenceSnapshot(doc),
+      settleSoon: (binding) => {
+        this.#unsettled.add(binding)
+        turns.wake()
+      },
+      turnEnd: () => turns.turnEnd(),
+      report,
+      changed: rejectionChanged,
+      stuck,
+      released: (binding) => {
+        this.#byId.delete(binding.id)
+        released(binding.id)
+      },
+    }
+  }
+}
+
+/** A damaged document is reported by whoever serves it; to the Y.Doc that holds it, the store then knows nothing. */
+function unlessDamaged<T>(read: () => T, otherwise: T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof SynclineError && error.code === 'doc-quarantined') return otherwise
+    throw error
+  }
+}

@@ -1,0 +1,122 @@
+// A y-websocket client that does not read: what is kept for it is bounded, it is not closed for it, and it gets everything once it reads again.
+
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { afterEach, expect, test } from 'vitest'
+import { createRelay, RELAY_LIMITS, type Relay } from '@syncline/relay'
+import * as Y from 'yjs'
+import * as codec from '../../packages/relay/src/y-websocket-codec.ts'
+import { temporaryFolder } from './relay-process.ts'
+import { BareClient, freshUpdate } from './room-client.ts'
+
+const cleanups: (() => unknown)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+async function relayHere(): Promise<Relay> {
+  const folder = temporaryFolder()
+  cleanups.push(folder.remove)
+  const relay = await createRelay({ data: folder.path, port: 0, durability: 'process' })
+  cleanups.push(() => relay.close())
+  return relay
+}
+
+async function roomOf(relay: Relay, room: string): Promise<BareClient> {
+  const bare = new BareClient(`${relay.url}/${room}`)
+  cleanups.push(() => bare.terminate())
+  await bare.opened
+  bare.send(codec.step1Frame(Uint8Array.of(0)))
+  return bare
+}
+
+const MIB = 1024 * 1024
+
+setFlagsFromString('--expose_gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+/** Bytes of live buffers in this process: relay and clients together. */
+function bufferBytes(): number {
+  collectGarbage()
+  return process.memoryUsage().arrayBuffers
+}
+
+test('[RS-1] slow readers of a busy room are not queued for, are not closed, and end up with everything', async () => {
+  const relay = await relayHere()
+  const writer = await roomOf(relay, 'busy')
+  const slow = await Promise.all(Array.from({ length: 8 }, () => roomOf(relay, 'busy')))
+  for (const reader of slow) reader.socket.pause()
+  // Each replaces one large value, so that the document stays small while the traffic is not.
+  const doc = new Y.Doc()
+  const updates: Uint8Array[] = []
+  doc.on('update', (update: Uint8Array) => updates.push(update))
+  const before = bufferBytes()
+  let most = 0
+  const rounds = 40
+  for (let round = 0; round < rounds; round++) {
+    doc.getMap('values').set('value', `${round} `.padEnd(MIB / 2, 'x'))
+    const update = updates.at(-1)!
+    writer.send(codec.updateFrame(update))
+    await writer.echoOf(update)
+    writer.messages.length = 0
+    updates.length = 0
+    most = Math.max(most, bufferBytes() - before)
+  }
+  console.log('most', most / MIB)
+  // Without a bound, eight readers times 20 MiB would wait here.
+  expect(most).toBeLessThan(8 * 6 * MIB)
+  for (const reader of slow) {
+    const seen = new Y.Doc()
+    reader.onMessage = (message) => {
+      if (message.kind === 'update') Y.applyUpdate(seen, message.update)
+    }
+    reader.socket.resume()
+    await reader.messageWhere(() => String(seen.getMap('values').get('value')).startsWith(`${rounds - 1} `))
+    expect(reader.socket.readyState).toBe(1)
+  }
+}, 60_000)
+
+test('[RS-1] a client that asks and writes without reading is not read any further: its own answers do not pile up', async () => {
+  const relay = await relayHere()
+  const writer = await roomOf(relay, 'large')
+  const large = freshUpdate('x'.repeat(2 * MIB))
+  writer.send(codec.updateFrame(large))
+  await writer.echoOf(large)
+  const before = bufferBytes()
+  const greedy = await roomOf(relay, 'large')
+  greedy.socket.pause()
+  const questions = 100
+  for (let count = 0; count < questions; count++) greedy.send(codec.step1Frame(Uint8Array.of(0)))
+  // Somebody else is served meanwhile.
+  for (let count = 0; count < 20; count++) {
+    const update = freshUpdate(`edit ${count}`)
+    writer.send(codec.updateFrame(update))
+    await writer.echoOf(update)
+  }
+  console.log((bufferBytes() - before) / MIB)
+  expect(bufferBytes() - before).toBeLessThan(40 * MIB)
+  let answers = -1 // the first is for the question of every client
+  greedy.onMessage = (message) => {
+    if (message.kind === 'step-2') answers++
+  }
+  greedy.socket.resume()
+  await greedy.messageWhere(() => answers === questions)
+}, 60_000)
+
+test('[RS-1] one frame may ask very often: what it asks is answered as fast as the client reads', async () => {
+  const relay = await relayHere()
+  const writer = await roomOf(relay, 'large')
+  const large = freshUpdate('x'.repeat(MIB))
+  writer.send(codec.updateFrame(large))
+  await writer.echoOf(large)
+  const before = bufferBytes()
+  const greedy = await roomOf(relay, 'large')
+  greedy.socket.pause()
+  greedy.send(Buffer.concat(Array.from({ length: codec.messagesPerFrameMax }, () => codec.step1Frame(Uint8Array.of(0)))))
+  const update = freshUpdate('afterwards')
+  writer.send(codec.updateFrame(update))
+  await writer.echoOf(update)
+  console.log((bufferBytes() - before) / MIB)
+  expect(bufferBytes() - before).toBeLessThan(40 * MIB)
+  expect(RELAY_LIMITS.socketBufferBytesMax).toBeLessThanOrEqual(MIB)
+})
