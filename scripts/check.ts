@@ -38,7 +38,7 @@ if (unknown.length > 0) {
 const chosen = steps.filter((step) => wanted.length === 0 || wanted.includes(step.name))
 const failed = chosen.filter((step) => !passes(step)).map((step) => step.name)
 const passed = chosen.length - failed.length
-console.log(`\nchecks: ${passed} passed, ${failed.length} failed${failed.length > 0 ? ` (${failed.join(', ')})` : ''}`)
+console.log(`\n${passed} of ${chosen.length} checks hold${failed.length > 0 ? `; failed: ${failed.join(', ')}` : ''}`)
 const resultsFile = process.env['SYNCLINE_RESULTS']
 if (resultsFile !== undefined) writeFileSync(resultsFile, JSON.stringify({ passed, failed: failed.length }))
 process.exitCode = failed.length > 0 ? 1 : 0

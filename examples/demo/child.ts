@@ -49,6 +49,10 @@ export class Child {
     await gone
   }
 
+  type(upTo: number): void {
+    this.#send({ kind: 'type', upTo })
+  }
+
   async report(): Promise<FromProcess & { kind: 'report' }> {
     const report = this.#next('report')
     this.#send({ kind: 'report' })

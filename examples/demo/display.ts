@@ -9,6 +9,7 @@ export class Display {
   readonly #children: readonly Child[]
   readonly #total: readonly [number, number]
   readonly #terminal = process.stdout.isTTY === true
+  readonly #startedAt = performance.now()
   #drawn = 0
   #timer: NodeJS.Timeout | undefined
 
@@ -23,12 +24,13 @@ export class Display {
   }
 
   phase(text: string): void {
-    this.#print(this.#terminal ? `\u001B[1m> ${text}\u001B[0m` : `> ${text}`)
+    const line = `${((performance.now() - this.#startedAt) / 1000).toFixed(1).padStart(5)} s  ${text}`
+    this.#print(this.#terminal ? `\u001B[1m${line}\u001B[0m` : line)
   }
 
   note(text: string): void {
-    this.#print(`  ${text}`)
-    if (!this.#terminal) for (const line of this.#lines()) this.#print(`  ${line}`)
+    this.#print(`         ${text}`)
+    if (!this.#terminal) for (const line of this.#lines()) this.#print(`         ${line}`)
   }
 
   table(rows: readonly (readonly string[])[]): void {

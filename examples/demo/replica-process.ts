@@ -33,7 +33,11 @@ export type FromProcess =
   | { readonly kind: 'ready'; readonly port: number | null; readonly has: readonly [number, number] }
   | { readonly kind: 'progress'; readonly progress: Progress }
   | { readonly kind: 'report'; readonly digest: string; readonly sha256: string; readonly text: string }
-export type ToProcess = { readonly kind: 'report' } | { readonly kind: 'end' }
+export type ToProcess =
+  /** Go on typing, up to that many steps in all. */
+  | { readonly kind: 'type'; readonly upTo: number }
+  | { readonly kind: 'report' }
+  | { readonly kind: 'end' }
 
 const TYPE_EVERY_MS = 10
 const TELL_EVERY_MS = 100
@@ -59,6 +63,7 @@ const taken: [number, number] = [0, 0]
 /** Own steps that were there when the newest successful wait for that tier began. */
 const saved = { local: 0, relay: 0 }
 const saving = { local: false, relay: false }
+let mayType = 0
 let waiting = false
 
 function takeInWhatArrived(): void {
@@ -71,7 +76,7 @@ function typeSteps(author: Author, most: number): void {
   const steps = plan.steps[author]
   const from = taken[author]
   let step = steps[taken[author]]
-  for (; taken[author] < from + most && step !== undefined && step.needs <= has(otherOf(author)); step = steps[taken[author]]) {
+  for (; taken[author] < Math.min(from + most, mayType) && step !== undefined && step.needs <= has(otherOf(author)); step = steps[taken[author]]) {
     const typed = step
     note.doc.transact(() => {
       view.take(typed, text)
@@ -114,7 +119,8 @@ function tell(message: FromProcess): void {
 
 process.on('disconnect', () => process.exit(1))
 process.on('message', (message: ToProcess) => {
-  if (message.kind === 'report') void report().then(tell)
+  if (message.kind === 'type') mayType = message.upTo
+  else if (message.kind === 'report') void report().then(tell)
   else void replica.close().then(() => process.disconnect())
 })
 if (options.author !== null) {

@@ -14,11 +14,13 @@ import { parseArgs } from 'node:util'
 import { Child } from './child.ts'
 import { Display, thousands } from './display.ts'
 import { firstEdits, generateSession, loadRecording } from './recording.ts'
-import { bestPartToCut, planSession } from './session-plan.ts'
+import { bestMomentToPart, planSession } from './session-plan.ts'
 import { Wire } from './wire.ts'
 
 const DEADLINE_MS = 90_000
 const EDITS_PER_SECOND = 1200
+/** What each author types while they are apart, if the session allows as much. */
+const OFFLINE_EDITS = 1500
 
 const { values } = parseArgs({ options: { edits: { type: 'string' } } })
 const whole = loadRecording('friendsforever') ?? generateSession(20_000)
@@ -54,44 +56,51 @@ try {
 async function replay(): Promise<void> {
   display.phase('ada - middle - charles: all linked, both type')
   await Promise.all([ada.start(), charles.start()])
-  await typed(bestPartToCut(plan))
+  const { typed, alone } = bestMomentToPart(plan)
+  ada.type(typed[0])
+  charles.type(typed[1])
+  await Promise.all([ada, middle, charles].map((child) => child.until(({ has }) => has[0] === typed[0] && has[1] === typed[1])))
 
   display.phase('ada is cut off; both go on typing, each without the other')
   adasWire.cut()
-  const atCut = [ada.progress.has[0], charles.progress.has[1]] as const
-  await Promise.all([ada.until((p) => p.waiting || p.has[0] >= atCut[0] + total[0] * 0.1), charles.until((p) => p.waiting || p.has[1] >= atCut[1] + total[1] * 0.1)])
-  display.note(`${thousands(ada.progress.has[0] - atCut[0])} edits by ada and ${thousands(charles.progress.has[1] - atCut[1])} by charles that the other does not have`)
+  await ada.until(({ connected }) => !connected)
+  const apart = [0, 1].map((author) => Math.min(alone[author]!, OFFLINE_EDITS, Math.floor((total[author]! - typed[author]!) / 2))) as [number, number]
+  ada.type(typed[0] + apart[0])
+  charles.type(typed[1] + apart[1])
+  await ada.until(({ has }) => has[0] >= typed[0] + apart[0] / 2)
 
-  display.phase('ada is killed (kill -9), still cut off')
+  display.phase('ada is killed (kill -9) while typing, still cut off')
   const savedByAda = ada.progress.savedLocal
   await ada.kill()
   const [adaHas] = await ada.start()
   if (adaHas < savedByAda) throw new Error(`ada had saved ${savedByAda} edits, and has ${adaHas} after the kill`)
   display.note(`ada is back with ${thousands(adaHas)} edits from disk; ${thousands(savedByAda)} had been reported as saved`)
+  ada.type(typed[0] + apart[0])
+  await Promise.all([ada.until(({ has }) => has[0] === typed[0] + apart[0]), charles.until(({ has }) => has[1] === typed[1] + apart[1])])
+  display.note(`${thousands(apart[0])} edits by ada and ${thousands(apart[1])} by charles that the other does not have`)
 
   display.phase('the network is mended')
   adasWire.mend()
-  await Promise.all([ada.until((p) => p.connected && p.has[1] >= charles.progress.has[1]), charles.until((p) => p.has[0] >= adaHas)])
+  await Promise.all([ada.until(({ has }) => has[1] === typed[1] + apart[1]), charles.until(({ has }) => has[0] === typed[0] + apart[0])])
 
   display.phase('the one in the middle is killed (kill -9) while both type')
-  await typed(0.7)
-  const savedInMiddle = [ada.progress.savedRelay, charles.progress.savedRelay] as const
+  ada.type(total[0])
+  charles.type(total[1])
+  await middle.until(({ has }) => has[0] + has[1] > typed[0] + typed[1] + apart[0] + apart[1])
+  const [savedOfAda, savedOfCharles] = [ada.progress.savedRelay, charles.progress.savedRelay]
   await middle.kill()
   adasWire.cut()
   charlesWire.cut()
   const middleHas = await middle.start()
-  if (middleHas[0] < savedInMiddle[0] || middleHas[1] < savedInMiddle[1]) throw new Error(`the middle had acknowledged ${savedInMiddle.join(' + ')} edits, and has ${middleHas.join(' + ')} after the kill`)
-  display.note(`middle is back with ${thousands(middleHas[0])} + ${thousands(middleHas[1])} edits from disk; ${thousands(savedInMiddle[0])} + ${thousands(savedInMiddle[1])} had been acknowledged`)
+  if (middleHas[0] < savedOfAda || middleHas[1] < savedOfCharles) {
+    throw new Error(`the middle had acknowledged ${savedOfAda} + ${savedOfCharles} edits, and has ${middleHas.join(' + ')} after the kill`)
+  }
+  display.note(`middle is back with ${thousands(middleHas[0])} + ${thousands(middleHas[1])} edits from disk; ${thousands(savedOfAda)} + ${thousands(savedOfCharles)} had been acknowledged`)
   adasWire.mend()
   charlesWire.mend()
 
   display.phase('all linked again, until everything is typed and everybody has it')
-  await Promise.all([ada, middle, charles].map((child) => child.until((p) => p.has[0] === total[0] && p.has[1] === total[1])))
-}
-
-/** Both authors have typed that part of their edits, or all they can without the other's. */
-async function typed(part: number): Promise<void> {
-  await Promise.all([ada.until((p) => p.has[0] >= total[0] * part), charles.until((p) => p.has[1] >= total[1] * part)])
+  await Promise.all([ada, middle, charles].map((child) => child.until(({ has }) => has[0] === total[0] && has[1] === total[1])))
 }
 
 async function conclude(): Promise<void> {

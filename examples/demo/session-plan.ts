@@ -49,17 +49,28 @@ export function planSession(recording: Recording): SessionPlan {
   return { source: recording.source, steps, places, endContent }
 }
 
-/** The part of the session (0 to 1) at which both authors can type longest without the other's next words. */
-export function bestPartToCut({ steps }: SessionPlan): number {
-  const parts = Array.from({ length: 31 }, (_, i) => 0.2 + i / 100)
-  const alone = (part: number, author: Author): number => {
-    const [own, others] = [steps[author], steps[otherOf(author)]]
-    const from = Math.floor(own.length * part)
-    const blocked = own.findIndex((step, index) => index >= from && step.needs > others.length * part)
-    return (blocked < 0 ? own.length : blocked) - from
+/** A moment of the session: how much each author has typed by then, and how much more each could type without a word of the other's. */
+export interface Moment {
+  readonly typed: readonly [number, number]
+  readonly alone: readonly [number, number]
+}
+
+/** When both authors can go on longest without each other. */
+export function bestMomentToPart({ steps }: SessionPlan): Moment {
+  const alone = (author: Author, from: number, others: number): number => {
+    let to = from
+    while (to < steps[author].length && steps[author][to]!.needs <= others) to++
+    return to - from
   }
-  const shorter = (part: number): number => Math.min(alone(part, 0), alone(part, 1))
-  return parts.reduce((best, part) => (shorter(part) > shorter(best) ? part : best))
+  const stride = Math.ceil((steps[0].length + steps[1].length) / 500)
+  const typed: [number, number] = [0, 0]
+  let best: Moment = { typed: [0, 0], alone: [0, 0] }
+  while (typed[0] < steps[0].length || typed[1] < steps[1].length) {
+    const moment: Moment = { typed: [...typed], alone: [alone(0, typed[0], typed[1]), alone(1, typed[1], typed[0])] }
+    if (Math.min(...moment.alone) > Math.min(...best.alone)) best = moment
+    for (const author of [0, 1] as const) typed[author] += Math.min(stride, moment.alone[author])
+  }
+  return best
 }
 
 export function otherOf(author: Author): Author {

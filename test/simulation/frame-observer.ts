@@ -62,6 +62,7 @@ export class FrameObserver implements Traffic {
 
   #checkSent(owner: Committed, edge: Edge, message: Message): void {
     const { kind } = message
+    introduce(edge.aliases, message)
     if (kind === 'entries' || kind === 'advance' || kind === 'offer') {
       this.#counters.add('frame checked')
       const head = owner.committedHead()
@@ -81,15 +82,10 @@ export class FrameObserver implements Traffic {
       this.#counters.add('ask')
       for (const key of message.keys) this.#ask(owner, edge, message.channel, key)
     } else if (kind === 'diff') {
-      resolve(edge.aliases, message.doc)
       if (message.part > 0) this.#counters.add('diff in chunks')
     } else if (kind === 'verify') {
       this.#counters.add('verify')
-      resolve(edge.aliases, message.doc)
-    } else if ('doc' in message && typeof message.doc === 'object') {
-      resolve(edge.aliases, message.doc)
     }
-    if (kind === 'entries') for (const row of message.rows) resolve(edge.aliases, row.doc)
   }
 
   #ask(owner: Committed, edge: Edge, channel: number, what: string): void {
@@ -103,12 +99,11 @@ export class FrameObserver implements Traffic {
     const edge = this.#edgeOf(port)
     for (const message of frame.messages) {
       if (message.kind === 'open') edge.peerScopes.set(message.channel, message.scope)
+      introduce(edge.peerAliases, message)
       if (message.kind === 'entries') {
-        for (const row of message.rows) resolve(edge.peerAliases, row.doc)
         if (edge.outstanding.size > 0) this.#counters.add('recon during live traffic')
-      } else if ('doc' in message && typeof message.doc === 'object') {
-        const doc = resolve(edge.peerAliases, message.doc)
-        if (message.kind === 'diff' && message.last) this.#answered(edge, edge.peerScopes.get(message.channel), doc)
+      } else if (message.kind === 'diff' && message.last) {
+        this.#answered(edge, edge.peerScopes.get(message.channel), resolve(edge.peerAliases, message.doc))
       } else if (message.kind === 'absent') {
         for (const key of message.keys) this.#answered(edge, edge.peerScopes.get(message.channel), key)
       }
@@ -155,6 +150,12 @@ export class FrameObserver implements Traffic {
     }
     return edge
   }
+}
+
+/** Takes note of every alias that a message stands for the first time. */
+function introduce(aliases: Map<number, string>, message: Message): void {
+  if (message.kind === 'entries') for (const row of message.rows) resolve(aliases, row.doc)
+  else if ('doc' in message) resolve(aliases, message.doc)
 }
 
 function resolve(aliases: Map<number, string>, ref: DocRef): string {

@@ -122,7 +122,7 @@ test('[TY-7] files and folders are named for their one concept', () => {
 
 test('[TY-8] every test title starts with a rule id that stands in docs/spec.md', async () => {
   const { storeContract } = await import('@syncline/store/contract')
-  const ruleId = /^\[((?:[A-Z]+-?[0-9]+[a-z]?)|\$\{\})\] \S/
+  const ruleId = /^\[((?:[A-Z]+(?:-[A-Z]*)?[0-9]+[a-z]?)|\$\{\})\] \S/
   const spec = textOf('docs/spec.md')
   const tests = code.filter(({ path }) => path.endsWith('.test.ts'))
   const unnamed: string[] = []

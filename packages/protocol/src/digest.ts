@@ -95,7 +95,7 @@ export class Sum128 {
   }
 
   private mixPoint(tag: number, client: number, clock: number, negate: 0 | 1): void {
-    state.fill(0)
+    state[0] = state[1] = state[2] = state[3] = 0
     absorb(client | 0, (client / 0x100000000) | 0, clock | 0, ((clock / 0x100000000) | 0) ^ (tag << 24))
     finish(16)
     if (negate === 0) this.addWords(state[0]!, state[1]!, state[2]!, state[3]!, 0)
@@ -107,7 +107,7 @@ export class Sum128 {
  *  without content (ZERO_DIGEST: a quarantined one) adds nothing, as if it were not there. Cost: 0.2 us and one Sum128. */
 export function documentPoint(key: string, digest: string): Sum128 {
   if (digest === ZERO_DIGEST) return new Sum128()
-  state.fill(0)
+  state[0] = state[1] = state[2] = state[3] = 0
   absorb(word(key, 0), word(key, 8), word(key, 16), word(key, 24))
   absorb(word(digest, 0), word(digest, 8), word(digest, 16), word(digest, 24))
   finish(32)

@@ -57,12 +57,6 @@ export class DocumentTree {
     this.source = source
   }
 
-  /** Forgets everything: built again when needed. For a source that changed without update(). */
-  reset(): void {
-    this.root = null
-    this.open.clear()
-  }
-
   get built(): boolean {
     return this.root !== null
   }
@@ -72,13 +66,14 @@ export class DocumentTree {
     this.root ??= this.load('')
   }
 
-  /** Back to not built: when the total disagrees with the store's. */
-  forget(): void {
+  /** Forgets everything, to be built again when needed: for a source that changed without update(), or a total that disagrees with the store's. */
+  reset(): void {
     this.root = null
     this.open.clear()
   }
 
-  /** A committed change; null: absent before or after. Ignored while not built. The source shows it already, or will before the next read. */
+  /** A committed change; null: absent before or after. Ignored while not built: a scan that builds must not show what a later
+   *  update() announces. After that the source may run ahead: reads between a commit and its announcement leave no trace. Cost: about 1 us. */
   update(key: DocKey, before: Digest | null, after: Digest | null): void {
     if (this.root === null) return
     const step = (after === null ? 0 : 1) - (before === null ? 0 : 1)

@@ -56,13 +56,14 @@ export interface EntryRow {
   readonly bytes: Uint8Array
 }
 
-/** Leaf of a reconciliation: leading 8 bytes (16 hex characters) of key and digest. */
+/** Leaf of a reconciliation: leading 8 bytes (16 hex characters) of the key, and of documentPoint(key, digest). */
 export interface ReconItem {
   readonly key8: string
   readonly digest8: string
 }
 
-/** Ranges are half-open and tile the key space between `from` of the message and its last `to`; a bound is a hex prefix, padded with zeros.
+/** Ranges are half-open and tile the key space between `from` of the message and its last `to`; a bound is a hex prefix, padded with zeros,
+ *  or KEY_END (key-bounds.ts). What lies beyond the last range is settled.
  *  skip: nothing to say. fingerprint: my sum; answer if yours differs. items: all I have; answer with what differs. final: what I have that you lack. */
 export type ReconRange =
   | { readonly to: string; readonly kind: 'skip' }
@@ -169,7 +170,8 @@ export const messageTable = {
   recon: {
     tag: 6,
     since: 1,
-    purpose: 'Range reconciliation over (docKey, digest). nonce and seq are my log position at my first message of this round; `from` is where the ranges start.',
+    purpose:
+      'Range reconciliation over (docKey, digest). nonce and seq are my log position at my first message of this round; `from` is where the ranges start.',
     fields: { channel: 'varuint', round: 'varuint', first: 'flag', nonce: 'nonce', seq: 'varuint', from: 'text', ranges: 'ranges' },
   },
   want: {
@@ -193,7 +195,7 @@ export const messageTable = {
   diff: {
     tag: 10,
     since: 1,
-    purpose: 'Answer to WANT, ASK and COMPARE: framed updates in chunks; digest is the sender\'s knowledge of the document.',
+    purpose: "Answer to WANT, ASK and COMPARE: framed updates in chunks; digest is the sender's knowledge of the document.",
     fields: { channel: 'varuint', doc: 'docRef', part: 'varuint', last: 'flag', encoding: 'encoding', digest: 'digest', bytes: 'bytes' },
   },
   offer: {

@@ -109,7 +109,7 @@ test('[CV-2] reads between a commit and its announcement leave no trace in the t
   for (const key of space.keys) expect(summaryOf(tree, '', boundOf(key))).toEqual(summaryOf(fresh, '', boundOf(key)))
 })
 
-test('[CV-2] an update before the tree is built, or after it was forgotten, is not counted twice', () => {
+test('[CV-2] an update before the tree is built, or after a reset, is not counted twice', () => {
   const space = spaceOf(6, 100, 1)
   const source = sourceOf(space)
   const tree = new DocumentTree(source)
@@ -117,7 +117,7 @@ test('[CV-2] an update before the tree is built, or after it was forgotten, is n
   expect(tree.built).toBe(false)
   expect(tree.summary('', KEY_END).count).toBe(100)
   expect(tree.built).toBe(true)
-  tree.forget()
+  tree.reset()
   tree.update(space.keys[0]!, source.get(space.keys[0]!), null)
   expect(tree.summary('', KEY_END).count).toBe(100)
 })

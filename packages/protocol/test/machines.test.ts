@@ -5,7 +5,12 @@ import { documentTable, receiveTable, serveTable } from '../src/channel-machine.
 import { linkTable } from '../src/link-machine.ts'
 import { step, type MachineTable } from '../src/machine.ts'
 
-const tables: Record<string, MachineTable<string, string>> = { link: linkTable, receive: receiveTable, serve: serveTable, document: documentTable }
+const tables: Record<string, MachineTable<string, string>> = {
+  link: linkTable,
+  receive: receiveTable,
+  serve: serveTable,
+  document: documentTable,
+}
 
 for (const [name, table] of Object.entries(tables)) {
   test(`[IN-1] every cell of the ${name} machine is a state, a refusal or an assertion`, () => {

@@ -44,7 +44,11 @@ function reconcile(a: Side, b: Side, scope: KeyRange, bytesMax?: number): Round 
     for (const key of answer.want) receiver.want.add(key)
     for (const key8 of answer.ask) receiver.ask.add(key8)
     if (!needsAnswer) expect(answer.ranges).toEqual([])
-    if (answer.ranges.length === 0) return round
+    if (answer.ranges.length === 0) {
+      // an answer was due: an empty message ends the round
+      if (needsAnswer) cross(round, from, [])
+      return round
+    }
     ;({ ranges, needsAnswer } = answer)
     if (round.bytes.length > MESSAGES_MAX) throw new Error('the reconciliation does not end')
   }
@@ -155,10 +159,10 @@ test('[CV-2] documents that share a key8 are found too: each is wanted, or asked
   )
 })
 
-test('[CV-2] equal sides say nothing more than the opening', () => {
+test('[CV-2] equal sides say nothing after the opening but that it is over', () => {
   for (const documents of [0, 1, 16, 17, 5000]) {
     const { a } = sourcesOf(3, 4, 0, [documents, 0, 0, 0])
-    expect(reconcile(sideOf(a), sideOf(a), WHOLE_RANGE).bytes).toHaveLength(1)
+    expect(reconcile(sideOf(a), sideOf(a), WHOLE_RANGE).bytes).toHaveLength(2)
   }
 })
 
@@ -246,7 +250,6 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((total, each)
 
 const distributions: readonly [name: string, collections: number][] = [
   ['one collection', 1],
-  ['30 collections', 30],
   ['1,000 collections', 1000],
   ['100,000 collections', 100_000],
 ]

@@ -45,7 +45,9 @@ export function randomHistory(random: Random, options: HistoryOptions = {}): His
     return doc
   })
   const wire = options.sync === 'log' ? new LogSync(docs) : new StateSync(docs)
-  const undo = docs.map((doc) => new Y.UndoManager([doc.getText('text'), doc.getMap('map'), doc.getArray('array')], { captureTimeout: 0, doc }))
+  const undo = docs.map(
+    (doc) => new Y.UndoManager([doc.getText('text'), doc.getMap('map'), doc.getArray('array')], { captureTimeout: 0, doc }),
+  )
   for (let step = 0; step < steps; step++) {
     const author = random.below(authors)
     if (random.chance(0.2)) {
@@ -108,7 +110,7 @@ class LogSync {
   }
 
   settle(): void {
-    for (let before = -1; before !== this.events.length; ) {
+    for (let before = -1; before !== this.events.length;) {
       before = this.events.length
       for (const from of this.docs.keys()) for (const to of this.docs.keys()) this.send(from, to)
     }
@@ -178,9 +180,16 @@ function editText(random: Random, text: Y.Text, options: HistoryOptions): void {
     text.delete(Math.min(at, to), Math.abs(to - at))
   } else if (kind < 10) {
     const to = position(random, text, options)
-    text.format(Math.min(at, to), Math.abs(to - at), random.pick([{ bold: true }, { bold: null }, { color: '#f00', size: 3 }, { link: { href: 'x', deep: [1, { a: null }] } }]))
+    text.format(
+      Math.min(at, to),
+      Math.abs(to - at),
+      random.pick([{ bold: true }, { bold: null }, { color: '#f00', size: 3 }, { link: { href: 'x', deep: [1, { a: null }] } }]),
+    )
   } else if (kind < 11) {
-    text.insertEmbed(at, random.chance(0.7) ? { image: someText(random, options), wide: random.chance(0.5), at: -1.5 } : new Y.Map([['k', 1]]))
+    text.insertEmbed(
+      at,
+      random.chance(0.7) ? { image: someText(random, options), wide: random.chance(0.5), at: -1.5 } : new Y.Map([['k', 1]]),
+    )
   } else {
     text.applyDelta([{ retain: at }, { insert: someText(random, options), attributes: { italic: true } }])
   }
@@ -219,7 +228,10 @@ function editArray(random: Random, array: Y.Array<unknown>, options: HistoryOpti
   } else if (random.chance(0.25)) {
     array.insert(at, [someType(random, options)])
   } else {
-    array.insert(at, Array.from({ length: random.between(1, 5) }, () => someElement(random, options)))
+    array.insert(
+      at,
+      Array.from({ length: random.between(1, 5) }, () => someElement(random, options)),
+    )
   }
 }
 
@@ -327,7 +339,12 @@ function someType(random: Random, options: HistoryOptions): unknown {
     case 6:
       return Uint8Array.from({ length: random.below(9) }, () => random.below(256))
     default:
-      return new Y.Doc({ guid: `guid-${random.below(1000)}`, autoLoad: random.chance(0.3), gc: random.chance(0.7), meta: random.chance(0.5) ? { tag: 1 } : null })
+      return new Y.Doc({
+        guid: `guid-${random.below(1000)}`,
+        autoLoad: random.chance(0.3),
+        gc: random.chance(0.7),
+        meta: random.chance(0.5) ? { tag: 1 } : null,
+      })
   }
 }
 

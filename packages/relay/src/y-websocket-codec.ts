@@ -96,9 +96,17 @@ export function step2Frame(update: Uint8Array): Uint8Array {
   return syncFrame(STEP_2, update)
 }
 
+/** One frame for all who get the same update object: a room of a hundred encodes it once. Not to be changed. */
 export function updateFrame(update: Uint8Array): Uint8Array {
-  return syncFrame(UPDATE, update)
+  let frame = updateFrames.get(update)
+  if (frame === undefined) {
+    frame = syncFrame(UPDATE, update)
+    updateFrames.set(update, frame)
+  }
+  return frame
 }
+
+const updateFrames = new WeakMap<Uint8Array, Uint8Array>()
 
 /** `bytes`: a y-protocols awareness update. */
 export function awarenessFrame(bytes: Uint8Array): Uint8Array {

@@ -105,7 +105,18 @@ export function receiveOpen(context: CoreContext, link: LinkSession, interests: 
   channel.peerOpen = message
   channel.peerRoot = message.root
   startServing(context, link, channel)
+  retryDenied(context, link, channel)
   return true
+}
+
+/** Rights may have changed since the last link: what was refused for want of them, and is not refused now, is asked for once. */
+function retryDenied(context: CoreContext, link: LinkSession, channel: Channel): void {
+  for (const key of context.refusals.deniedFrom(link.hello!.replicaId, channel.range)) {
+    const doc = context.documents.head(key)
+    if (doc !== undefined && !link.access.write(doc.name)) continue
+    channel.retried.add(key)
+    channel.differs(key)
+  }
 }
 
 export function receiveShut(link: LinkSession, channel: Channel): void {

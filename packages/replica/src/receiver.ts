@@ -33,7 +33,8 @@ export function receiveEntries(context: CoreContext, link: LinkSession, channel:
     if (!rangeHolds(channel.range, key)) return false
     const doc = context.documents.get(name, context.nowMs)
     const result = admitFromPeer(context, link, channel, doc, row.bytes, { source: 0, link: link.id, origin, n: row.n }, message.toSeq)
-    if (result.kind === 'missing') wantAgain(context, link, channel, key)
+    // One row that fits does not mean that the rest of a refused document does: all of it is asked for.
+    if (result.kind === 'missing' || (result.kind === 'new' && context.refusals.has(link.hello!.replicaId, key, 'in'))) wantAgain(context, link, channel, key)
   }
   channel.position = message.toSeq
   channel.entriesSinceCursor = true
@@ -90,6 +91,7 @@ export function receiveDiff(context: CoreContext, link: LinkSession, channel: Ch
   const { commits } = context
   const from: Provenance = { source: 0, link: link.id, origin: commits.origin, n: commits.n }
   const result = admitFromPeer(context, link, channel, doc, framed, from, channel.position)
+  if (result.kind === 'new' || result.kind === 'known') acceptAgain(context, link, channel, doc)
   channel.diffed(key)
   channel.activeAtMs = context.nowMs
   return true
@@ -132,11 +134,18 @@ function admitFromPeer(context: CoreContext, link: LinkSession, channel: Channel
       context.event({ type: 'rejected', doc: doc.name, peer, direction: 'in', code: result.code, reason: result.reason })
     }
     sendRefused(link, channel, doc, seq, result.code, result.retryable, result.reason)
-  } else if (result.kind === 'new' && context.refusals.lift(peer, doc.key, 'in', batch)) {
-    context.event({ type: 'accepted-again', doc: doc.name, peer, direction: 'in' })
-    sendRefused(link, channel, doc, seq, '', true, '')
   }
   return result
+}
+
+/** Everything that the peer has of a document is here: if it was refused before, it is not any more, and the peer is told. */
+function acceptAgain(context: CoreContext, link: LinkSession, channel: Channel, doc: DocState): void {
+  const peer = link.hello!.replicaId
+  const batch = context.commits.pending
+  if (!context.refusals.lift(peer, doc.key, 'in', batch)) return
+  batch.links.add(link.id)
+  context.event({ type: 'accepted-again', doc: doc.name, peer, direction: 'in' })
+  sendRefused(link, channel, doc, channel.position, '', true, '')
 }
 
 /** From an identity that may not write: what is known already passes (also deletes that Yjs derived there), all else is refused. */

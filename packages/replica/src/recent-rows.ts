@@ -10,7 +10,7 @@ export interface RecentRow extends LogRow {
 
 export class RecentRows {
   readonly #bytesMax: number
-  #rows: RecentRow[] = []
+  #rows: (RecentRow | undefined)[] = []
   #start = 0
   #bytes = 0
   /** Every row with seq > floor that exists is here. */
@@ -25,7 +25,9 @@ export class RecentRows {
     this.#rows.push(row)
     this.#bytes += row.data.length + 100
     while (this.#bytes > this.#bytesMax && this.#start < this.#rows.length) {
-      const oldest = this.#rows[this.#start++]!
+      const oldest = this.#rows[this.#start]!
+      // Its bytes are let go now, its slot with many others.
+      this.#rows[this.#start++] = undefined
       this.#bytes -= oldest.data.length + 100
       this.#floor = oldest.seq
     }

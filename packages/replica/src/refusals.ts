@@ -43,6 +43,12 @@ export class Refusals {
     return false
   }
 
+  /** Documents of the range that this replica refuses from this peer for want of rights. */
+  deniedFrom(peer: ReplicaId, range: KeyRange): DocKey[] {
+    const denied = [...this.#rows.values()].filter((row) => row.peer === peer && row.direction === 'in' && row.code === 'read-only')
+    return denied.map((row) => row.doc).filter((key) => rangeHolds(range, key))
+  }
+
   /** Keys out of the root comparison with this peer. */
   keysWith(peer: ReplicaId): Set<DocKey> {
     const keys = new Set<DocKey>()

@@ -3,7 +3,7 @@
 // code (document observers, doors) last. User code can neither throw into the loop nor re-enter it. Used by client and relay in any JavaScript runtime.
 // Rules: DU-1 (outcomes only after the commit), RS-1; TRAPS T21.
 
-import { docKeyOf, SynclineError, type DocId, type Durability, type ReplicaId, type Role, type Scope, type SpaceId } from '@syncline/protocol'
+import { docKeyOf, SynclineError, type Digest, type DocId, type Durability, type ReplicaId, type Role, type Scope, type SpaceId } from '@syncline/protocol'
 import type { DocRow, Store, Transaction } from '@syncline/store'
 import type { Clock } from './clock.ts'
 import { DEFAULT_CORE_LIMITS } from './core-options.ts'
@@ -280,6 +280,11 @@ export class Replica {
   /** Stored documents whose names start with `prefix`: list-documents.ts says in which order and at what cost. */
   documents(options: { readonly prefix?: string } = {}): Iterable<DocRow> {
     return listDocuments(this.#store.reader, this.space, options.prefix ?? '')
+  }
+
+  /** Sum over all committed documents: two replicas of one space with equal roots hold the same updates. Cost: none. */
+  get root(): Digest {
+    return this.#core.root
   }
 
   /** Plain data, computed now. */

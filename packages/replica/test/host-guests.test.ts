@@ -137,6 +137,28 @@ test('[RS-1] a guest that does not drain has nothing queued; when it drains it g
   await eventually(() => expect(deliveredText(port)).toBe(textOf(document)))
 })
 
+test('[RS-1] what a lagging guest reads from the log between a commit and its delivery is not delivered twice', async () => {
+  const store = memoryStore()
+  const a = openHost({ store })
+  const document = open(a)
+  const port = recordedGuest()
+  const guest = a.replica.attachGuest(note, port)
+  port.unsent = 2 ** 21
+  type(document, 'missed;')
+  await document.saved()
+  const commit = store.commit.bind(store)
+  store.commit = async (transaction) => {
+    await commit(transaction)
+    port.unsent = 0
+    guest.drained()
+  }
+  type(document, 'read early;')
+  await document.saved()
+  type(document, 'live;')
+  await eventually(() => expect(deliveredText(port)).toBe(textOf(document)))
+  expect(port.delivered).toHaveLength(3)
+})
+
 test('[RS-1] a lagging guest is caught up by time too, and no further than its buffer allows', async () => {
   const a = openHost()
   const document = open(a)

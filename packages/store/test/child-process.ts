@@ -3,7 +3,9 @@
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { execPath } from 'node:process'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { env, execPath } from 'node:process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
@@ -21,7 +23,10 @@ export interface Program {
 
 export function run(name: string, args: readonly string[], nodeArgs: readonly string[] = []): Program {
   const script = fileURLToPath(new URL(`./programs/${name}.ts`, import.meta.url))
-  const child = spawn(execPath, ['--conditions=syncline-source', ...nodeArgs, script, ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn(execPath, ['--conditions=syncline-source', ...nodeArgs, script, ...args], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { ...env, NODE_COMPILE_CACHE: join(tmpdir(), 'syncline-compile-cache') }, // compiled once, not once per process
+  })
   const lines: string[] = []
   let asked = 0
   let errors = ''

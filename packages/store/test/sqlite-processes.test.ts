@@ -94,7 +94,7 @@ test('[SQ-3] sqlite: the death of the writer thread is a typed error to those wh
   const other = await open('process', join(folder, 'other.db'))
   const author = new Author(store)
   await author.commit([{ doc: 'a' }])
-  const waiting = Array.from({ length: 20 }, () => store.commit(author.transaction([{ doc: 'a' }])))
+  const waiting = Array.from({ length: 200 }, () => store.commit(author.transaction([{ doc: 'a', data: 200_000 }])))
   const [outcomes] = await Promise.all([Promise.allSettled(waiting), endWriterThread()])
   for (const outcome of outcomes) {
     if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'store-io' })

@@ -91,7 +91,8 @@ function faults(db: Database, reader: SqliteReader, onDocument?: (done: number, 
       for (const { key, digest } of docs) {
         root.add(documentPoint(key, digest))
         note(() => reader.content(key))
-        onDocument?.(++documents, totals.documents)
+        documents++
+        onDocument?.(documents, totals.documents)
       }
       after = docs.at(-1)?.key
       if (after === undefined) break

@@ -1,0 +1,27 @@
+// pnpm bench [--quick] [--only reconnect|resume] [--minutes N]: measures and prints; exit code 1 when a bound is exceeded.
+
+import { parseArgs } from 'node:util'
+import { idleReconnect, reconcile } from './reconnect.ts'
+import { printFigures, type Figure } from './report.ts'
+import { resumeAfterIngest } from './resume.ts'
+
+const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, minutes: { type: 'string' }, help: { type: 'boolean', default: false } } })
+
+if (values.help) {
+  console.log('pnpm bench [--quick] [--only reconnect|resume] [--minutes N]\n\n--quick    smaller sizes, about half a minute\n--only     one scenario\n--minutes  length of the ingest in "resume" (10, quick: 0.3)')
+  process.exit(0)
+}
+
+const progress = (line: string): void => void (process.stderr.isTTY ? process.stderr.write(`\r\u001B[K${line}`) : console.error(line))
+const figures: Figure[] = []
+const wanted = (name: string): boolean => values.only === undefined || values.only === name
+
+if (wanted('reconnect')) {
+  figures.push(...(await idleReconnect(values.quick ? 1_000 : 10_000, progress)))
+  figures.push(...(await reconcile(values.quick ? 5_000 : 100_000, 50, progress)))
+}
+if (wanted('resume')) figures.push(...(await resumeAfterIngest(Number(values.minutes ?? (values.quick ? 0.3 : 10)), progress)))
+
+if (process.stderr.isTTY) process.stderr.write('\r\u001B[K')
+console.log(`Node ${process.version}, ${process.platform} ${process.arch}`)
+process.exitCode = printFigures(figures) ? 0 : 1
