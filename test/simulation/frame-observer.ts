@@ -36,6 +36,7 @@ const IDLE_KINDS: ReadonlySet<Message['kind']> = new Set(['ping', 'pong', 'verif
 export class FrameObserver implements Traffic {
   /** Bytes of frames that carry more than pings and verification. */
   busyBytes = 0
+  lastBusy: { readonly port: Port; readonly bytes: Uint8Array } | null = null
   readonly #counters: Counters
   readonly #strict: boolean
   readonly #edges = new Map<Port, Edge>()
@@ -57,7 +58,9 @@ export class FrameObserver implements Traffic {
       busy ||= !IDLE_KINDS.has(message.kind)
       this.#checkSent(owner, edge, message)
     }
-    if (busy) this.busyBytes += bytes.length
+    if (!busy) return
+    this.busyBytes += bytes.length
+    this.lastBusy = { port, bytes }
   }
 
   #checkSent(owner: Committed, edge: Edge, message: Message): void {

@@ -7,7 +7,7 @@ import type { ReplicaEvent } from '@syncline/replica'
 import type { StoreReader, Transaction } from '@syncline/store'
 import { Counters } from './counters.ts'
 import { scheduleFaults } from './faults.ts'
-import { FrameObserver } from './frame-observer.ts'
+import { describeFrame, FrameObserver } from './frame-observer.ts'
 import { Network } from './network.ts'
 import { checkCursorClaim, checkNothingPending, checkTotals, contentDigestOf, documentOf, documentsOf, knowledgeOf, knowledgeUpTo, visibleContent } from './oracles.ts'
 import type { FaultKind, LinkPlan, Plan } from './plan.ts'
@@ -357,7 +357,9 @@ export class World implements Checks {
     this.replicas.forEach((replica, index) => {
       if (replica.committedHead() !== heads[index]) throw new Violation('I6', `${replica.name} still appends after everybody was equal (${heads[index]} to ${replica.committedHead()})`)
     })
-    if (this.observer.busyBytes !== bytes) throw new Violation('I6', `links still carried ${this.observer.busyBytes - bytes} bytes after everybody was equal`)
+    const last = this.observer.lastBusy
+    if (this.observer.busyBytes === bytes || last === null) return
+    throw new Violation('I6', `links still carried ${this.observer.busyBytes - bytes} bytes after everybody was equal, last ${last.port.owner.name} -> ${last.port.peer.owner.name}: ${describeFrame(last.bytes)}`)
   }
 
   // ---- checks at the end

@@ -48,40 +48,40 @@ const OPEN_LEAVES_MAX = 8
 const DEPTH_MAX = KEY8_DIGITS
 
 export class DocumentTree {
-  private readonly source: TreeSource
-  private root: Node | null = null
+  readonly #source: TreeSource
+  #root: Node | null = null
   /** The leaves read last: neighbouring ranges cut the same ones. */
-  private readonly open = new Map<Node, readonly TreeDoc[]>()
+  readonly #open = new Map<Node, readonly TreeDoc[]>()
 
   constructor(source: TreeSource) {
-    this.source = source
+    this.#source = source
   }
 
   get built(): boolean {
-    return this.root !== null
+    return this.#root !== null
   }
 
   /** Builds by one paged scan, when not built yet. 100,000 documents: about 0.2 s, 1 MB. */
   ensureBuilt(): void {
-    this.root ??= this.load('')
+    this.#root ??= this.#load('')
   }
 
   /** Forgets everything, to be built again when needed: for a source that changed without update(), or a total that disagrees with the store's. */
   reset(): void {
-    this.root = null
-    this.open.clear()
+    this.#root = null
+    this.#open.clear()
   }
 
   /** A committed change; null: absent before or after. Ignored while not built: a scan that builds must not show what a later
    *  update() announces. After that the source may run ahead: reads between a commit and its announcement leave no trace. Cost: about 1 us. */
   update(key: DocKey, before: Digest | null, after: Digest | null): void {
-    if (this.root === null) return
+    if (this.#root === null) return
     const step = (after === null ? 0 : 1) - (before === null ? 0 : 1)
     const change = new Sum128()
     if (after !== null) change.add(documentPoint(key, after))
     if (before !== null) change.subtract(documentPoint(key, before))
-    this.open.clear()
-    for (let node: Node | null = this.root, depth = 0; node !== null; depth++) {
+    this.#open.clear()
+    for (let node: Node | null = this.#root, depth = 0; node !== null; depth++) {
       node.count += step
       node.sum.add(change)
       node = node.children && childOf(node.children, key, depth)
@@ -96,14 +96,14 @@ export class DocumentTree {
       total.sum.add(sum)
       return true
     }
-    this.visit(lower, upper, { wholeMax: Infinity, node: (node) => add(node.count, node.sum), doc: (doc) => add(1, doc.point) })
+    this.#visit(lower, upper, { wholeMax: Infinity, node: (node) => add(node.count, node.sum), doc: (doc) => add(1, doc.point) })
     return total
   }
 
   /** The documents with keys in [lower, upper), ascending, at most `limit`. */
   docs(lower: KeyBound, upper: KeyBound, limit: number): TreeDoc[] {
     const docs: TreeDoc[] = []
-    this.visit(lower, upper, { wholeMax: 0, node: () => {}, doc: (doc) => docs.push(doc) < limit })
+    this.#visit(lower, upper, { wholeMax: 0, node: () => {}, doc: (doc) => docs.push(doc) < limit })
     return docs
   }
 
@@ -121,38 +121,38 @@ export class DocumentTree {
       return true
     }
     // a subtree up to half over the target stays whole: its bound is shorter than one inside it
-    this.visit(lower, upper, { wholeMax: 1.5 * target, node: (node, bound) => take(node.count, bound), doc: (_, bound) => take(1, bound) })
+    this.#visit(lower, upper, { wholeMax: 1.5 * target, node: (node, bound) => take(node.count, bound), doc: (_, bound) => take(1, bound) })
     bounds.push(upper)
     return bounds
   }
 
-  private visit(lower: KeyBound, upper: KeyBound, visitor: Visitor): void {
+  #visit(lower: KeyBound, upper: KeyBound, visitor: Visitor): void {
     this.ensureBuilt()
-    this.walk(this.root!, '', '', lower, upper, visitor)
+    this.#walk(this.#root!, '', '', lower, upper, visitor)
   }
 
-  private walk(node: Node, prefix: string, bound: KeyBound, lower: KeyBound, upper: KeyBound, visitor: Visitor): boolean {
+  #walk(node: Node, prefix: string, bound: KeyBound, lower: KeyBound, upper: KeyBound, visitor: Visitor): boolean {
     const end = boundAfter(prefix)
     if (node.count === 0 || prefix >= upper || end <= lower) return true
     if (node.count <= visitor.wholeMax && prefix >= lower && end <= upper) {
       visitor.node(node, bound)
       return true
     }
-    this.split(node, prefix)
-    if (node.children === null) return this.walkLeaf(node, prefix, bound, lower, upper, visitor)
+    this.#split(node, prefix)
+    if (node.children === null) return this.#walkLeaf(node, prefix, bound, lower, upper, visitor)
     let inherited: KeyBound | null = bound
     for (const [digit, child] of node.children.entries()) {
       if (child === undefined || child.count === 0) continue
       const path = prefix + digit.toString(16)
-      if (!this.walk(child, path, inherited ?? path, lower, upper, visitor)) return false
+      if (!this.#walk(child, path, inherited ?? path, lower, upper, visitor)) return false
       inherited = null
     }
     return true
   }
 
-  private walkLeaf(leaf: Node, prefix: string, bound: KeyBound, lower: KeyBound, upper: KeyBound, visitor: Visitor): boolean {
+  #walkLeaf(leaf: Node, prefix: string, bound: KeyBound, lower: KeyBound, upper: KeyBound, visitor: Visitor): boolean {
     let before: DocKey | null = null
-    for (const doc of this.read(leaf, prefix)) {
+    for (const doc of this.#read(leaf, prefix)) {
       const inside = doc.key >= lower && doc.key < upper
       if (inside && !visitor.doc(doc, before === null ? bound : boundBetween(before, doc.key))) return false
       before = doc.key
@@ -161,28 +161,28 @@ export class DocumentTree {
   }
 
   /** Gives a leaf that grew its children. When the source shows another state than the sums (a commit is just being announced), the leaf stays. */
-  private split(node: Node, prefix: string): void {
+  #split(node: Node, prefix: string): void {
     if (node.children !== null || node.count <= LEAF_DOCS || prefix.length === DEPTH_MAX) return
-    const loaded = this.load(prefix)
+    const loaded = this.#load(prefix)
     if (loaded.count === node.count && loaded.sum.equals(node.sum)) node.children = loaded.children
   }
 
-  private read(leaf: Node, prefix: string): readonly TreeDoc[] {
-    let docs = this.open.get(leaf)
+  #read(leaf: Node, prefix: string): readonly TreeDoc[] {
+    let docs = this.#open.get(leaf)
     if (docs === undefined) {
-      docs = [...this.scan(prefix)]
-      if (this.open.size === OPEN_LEAVES_MAX) this.open.delete(this.open.keys().next().value!)
-      this.open.set(leaf, docs)
+      docs = [...this.#scan(prefix)]
+      if (this.#open.size === OPEN_LEAVES_MAX) this.#open.delete(this.#open.keys().next().value!)
+      this.#open.set(leaf, docs)
     }
     return docs
   }
 
   /** The subtree of all keys under `prefix`. Keys arrive in order, so only the documents of the one leaf that still grows are kept. */
-  private load(prefix: string): Node {
+  #load(prefix: string): Node {
     const root = emptyNode()
     let growing: TreeDoc[] = []
     let leaf = root
-    for (const doc of this.scan(prefix)) {
+    for (const doc of this.#scan(prefix)) {
       let node = root
       let depth = prefix.length
       include(node, doc)
@@ -200,10 +200,10 @@ export class DocumentTree {
     return root
   }
 
-  private *scan(prefix: string): Generator<TreeDoc, void> {
+  *#scan(prefix: string): Generator<TreeDoc, void> {
     const range = { first: prefix.padEnd(32, '0') as DocKey, last: prefix.padEnd(32, 'f') as DocKey }
     for (let after: DocKey | undefined; ;) {
-      const page = this.source.docs(range, PAGE_DOCS, after)
+      const page = this.#source.docs(range, PAGE_DOCS, after)
       for (const { key, digest } of page) yield { key, point: documentPoint(key, digest) }
       if (page.length < PAGE_DOCS) return
       after = page.at(-1)!.key

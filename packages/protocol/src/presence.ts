@@ -93,19 +93,19 @@ interface Owned<Owner> extends Held<Owner> {
 
 /** The presence of one document. `Owner` stands for a live connection and is compared by identity. */
 export class PresenceTable<Owner> {
-  private readonly ids = new Map<number, Owned<Owner>>()
+  readonly #ids = new Map<number, Owned<Owner>>()
   /** Clock of removed ids, oldest first. */
-  private readonly removed = new Map<number, number>()
+  readonly #removed = new Map<number, number>()
   /** Of all entries and contenders. */
-  private bytes = 0
+  #bytes = 0
 
   /** The live ids. */
   get size(): number {
-    return this.ids.size
+    return this.#ids.size
   }
 
   ownerOf(clientId: number): Owner | null {
-    return this.ids.get(clientId)?.owner ?? null
+    return this.#ids.get(clientId)?.owner ?? null
   }
 
   /** Applies what `owner` may say. Null: not an awareness update, and nothing of it was applied. */
@@ -116,15 +116,15 @@ export class PresenceTable<Owner> {
     const refused: { clientId: number; reason: PresenceRefusal }[] = []
     const gone: PresenceEntry[] = []
     for (const entry of entries) {
-      const reason = this.refusal(owner, entry)
-      const removedClock = this.removed.get(entry.clientId)
+      const reason = this.#refusal(owner, entry)
+      const removedClock = this.#removed.get(entry.clientId)
       if (reason === null) {
-        this.put(owner, entry)
+        this.#put(owner, entry)
         accepted.push(entry)
       } else {
         refused.push({ clientId: entry.clientId, reason })
-        const held = this.ids.get(entry.clientId)
-        if (reason === 'owned' && entry.state !== null) this.contend(held!, { owner, entry })
+        const held = this.#ids.get(entry.clientId)
+        if (reason === 'owned' && entry.state !== null) this.#contend(held!, { owner, entry })
         if (reason === 'stale' && entry.state !== null && !held) gone.push({ ...entry, clock: removedClock!, state: null })
       }
     }
@@ -134,12 +134,12 @@ export class PresenceTable<Owner> {
   /** The connection is gone: its ids pass to their contenders or are removed. Returns the update to forward, null when nothing changes. */
   release(owner: Owner): Uint8Array | null {
     const changes: PresenceEntry[] = []
-    for (const [clientId, held] of [...this.ids]) {
-      if (held.contender?.owner === owner) this.contend(held, null)
+    for (const [clientId, held] of [...this.#ids]) {
+      if (held.contender?.owner === owner) this.#contend(held, null)
       if (held.owner !== owner) continue
       const next = held.contender
       const entry = next?.entry ?? { clientId, clock: held.entry.clock + 1, state: null }
-      this.put(next?.owner ?? owner, entry)
+      this.#put(next?.owner ?? owner, entry)
       changes.push(entry)
     }
     return encodePresence(changes)
@@ -147,64 +147,64 @@ export class PresenceTable<Owner> {
 
   /** Gives an id to another connection, with what that one claimed last. Returns the update to forward, null when nothing it shows changes. */
   takeOver(clientId: number, newOwner: Owner): Uint8Array | null {
-    const held = this.ids.get(clientId)
+    const held = this.#ids.get(clientId)
     if (held === undefined || held.owner === newOwner) return null
     const claimed = held.contender?.owner === newOwner ? held.contender.entry : null
-    this.put(newOwner, claimed ?? held.entry)
+    this.#put(newOwner, claimed ?? held.entry)
     return claimed === null ? null : encodePresence([claimed])
   }
 
   /** All live entries, for a newcomer; null when there are none. At most about LIMITS.presenceBytesPerDocMax. */
   snapshot(): Uint8Array | null {
-    return encodePresence([...this.ids.values()].map(({ entry }) => entry))
+    return encodePresence([...this.#ids.values()].map(({ entry }) => entry))
   }
 
-  private refusal(owner: Owner, entry: PresenceEntry): PresenceRefusal | null {
-    const held = this.ids.get(entry.clientId)
+  #refusal(owner: Owner, entry: PresenceEntry): PresenceRefusal | null {
+    const held = this.#ids.get(entry.clientId)
     if (entry.state !== null && tooLarge(entry.state)) return 'too-large'
     if (held === undefined) {
-      if (entry.state === null || entry.clock <= (this.removed.get(entry.clientId) ?? -1)) return 'stale'
-      if (this.idsOf(owner) >= LIMITS.presenceIdsPerConnectionMax) return 'too-many'
+      if (entry.state === null || entry.clock <= (this.#removed.get(entry.clientId) ?? -1)) return 'stale'
+      if (this.#idsOf(owner) >= LIMITS.presenceIdsPerConnectionMax) return 'too-many'
     } else {
       const newer = entry.clock > held.entry.clock
       if (held.owner !== owner) return newer ? 'owned' : 'echo'
       if (!newer && !(entry.clock === held.entry.clock && entry.state === null)) return 'stale'
     }
-    return this.fits(sizeOf(entry) - sizeOf(held?.entry)) ? null : 'too-many'
+    return this.#fits(sizeOf(entry) - sizeOf(held?.entry)) ? null : 'too-many'
   }
 
-  private idsOf(owner: Owner): number {
+  #idsOf(owner: Owner): number {
     let count = 0
-    for (const held of this.ids.values()) if (held.owner === owner) count++
+    for (const held of this.#ids.values()) if (held.owner === owner) count++
     return count
   }
 
-  private fits(more: number): boolean {
-    return this.bytes + more <= LIMITS.presenceBytesPerDocMax
+  #fits(more: number): boolean {
+    return this.#bytes + more <= LIMITS.presenceBytesPerDocMax
   }
 
-  private contend(held: Owned<Owner>, contender: Held<Owner> | null): void {
+  #contend(held: Owned<Owner>, contender: Held<Owner> | null): void {
     const more = sizeOf(contender?.entry) - sizeOf(held.contender?.entry)
-    if (!this.fits(more)) return
+    if (!this.#fits(more)) return
     held.contender = contender
-    this.bytes += more
+    this.#bytes += more
   }
 
   /** The one place where entries change: sizes and the memory of removed ids follow. */
-  private put(owner: Owner, entry: PresenceEntry): void {
+  #put(owner: Owner, entry: PresenceEntry): void {
     const { clientId, clock, state } = entry
-    const held = this.ids.get(clientId)
+    const held = this.#ids.get(clientId)
     // whose claim was applied, or passed by the owner's clock, is no contender any more
     const contender = (state !== null && held?.contender && held.contender.entry.clock > clock && held.contender) || null
-    this.bytes += (state === null ? 0 : sizeOf(entry) + sizeOf(contender?.entry)) - sizeOf(held?.entry) - sizeOf(held?.contender?.entry)
-    this.removed.delete(clientId)
+    this.#bytes += (state === null ? 0 : sizeOf(entry) + sizeOf(contender?.entry)) - sizeOf(held?.entry) - sizeOf(held?.contender?.entry)
+    this.#removed.delete(clientId)
     if (state !== null) {
-      this.ids.set(clientId, { owner, entry, contender })
+      this.#ids.set(clientId, { owner, entry, contender })
       return
     }
-    this.ids.delete(clientId)
-    this.removed.set(clientId, clock)
-    if (this.removed.size > LIMITS.presenceRemovedMax) this.removed.delete(this.removed.keys().next().value!)
+    this.#ids.delete(clientId)
+    this.#removed.set(clientId, clock)
+    if (this.#removed.size > LIMITS.presenceRemovedMax) this.#removed.delete(this.#removed.keys().next().value!)
   }
 }
 

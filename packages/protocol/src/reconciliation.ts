@@ -180,17 +180,17 @@ const ITEM_BYTES = 16
 class RangeList {
   readonly tree: DocumentTree
   readonly ranges: ReconRange[] = []
-  private readonly bytesMax: number
-  private bytes = 0
+  readonly #bytesMax: number
+  #bytes = 0
 
   constructor(tree: DocumentTree, bytesMax: number) {
     this.tree = tree
-    this.bytesMax = bytesMax
+    this.#bytesMax = bytesMax
   }
 
   /** True when the next range might not fit: room is kept for the largest answer to one range and for the rest. */
   get full(): boolean {
-    return this.bytes >= this.bytesMax || this.ranges.length > LIMITS.rangesPerReconMax - 4 * CUT_MAX
+    return this.#bytes >= this.#bytesMax || this.ranges.length > LIMITS.rangesPerReconMax - 4 * CUT_MAX
   }
 
   /** Says that [lower, upper), with `count` own documents, differs: lists them when few, else cuts into `parts`. */
@@ -206,14 +206,14 @@ class RangeList {
   }
 
   list(kind: 'items' | 'final', to: KeyBound, docs: readonly TreeDoc[]): void {
-    this.add(
+    this.#add(
       { to, kind, items: docs.map((doc) => ({ key8: key8Of(doc), digest8: doc.point.toHex8() })) },
       RANGE_BYTES + ITEM_BYTES * docs.length,
     )
   }
 
   fingerprint(to: KeyBound, own: RangeSummary): void {
-    this.add({ to, kind: 'fingerprint', fingerprint8: fingerprint8(own) }, RANGE_BYTES)
+    this.#add({ to, kind: 'fingerprint', fingerprint8: fingerprint8(own) }, RANGE_BYTES)
   }
 
   /** Settled up to `to`: nothing to add when a range reaches there already. */
@@ -221,7 +221,7 @@ class RangeList {
     const last = this.ranges.at(-1)
     if (last !== undefined && last.to >= to) return
     if (last?.kind === 'skip') this.ranges[this.ranges.length - 1] = { to, kind: 'skip' }
-    else this.add({ to, kind: 'skip' }, RANGE_BYTES)
+    else this.#add({ to, kind: 'skip' }, RANGE_BYTES)
   }
 
   /** Without the skip at the end, which says nothing. */
@@ -230,8 +230,8 @@ class RangeList {
     return this.ranges
   }
 
-  private add(range: ReconRange, bytes: number): void {
+  #add(range: ReconRange, bytes: number): void {
     this.ranges.push(range)
-    this.bytes += bytes
+    this.#bytes += bytes
   }
 }

@@ -10,26 +10,26 @@ export function cannotWrite(what: string): never {
 }
 
 export class WireWriter {
-  private bytes: Uint8Array
-  private length = 0
+  #bytes: Uint8Array
+  #length = 0
 
   constructor(capacity = 128) {
-    this.bytes = new Uint8Array(capacity)
+    this.#bytes = new Uint8Array(capacity)
   }
 
   /** What was written, as a view that the next write may change. */
   written(): Uint8Array {
-    return this.bytes.subarray(0, this.length)
+    return this.#bytes.subarray(0, this.#length)
   }
 
   /** Starts again in the same memory. */
   reset(): void {
-    this.length = 0
+    this.#length = 0
   }
 
   byte(value: number): void {
-    if (this.length === this.bytes.length) this.reserve(1)
-    this.bytes[this.length++] = value
+    if (this.#length === this.#bytes.length) this.#reserve(1)
+    this.#bytes[this.#length++] = value
   }
 
   varuint(value: number): void {
@@ -42,9 +42,9 @@ export class WireWriter {
   }
 
   raw(bytes: Uint8Array): void {
-    this.reserve(bytes.length)
-    this.bytes.set(bytes, this.length)
-    this.length += bytes.length
+    this.#reserve(bytes.length)
+    this.#bytes.set(bytes, this.#length)
+    this.#length += bytes.length
   }
 
   /** Length-prefixed bytes. */
@@ -66,11 +66,11 @@ export class WireWriter {
     this.raw(bytes)
   }
 
-  private reserve(more: number): void {
-    const needed = this.length + more
-    if (needed <= this.bytes.length) return
-    const grown = new Uint8Array(Math.max(needed, 2 * this.bytes.length))
+  #reserve(more: number): void {
+    const needed = this.#length + more
+    if (needed <= this.#bytes.length) return
+    const grown = new Uint8Array(Math.max(needed, 2 * this.#bytes.length))
     grown.set(this.written())
-    this.bytes = grown
+    this.#bytes = grown
   }
 }

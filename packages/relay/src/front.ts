@@ -83,6 +83,13 @@ export class Front {
     return this.sockets.size
   }
 
+  /** Bytes that foreign clients were sent and have not taken yet. */
+  get unsentBytes(): number {
+    let unsent = 0
+    for (const room of this.rooms) unsent += room.unsent()
+    return unsent
+  }
+
   /** No further connections; those of foreign doors are committed, echoed and closed. Native links are closed by their replica. */
   async finishRooms(): Promise<void> {
     this.closing = true
@@ -133,14 +140,12 @@ export class Front {
   }
 
   private beat(): void {
-    let unsent = 0
     let most: RoomConnection | null = null
     for (const room of this.rooms) {
       room.beat()
-      unsent += room.unsent()
       if (most === null || room.unsent() > most.unsent()) most = room
     }
-    if (unsent > this.options.limits.unsentBytesMax) most?.terminate()
+    if (this.unsentBytes > this.options.limits.unsentBytesMax) most?.terminate()
   }
 }
 

@@ -41,6 +41,8 @@ export interface Relay {
   readonly replica: Replica
   /** Connections of all doors. */
   readonly connections: number
+  /** Bytes that y-websocket clients were sent and have not taken yet. */
+  readonly unsentBytes: number
   /** Takes no further connections, commits and acknowledges what was received, closes the connections (1012: they come back), checkpoints. Bounded by
    *  `limits.drainMs` and a second. Idempotent. */
   close(): Promise<void>
@@ -81,6 +83,9 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
       replica,
       get connections() {
         return front.connections
+      },
+      get unsentBytes() {
+        return front.unsentBytes
       },
       close: () => (closing ??= within(limits.drainMs, clock, drain()).finally(() => front.terminate())),
     }

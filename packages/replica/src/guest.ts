@@ -130,7 +130,7 @@ export class AttachedGuest implements Guest {
   /** All rows of the document that one commit made, own ones left out of `updates`; `seq` is the newest of them all. */
   deliver(updates: readonly Uint8Array[], seq: number): void {
     // Rows that a catch-up read from the store already.
-    if (!this.#attached ||  this.#lagging) return
+    if (!this.#attached || seq <= this.#position || this.#lagging) return
     if (updates.length > 0 && !this.#hasRoom()) {
       this.#lagging = true
       return

@@ -12,7 +12,8 @@ import type { PresenceHub } from './presence-hub.ts'
 import { announce } from './server.ts'
 import type { Verifier } from './verifier.ts'
 
-const ANNOUNCE_EVERY_MS = 200
+/** Positions of rows that were not for the peer: soon enough for its cursor, rare enough to share frames. */
+const ANNOUNCE_EVERY_MS = 1_000
 const IDLE_MS = 1_000
 const CURSORS_EVERY_MS = 200
 const ACKS_EVERY_MS = 1_000

@@ -161,10 +161,10 @@ export class DocumentBinding implements OpenDocument {
     if (foreign.length === 0) return
     const whole = this.#applyGuarded(() => this.#transactRemote(foreign))
     if (!whole || this.doc.store.pendingStructs !== null || this.#stuck) this.#loadWhatIsLacking()
-    // Yjs takes a 32-bit id of its own when a remote update extends the live one.
+    // A listener edited inside our transaction, or somebody else writes under the live id.
+    if (Y.getState(this.doc.store, this.awareness.clientID) > this.#ownClock) this.#sendWhole()
+    // In both cases Yjs took a 32-bit id of its own.
     if (this.doc.clientID !== this.awareness.clientID) this.rotateClientId()
-    // A listener edited inside our transaction.
-    if (Y.getState(this.doc.store, this.doc.clientID) > this.#ownClock) this.#sendWhole()
   }
 
   #applyGuarded(apply: () => void): boolean {
@@ -249,7 +249,7 @@ export class DocumentBinding implements OpenDocument {
 
   #sendWhole(): void {
     if (this.#ended !== null) return
-    this.#ownClock = Y.getState(this.doc.store, this.doc.clientID)
+    this.#ownClock = Y.getState(this.doc.store, this.awareness.clientID)
     this.#edits.sendWhole()
   }
 

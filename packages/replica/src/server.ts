@@ -34,6 +34,7 @@ export function startServing(context: CoreContext, link: LinkSession, channel: C
   channel.sent = seq
   channel.announced = seq
   channel.nonceSent = commits.nonce
+  channel.announcedAtMs = context.nowMs
   if (cursorOk) noteAck(context, link, channel, open.cursor!.seq)
   if (mode === 'reconcile') channel.reconcileWhy = 'no-cursor'
   link.send({ kind: 'start', channel: channel.number, mode, nonce: commits.nonce, seq })

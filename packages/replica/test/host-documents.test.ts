@@ -231,6 +231,7 @@ test('[CV-1] deletes that Yjs derives from remote updates become log entries: th
   left.doc.getMap('m').set('k', 'left')
   right.doc.getMap('m').set('k', 'right')
   type(left, 'abcd')
+  left.doc.getText('body').format(1, 2, { bold: true })
   const first = linkHosts(a, b)
   await eventually(() => expect(textOf(right)).toBe('abcd'))
   first.cut()
@@ -294,8 +295,12 @@ test('[RF-1] a follower refuses local edits as read-only and keeps what Yjs deri
   linkHosts(a, follower)
   const [left, right, copy] = [open(a), open(b), open(follower)]
   type(left, 'abcd')
+  left.doc.getText('body').format(1, 2, { bold: true })
   const first = linkHosts(a, b)
-  await eventually(() => expect(textOf(right)).toBe('abcd'))
+  await eventually(() => {
+    expect(textOf(right)).toBe('abcd')
+    expect(textOf(copy)).toBe('abcd')
+  })
   first.cut()
   let derived = 0
   copy.doc.on('update', (update, origin) => (derived += origin === null && update[0] === 0 ? 1 : 0))
