@@ -17,8 +17,8 @@ import { firstEdits, generateSession, loadRecording } from './recording.ts'
 import { bestMomentToPart, planSession } from './session-plan.ts'
 import { Wire } from './wire.ts'
 
-const DEADLINE_MS = 90_000
-const EDITS_PER_SECOND = 1200
+const DEADLINE_MS = 60_000
+const EDITS_PER_SECOND = 1500
 /** What each author types while they are apart, if the session allows as much. */
 const OFFLINE_EDITS = 1500
 

@@ -1,6 +1,6 @@
 // The unmodified npm package y-websocket against a relay: what its users see. Reads the stock provider over ws, BroadcastChannel off.
 
-import { WebSocket } from 'ws'
+import type { WebSocket } from 'ws'
 import { afterEach, expect, test } from 'vitest'
 import { createRelay, type Relay, type RelayOptions } from '@syncline/relay'
 import { createMemoryStore } from '@syncline/store/memory'
@@ -8,7 +8,17 @@ import { Replica } from '@syncline/replica'
 import { dial, nodeClock, nodeCompression, nodeRandom } from '@syncline/replica/ws'
 import { DEFAULT_SPACE, docKeyOf, parseDocId } from '@syncline/protocol'
 import * as Y from 'yjs'
-import { BareClient, awarenessWhere, connectionIs, docWhere, freshUpdate, refusedUpgrade, stockClient, synced, type StockClient } from '../integration/room-client.ts'
+import {
+  BareClient,
+  awarenessWhere,
+  connectionIs,
+  docWhere,
+  freshUpdate,
+  refusedUpgrade,
+  stockClient,
+  synced,
+  type StockClient,
+} from '../integration/room-client.ts'
 import { startRelay, temporaryFolder } from '../integration/relay-process.ts'
 import * as codec from '../../packages/relay/src/y-websocket-codec.ts'
 
@@ -138,7 +148,10 @@ test('[YW-1] räum mit leer/zeichen, r-%41 and r-A are three documents, and a na
 test('[YW-1] the query string names no document, and the first subprotocol offered is chosen', async () => {
   const { url } = await relayHere()
   const [one, other] = [new BareClient(`${url}/note?token=1`, { subprotocols: ['first', 'second'] }), new BareClient(`${url}/note`)]
-  cleanups.push(() => one.terminate(), () => other.terminate())
+  cleanups.push(
+    () => one.terminate(),
+    () => other.terminate(),
+  )
   await Promise.all([one.opened, other.opened])
   expect(one.socket.protocol).toBe('first')
   const update = freshUpdate('seen by both')
@@ -149,7 +162,10 @@ test('[YW-1] the query string names no document, and the first subprotocol offer
 test('[YW-1] a room name that is empty, too long or has a NUL is refused at the upgrade, in words', async () => {
   const { url } = await relayHere()
   expect(await refusedUpgrade(`${url}/`)).toEqual({ status: 400, words: expect.stringContaining('names no document') })
-  expect(await refusedUpgrade(`${url}/${'x'.repeat(513)}`)).toEqual({ status: 400, words: expect.stringContaining('longer than 512 bytes') })
+  expect(await refusedUpgrade(`${url}/${'x'.repeat(513)}`)).toEqual({
+    status: 400,
+    words: expect.stringContaining('longer than 512 bytes'),
+  })
   expect(await refusedUpgrade(`${url}/a%00b`)).toEqual({ status: 400, words: expect.stringContaining('NUL') })
   expect(await refusedUpgrade(`${url}/${'x'.repeat(64_000)}`).catch((error: Error) => error.message)).toMatchObject({ status: 431 })
 })

@@ -40,7 +40,11 @@ async function write(relay: RelayProcess, documents: Record<string, Uint8Array>)
   )
 }
 
-const jsonLines = (text: string): Record<string, unknown>[] => text.trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>)
+const jsonLines = (text: string): Record<string, unknown>[] =>
+  text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
 
 test('[CL-1] help, version, and words with exit code 2 for what makes no sense', async () => {
   const manifest = JSON.parse(readFileSync(new URL('../../packages/relay/package.json', import.meta.url), 'utf8')) as { version: string }
@@ -62,7 +66,8 @@ test('[CL-1] help, version, and words with exit code 2 for what makes no sense',
     [['export'], /name documents, or give --all/],
     [['export', 'a', '--all'], /name documents, or give --all/],
   ]
-  for (const [args, words] of wrong) expect(await commandHere(...args), args.join(' ')).toMatchObject({ code: 2, stderr: expect.stringMatching(words) })
+  for (const [args, words] of wrong)
+    expect(await commandHere(...args), args.join(' ')).toMatchObject({ code: 2, stderr: expect.stringMatching(words) })
 })
 
 test('[CL-3] ls, inspect, export and verify work while a relay runs, take no lock and change nothing', async () => {
@@ -71,18 +76,50 @@ test('[CL-3] ls, inspect, export and verify work while a relay runs, take no loc
   const doc = new Y.Doc()
   doc.getText('body').insert(0, 'räum')
   doc.getMap('meta').set('title', 'x')
-  await write(relay, { 'note/1': Y.encodeStateAsUpdate(doc), 'räum mit leer/zeichen': freshUpdate('leer'), 'Note/1': freshUpdate('capital') })
+  await write(relay, {
+    'note/1': Y.encodeStateAsUpdate(doc),
+    'räum mit leer/zeichen': freshUpdate('leer'),
+    'Note/1': freshUpdate('capital'),
+  })
 
   const listed = await commandHere('ls', '--data', folder)
   expect(listed).toMatchObject({ code: 0, stderr: expect.stringContaining('3 documents') })
-  expect(listed.stdout.trim().split('\n').slice(1).map((line) => line.trim().split(/\s{2,}/).at(-1))).toEqual(['Note/1', 'note/1', 'räum mit leer/zeichen'])
+  expect(
+    listed.stdout
+      .trim()
+      .split('\n')
+      .slice(1)
+      .map((line) =>
+        line
+          .trim()
+          .split(/\s{2,}/)
+          .at(-1),
+      ),
+  ).toEqual(['Note/1', 'note/1', 'räum mit leer/zeichen'])
   const listedJson = jsonLines((await commandHere('ls', '--data', folder, '--json', '--prefix', 'note/')).stdout)
-  expect(listedJson).toEqual([{ doc: 'note/1', bytes: expect.any(Number), tailRows: 1, lastSeq: expect.any(Number), digest: expect.stringMatching(/^[0-9a-f]{32}$/), quarantined: false }])
+  expect(listedJson).toEqual([
+    {
+      doc: 'note/1',
+      bytes: expect.any(Number),
+      tailRows: 1,
+      lastSeq: expect.any(Number),
+      digest: expect.stringMatching(/^[0-9a-f]{32}$/),
+      quarantined: false,
+    },
+  ])
 
   const seen = await commandHere('inspect', 'note/1', '--data', folder)
   expect(seen).toMatchObject({ code: 0, stdout: expect.stringMatching(/root types +body, meta/) })
   const [inspected] = jsonLines((await commandHere('inspect', 'note/1', '--data', folder, '--json')).stdout)
-  expect(inspected).toMatchObject({ doc: 'note/1', digest: listedJson[0]!['digest'], writers: 1, tailRows: 1, rootTypes: ['body', 'meta'], heldUpdates: { count: 0, bytes: 0 }, quarantined: false })
+  expect(inspected).toMatchObject({
+    doc: 'note/1',
+    digest: listedJson[0]!['digest'],
+    writers: 1,
+    tailRows: 1,
+    rootTypes: ['body', 'meta'],
+    heldUpdates: { count: 0, bytes: 0 },
+    quarantined: false,
+  })
 
   const out = join(folder, 'out')
   expect(await commandHere('export', '--all', '--data', folder, '--out', out)).toMatchObject({ code: 0 })
@@ -95,25 +132,42 @@ test('[CL-3] ls, inspect, export and verify work while a relay runs, take no loc
   await write(relay, { 'note/2': freshUpdate('later') })
   const missing = await commandHere('inspect', 'nowhere', '--data', folder)
   expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining('There is no document "nowhere"') })
-  expect(await commandHere('ls', '--data', join(folder, 'none'))).toMatchObject({ code: 1, stderr: expect.stringContaining('[store-missing]') })
+  expect(await commandHere('ls', '--data', join(folder, 'none'))).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('[store-missing]'),
+  })
 })
 
 test('[CL-5] what export writes, import reads: same documents, same content; importing twice adds nothing', async () => {
   const [source, target] = [folderHere(), folderHere()]
   const relay = await relayOn(source)
   const long = `long/${'ä'.repeat(200)}`
-  await write(relay, { 'note/1': freshUpdate('one'), 'Note/1': freshUpdate('other'), [long]: freshUpdate('long'), 'r-%41': freshUpdate('escaped') })
+  await write(relay, {
+    'note/1': freshUpdate('one'),
+    'Note/1': freshUpdate('other'),
+    [long]: freshUpdate('long'),
+    'r-%41': freshUpdate('escaped'),
+  })
   const out = join(source, 'out')
-  expect(await commandHere('export', '--all', '--data', source, '--out', out)).toMatchObject({ code: 0, stderr: expect.stringContaining('documents in') })
+  expect(await commandHere('export', '--all', '--data', source, '--out', out)).toMatchObject({
+    code: 0,
+    stderr: expect.stringContaining('documents in'),
+  })
 
   const locked = await runCommand('import', out, '--data', source)
   expect(locked).toMatchObject({ code: 1, stderr: expect.stringMatching(new RegExp(`open in process ${relay.pid} .*\\[store-locked\\]`)) })
   expect(await relay.end('SIGTERM')).toEqual({ code: 0, signal: null })
 
   const documents = jsonLines((await commandHere('ls', '--data', source, '--json')).stdout).length
-  expect(await commandHere('import', out, '--data', target)).toMatchObject({ code: 0, stderr: expect.stringContaining(`${documents} documents imported, 0 known already, 0 refused`) })
+  expect(await commandHere('import', out, '--data', target)).toMatchObject({
+    code: 0,
+    stderr: expect.stringContaining(`${documents} documents imported, 0 known already, 0 refused`),
+  })
   expect(await commandHere('verify', source, target)).toMatchObject({ code: 0, stdout: `${documents} documents checked, equal\n` })
-  expect(await commandHere('import', out, '--data', target)).toMatchObject({ code: 0, stderr: expect.stringContaining(`0 documents imported, ${documents} known already`) })
+  expect(await commandHere('import', out, '--data', target)).toMatchObject({
+    code: 0,
+    stderr: expect.stringContaining(`0 documents imported, ${documents} known already`),
+  })
 })
 
 test('[CL-5] import refuses file by file, with a code, and takes the rest', async () => {
@@ -128,9 +182,16 @@ test('[CL-5] import refuses file by file, with a code, and takes the rest', asyn
   writeFileSync(join(files, 'part.yupdate'), updates[1]!)
   const imported = await commandHere('import', files, '--data', folder, '--json')
   expect(imported.code).toBe(4)
-  expect(Object.fromEntries(jsonLines(imported.stdout).map((line) => [line['doc'], line['code'] ?? line['kind']]))).toEqual({ bad: 'update-malformed', good: 'new', part: 'incomplete' })
+  expect(Object.fromEntries(jsonLines(imported.stdout).map((line) => [line['doc'], line['code'] ?? line['kind']]))).toEqual({
+    bad: 'update-malformed',
+    good: 'new',
+    part: 'incomplete',
+  })
   writeFileSync(join(files, 'loose.bin'), freshUpdate('named'))
-  expect(await commandHere('import', join(files, 'loose.bin'), '--data', folder)).toMatchObject({ code: 1, stderr: expect.stringContaining('--as') })
+  expect(await commandHere('import', join(files, 'loose.bin'), '--data', folder)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('--as'),
+  })
   expect(await commandHere('import', join(files, 'loose.bin'), '--as', 'note/7', '--data', folder)).toMatchObject({ code: 0 })
   expect(jsonLines((await commandHere('ls', '--data', folder, '--json')).stdout).map((line) => line['doc'])).toEqual(['good', 'note/7'])
 })
@@ -163,12 +224,21 @@ test('[CL-6] verify finds flipped bits, names the document, and ends with 3', as
 test('[CL-6] verify of two folders names documents that only one has, that differ, and that are forked', async () => {
   const [one, two] = [folderHere(), folderHere()]
   const relays = [await relayOn(one), await relayOn(two)] as const
-  await write(relays[0], { same: freshUpdate('same', 1), only: freshUpdate('left', 2), behind: freshUpdate('short', 3), forked: freshUpdate('AAAA', 4) })
+  await write(relays[0], {
+    same: freshUpdate('same', 1),
+    only: freshUpdate('left', 2),
+    behind: freshUpdate('short', 3),
+    forked: freshUpdate('AAAA', 4),
+  })
   await write(relays[1], { same: freshUpdate('same', 1), behind: freshUpdate('longer', 3), forked: freshUpdate('BBBB', 4) })
   const compared = await commandHere('verify', one, two)
   expect(compared.code).toBe(3)
   const words = Object.fromEntries(compared.stdout.split('\n').map((line) => /^(.*?): (.*)$/.exec(line)?.slice(1) ?? [line, '']))
-  expect(words).toMatchObject({ only: expect.stringContaining('only in'), behind: expect.stringContaining('different updates'), forked: expect.stringContaining('a fork') })
+  expect(words).toMatchObject({
+    only: expect.stringContaining('only in'),
+    behind: expect.stringContaining('different updates'),
+    forked: expect.stringContaining('a fork'),
+  })
   expect(words).not.toHaveProperty('same')
 })
 
@@ -195,7 +265,10 @@ test('[CL-4] a taken port, a locked folder, a foreign and a newer file are told 
   expect(exposed).toMatchObject({ code: 1, stderr: expect.stringContaining('[host-not-loopback]') })
   const foreign = folderHere()
   writeFileSync(join(foreign, 'default.db'), 'not a database at all, but long enough to be looked at'.repeat(200))
-  for (const args of [['serve', '--port', '0', '--data', foreign], ['ls', '--data', foreign]]) {
+  for (const args of [
+    ['serve', '--port', '0', '--data', foreign],
+    ['ls', '--data', foreign],
+  ]) {
     expect(await commandHere(...args), args[0]).toMatchObject({ code: 1, stderr: expect.stringMatching(/\[store-(foreign|corrupt)\]/) })
   }
 })
@@ -230,7 +303,9 @@ test('[CL-4] SIGTERM ends a relay with exit code 0 in bounded time, nothing lost
     const doc = new Y.Doc()
     Y.applyUpdate(doc, readFileSync(join(folder, 'out', `note-${index}.yupdate`)))
     const kept = Y.decodeStateVector(Y.encodeStateVector(doc))
-    const echoed = sent[index]!.filter((update) => bare.messages.some((message) => message.kind === 'update' && Buffer.from(message.update).equals(update)))
+    const echoed = sent[index]!.filter((update) =>
+      bare.messages.some((message) => message.kind === 'update' && Buffer.from(message.update).equals(update)),
+    )
     for (const update of echoed) for (const { id } of Y.decodeUpdate(update).structs) expect(kept.has(id.client)).toBe(true)
   }
   // Checkpointed: nothing waits in the write-ahead log.
@@ -254,7 +329,13 @@ test('[CL-4] serve --json tells line by line when it is ready and what happens; 
   const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]()
   const next = async (): Promise<Record<string, unknown>> => JSON.parse(String((await lines.next()).value)) as Record<string, unknown>
   const ready = await next()
-  expect(ready).toEqual({ type: 'ready', url: expect.stringMatching(/^ws:/), replicaId: expect.stringMatching(/^[0-9a-f]{32}$/), durability: 'disk', pid: child.pid })
+  expect(ready).toEqual({
+    type: 'ready',
+    url: expect.stringMatching(/^ws:/),
+    replicaId: expect.stringMatching(/^[0-9a-f]{32}$/),
+    durability: 'disk',
+    pid: child.pid,
+  })
   let event = await next()
   while (event['type'] !== 'synced') event = await next()
   const bare = new BareClient(`${String(ready['url'])}/shared`)

@@ -35,7 +35,10 @@ test('[AU-0] without authentication only pages of this machine get through, on e
   const { url } = await relayHere()
   for (const origin of ['https://evil.example', 'null', 'http://localhost.evil.example']) {
     for (const subprotocols of [[], ['syncline.1']]) {
-      expect(await refusedUpgrade(`${url}/note`, { origin }, subprotocols)).toEqual({ status: 403, words: expect.stringContaining('--insecure') })
+      expect(await refusedUpgrade(`${url}/note`, { origin }, subprotocols)).toEqual({
+        status: 403,
+        words: expect.stringContaining('--insecure'),
+      })
     }
   }
   for (const origin of ['http://localhost:5173', 'http://127.0.0.1', 'http://[::1]:8080']) {
@@ -73,7 +76,7 @@ test('[IN-1] frames that no client sends end their connection, and nothing else'
   const bad: [name: string, frame: Uint8Array | string][] = [
     ['a text frame', 'hello'],
     ['an empty frame', new Uint8Array(0)],
-    ['garbage', Uint8Array.from({ length: 100 }, (_, index) => (index * 37) % 256 | 0x80)],
+    ['garbage', Uint8Array.from({ length: 100 }, (_, index) => ((index * 37) % 256) | 0x80)],
     ['an unknown sync step', Uint8Array.of(0, 9, 0)],
     ['a length beyond the frame', Uint8Array.of(0, 2, 0xff, 0xff, 0x03, 1)],
     ['a state vector that is none', Uint8Array.of(0, 0, 2, 5, 1)],

@@ -46,7 +46,10 @@ const keyOf = (doc: string) => docKeyOf(DEFAULT_SPACE, parseDocId(doc))
 /** Every id that the committed log and snapshot of a document hold. */
 function committedIds(reading: SqliteReading, doc: string): Set<string> {
   const content = reading.reader.content(keyOf(doc))
-  const updates = content === undefined ? [] : [...(content.snapshot === null ? [] : [content.snapshot.update]), ...content.tail.flatMap((row) => unframeUpdates(row.data)!)]
+  const updates =
+    content === undefined
+      ? []
+      : [...(content.snapshot === null ? [] : [content.snapshot.update]), ...content.tail.flatMap((row) => unframeUpdates(row.data)!)]
   return new Set(updates.flatMap(idsOf))
 }
 
@@ -128,7 +131,8 @@ test('[YW-4] a repeated update is echoed to whoever sends it, and delivered to n
   reader.send(codec.step2Frame(first))
   writer.send(codec.updateFrame(second))
   await Promise.all([writer.echoOf(second), reader.echoOf(second)])
-  const seen = (bare: BareClient): number => bare.messages.filter((message) => message.kind === 'update' && Buffer.from(message.update).equals(first)).length
+  const seen = (bare: BareClient): number =>
+    bare.messages.filter((message) => message.kind === 'update' && Buffer.from(message.update).equals(first)).length
   expect(seen(writer)).toBe(2)
   // Delivered once, and the echo of its own step 2, which may still be under way.
   expect(seen(reader)).toBeLessThanOrEqual(2)

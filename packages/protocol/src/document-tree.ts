@@ -141,9 +141,12 @@ export class DocumentTree {
     this.#split(node, prefix)
     if (node.children === null) return this.#walkLeaf(node, prefix, bound, lower, upper, visitor)
     let inherited: KeyBound | null = bound
-    for (const [digit, child] of node.children.entries()) {
+    const first = lower.length > prefix.length && lower.startsWith(prefix) ? digitAt(lower, prefix.length) : 0
+    for (let digit = first; digit < 16; digit++) {
+      const child = node.children[digit]
       if (child === undefined || child.count === 0) continue
       const path = prefix + digit.toString(16)
+      if (path >= upper) return true
       if (!this.#walk(child, path, inherited ?? path, lower, upper, visitor)) return false
       inherited = null
     }
@@ -222,6 +225,10 @@ function include(node: Node, doc: TreeDoc): void {
 
 /** The child on the way to `key`, made when there is none. */
 function childOf(children: (Node | undefined)[], key: DocKey, depth: number): Node {
-  const code = key.charCodeAt(depth)
-  return (children[code < 58 ? code - 48 : code - 87] ??= emptyNode())
+  return (children[digitAt(key, depth)] ??= emptyNode())
+}
+
+function digitAt(hex: string, at: number): number {
+  const code = hex.charCodeAt(at)
+  return code < 58 ? code - 48 : code - 87
 }

@@ -125,6 +125,7 @@ export class PresenceTable<Owner> {
         refused.push({ clientId: entry.clientId, reason })
         const held = this.#ids.get(entry.clientId)
         if (reason === 'owned' && entry.state !== null) this.#contend(held!, { owner, entry })
+        else if (reason === 'owned' && held!.contender?.owner === owner) this.#contend(held!, null)
         if (reason === 'stale' && entry.state !== null && !held) gone.push({ ...entry, clock: removedClock!, state: null })
       }
     }

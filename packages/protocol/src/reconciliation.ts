@@ -30,17 +30,18 @@ export interface ReconAnswer {
 const ITEMS_MAX = 16
 /** Documents per range of the last cut before a list: the sum of fingerprints sent and items listed is least near it. */
 const LAST_CUT_DOCS = 4
-const OPENING_RANGES = 256
-const OPENING_RANGES_SMALL = 16
-const SMALL_SPACE_DOCS = 4096
+const OPENING_RANGES_MIN = 16
+const OPENING_RANGES_MAX = 1024
+/** Documents per opening range: one more cut reaches LAST_CUT_DOCS, so that up to about 100,000 documents are settled in four messages. */
+const OPENING_DOCS = 96
 const CUT_MAX = 16
 
 /** The ranges that open a round; they cover `range`, and `startOf(range)` is the `from` of their message. */
 export function firstRanges(tree: DocumentTree, range: KeyRange, peerDocuments: number): ReconRange[] {
   const out = new RangeList(tree, LIMITS.frameTargetBytes)
   const { count } = tree.summary(startOf(range), endOf(range))
-  const large = Math.max(count, peerDocuments) > SMALL_SPACE_DOCS
-  out.open(startOf(range), endOf(range), count, Math.min(Math.ceil(count / LAST_CUT_DOCS), large ? OPENING_RANGES : OPENING_RANGES_SMALL))
+  const fine = Math.min(Math.ceil(Math.max(count, peerDocuments) / OPENING_DOCS), OPENING_RANGES_MAX)
+  out.open(startOf(range), endOf(range), count, Math.min(Math.ceil(count / LAST_CUT_DOCS), Math.max(fine, OPENING_RANGES_MIN)))
   return out.ranges
 }
 

@@ -155,6 +155,8 @@ test('[PR-1] an echo is no claim; a newer clock from another connection waits un
   })
   expect(decodePresence(table.release('old')!)).toEqual([entry(7, 4, '{"new":1}')])
   expect(table.ownerOf(7)).toBe('new')
+  table.claim('newer', update(entry(7, 5)))
+  table.claim('newer', update(entry(7, 6, null)))
   expect(decodePresence(table.release('new')!)).toEqual([entry(7, 5, null)])
   expect(table.release('new')).toBe(null)
   expect(table.snapshot()).toBe(null)

@@ -194,7 +194,7 @@ export class RoomSession {
       this.work()
       if (this.unsavedWrites === 0) for (const resolve of this.savedAll.splice(0)) resolve()
     }
-    void this.guest.write(update).then(settled)
+    this.send(codec.updateFrame(update)); void this.guest.write(update).then(settled)
   }
 
   private tell(kind: 'step-2' | 'update', update: Uint8Array, outcome: WriteOutcome): void {

@@ -25,7 +25,9 @@ test('[CL-5] file names of exports are readable back, or cut and marked so', () 
 })
 
 test('[CL-5] two documents never share a file, not even on a file system that ignores case', () => {
-  const doc = fc.string({ unit: fc.constantFrom(...'aAbB/.%~ _-19äÄ日😀\u0001:\\'), minLength: 1, maxLength: 40 }).filter((text) => docIdOrNull(text) !== null)
+  const doc = fc
+    .string({ unit: fc.constantFrom(...'aAbB/.%~ _-19äÄ日😀\u0001:\\'), minLength: 1, maxLength: 40 })
+    .filter((text) => docIdOrNull(text) !== null)
   fc.assert(
     fc.property(doc, doc, (a, b) => {
       const [fileA, fileB] = [exportFileName(parseDocId(a)), exportFileName(parseDocId(b))]

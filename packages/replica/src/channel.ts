@@ -29,11 +29,13 @@ export interface Round {
   readonly mine: boolean
   /** The peer's log position at its first message of the round; null until it spoke. */
   peerSeq: number | null
-  /** My log position at my first message. */
+  /** What of my log was sent at my first message: rows after it still come as entries. */
   readonly seq: number
   readonly nonce: EpochNonce
   /** Every range is resolved; documents may still be outstanding. */
   done: boolean
+  /** Leading 8 bytes of the keys that differed. */
+  readonly differing: Set<string>
   readonly startedAtMs: number
 }
 

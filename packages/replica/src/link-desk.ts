@@ -1,11 +1,11 @@
 // All links of a replica: opening, closing, and giving each message to the part that decides on it. The only place that reads frames. A frame that no correct encoder sends, or
 // that does not fit the state, ends its link; a document's trouble never does. Rules: IN-1, LK-1.
 
-import { decodeFrame, scopeText, type ErrorCode, type Message, type MessageOf, type Scope } from '@syncline/protocol'
+import { decodeFrame, scopeIntersection, scopeText, type ErrorCode, type Message, type MessageOf, type Scope } from '@syncline/protocol'
 import type { Channel } from './channel.ts'
 import type { CoreContext } from './core-context.ts'
 import type { Effect, LinkId } from './effects.ts'
-import { closesFor, goLive, judgeHello, openScope, receiveOpen, receiveShut, sayHello } from './link-keeper.ts'
+import { closesFor, goLive, judgeHello, openScope, pairOpens, receiveOpen, receiveShut, sayHello } from './link-keeper.ts'
 import { LinkSession, type LinkOptions } from './link-session.ts'
 import type { PresenceHub } from './presence-hub.ts'
 import { advanceCursor, receiveAbsent, receiveAdvance, receiveDiff, receiveEntries, receiveOffer, receiveRefused, receiveStart } from './receiver.ts'
@@ -70,18 +70,30 @@ export class LinkDesk {
   subscribe(scope: Scope): void {
     if (this.#interests.some((interest) => scopeText(interest) === scopeText(scope))) return
     this.#interests.push(scope)
-    for (const link of this.#context.links.values()) if (link.live) openScope(this.#context, link, scope)
+    for (const link of this.#context.links.values()) {
+      if (!link.live) continue
+      openScope(this.#context, link, scope)
+      if (!pairOpens(this.#context, link, this.#interests)) this.end(link, 'message-unexpected', 'a scope was opened twice')
+    }
   }
 
   unsubscribe(scope: Scope): void {
     const text = scopeText(scope)
     this.#interests = this.#interests.filter((interest) => scopeText(interest) !== text)
     for (const link of this.#context.links.values()) {
-      const channel = link.channels.get(text)
-      if (channel === undefined) continue
-      link.send({ kind: 'shut', channel: channel.number })
-      receiveShut(link, channel)
+      for (const channel of [...link.channels.values()]) {
+        if (this.#subscribes(channel)) continue
+        link.send({ kind: 'shut', channel: channel.number })
+        receiveShut(link, channel)
+      }
     }
+  }
+
+  #subscribes({ scope, text }: Channel): boolean {
+    return this.#interests.some((interest) => {
+      const shared = scopeIntersection(interest, scope)
+      return shared !== null && scopeText(shared) === text
+    })
   }
 
   received(id: LinkId, bytes: Uint8Array): void {
@@ -187,7 +199,8 @@ export class LinkDesk {
       default: {
         const channel = link.byPeerNumber.get(message.channel)
         // A channel that was shut on either side may still be named by messages that were under way.
-        return channel === undefined ? link.shutNumbers.has(message.channel) : this.#onChannel(link, channel, message)
+        if (channel !== undefined) return this.#onChannel(link, channel, message)
+        return link.shutNumbers.has(message.channel) || (message.kind === 'shut' && link.unpaired.delete(message.channel))
       }
     }
   }
@@ -256,7 +269,7 @@ export class LinkDesk {
     if (channel.serve !== 'serving') return false
     startRound(context, link, channel)
     sendWants(context, link, channel)
-    finishRound(context, channel)
+    finishRound(context, link, channel)
     advanceCursor(context, link, channel)
     this.#noteSynced(link, channel)
     const owed = serveOwed(context, link, channel)

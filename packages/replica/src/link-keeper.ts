@@ -92,8 +92,19 @@ export function openScope(context: CoreContext, link: LinkSession, scope: Scope)
 
 /** The peer opens a scope: it pairs with mine, or I open what both of us subscribe to. */
 export function receiveOpen(context: CoreContext, link: LinkSession, interests: readonly Scope[], message: MessageOf<'open'>): boolean {
-  const scope = parseScope(message.scope)
-  if (scope === null || link.byPeerNumber.size >= LIMITS.scopesPerLinkMax || link.byPeerNumber.has(message.channel)) return false
+  if (parseScope(message.scope) === null || link.byPeerNumber.size + link.unpaired.size >= LIMITS.scopesPerLinkMax) return false
+  if (link.byPeerNumber.has(message.channel) || link.unpaired.has(message.channel)) return false
+  link.unpaired.set(message.channel, message)
+  return pairOpen(context, link, interests, message)
+}
+
+/** What I subscribe to now may meet what the peer opened before. False: the peer opened one scope twice. */
+export function pairOpens(context: CoreContext, link: LinkSession, interests: readonly Scope[]): boolean {
+  return [...link.unpaired.values()].every((message) => pairOpen(context, link, interests, message))
+}
+
+function pairOpen(context: CoreContext, link: LinkSession, interests: readonly Scope[], message: MessageOf<'open'>): boolean {
+  const scope = parseScope(message.scope)!
   for (const interest of interests) {
     const shared = scopeIntersection(interest, scope)
     if (shared !== null) openScope(context, link, shared)
@@ -101,17 +112,18 @@ export function receiveOpen(context: CoreContext, link: LinkSession, interests: 
   const channel = link.channels.get(message.scope)
   if (channel === undefined) return true
   if (channel.peerOpen !== null) return false
+  link.unpaired.delete(message.channel)
   link.byPeerNumber.set(message.channel, channel)
   channel.peerOpen = message
   channel.peerRoot = message.root
   startServing(context, link, channel)
-  retryDenied(context, link, channel)
+  retryRefused(context, link, channel)
   return true
 }
 
-/** Rights may have changed since the last link: what was refused for want of them, and is not refused now, is asked for once. */
-function retryDenied(context: CoreContext, link: LinkSession, channel: Channel): void {
-  for (const key of context.refusals.deniedFrom(link.hello!.replicaId, channel.range)) {
+/** Rights and limits may have changed since the last link: what might be taken now is asked for, once. */
+function retryRefused(context: CoreContext, link: LinkSession, channel: Channel): void {
+  for (const key of context.refusals.worthRetrying(link.hello!.replicaId, channel.range)) {
     const doc = context.documents.head(key)
     if (doc !== undefined && !link.access.write(doc.name)) continue
     channel.retried.add(key)

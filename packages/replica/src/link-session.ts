@@ -56,6 +56,8 @@ export class LinkSession {
   readonly byPeerNumber = new Map<number, Channel>()
   /** The peer's numbers of channels that either side has shut. */
   readonly shutNumbers = new Set<number>()
+  /** Scopes that the peer opened and I did not, by its number: they pair when I subscribe. */
+  readonly unpaired = new Map<number, MessageOf<'open'>>()
   readonly diffParts = new Map<string, { bytes: Uint8Array[]; size: number }>()
   #nextChannel = 0
   #nextRound = 1

@@ -21,7 +21,7 @@ export function startRound(context: CoreContext, link: LinkSession, channel: Cha
 
 function openRound(context: CoreContext, channel: Channel, number: number, mine: boolean): Round {
   const { commits } = context
-  channel.round = { number, mine, peerSeq: null, seq: commits.head, nonce: commits.nonce, done: false, startedAtMs: context.nowMs }
+  channel.round = { number, mine, peerSeq: null, seq: channel.sent, nonce: commits.nonce, done: false, differing: new Set(), startedAtMs: context.nowMs }
   channel.healedAtMs = context.nowMs
   return channel.round
 }
@@ -51,8 +51,14 @@ export function receiveRecon(context: CoreContext, link: LinkSession, channel: C
   context.tree.ensureBuilt()
   const answer = answerRanges(context.tree, channel.range, message.from, message.ranges)
   if (answer === null) return false
-  for (const key of answer.want) if (!refusedHere(context, link, channel, key)) channel.differs(key)
-  for (const key8 of answer.ask) channel.askFor(key8)
+  for (const key of answer.want) {
+    round.differing.add(key.slice(0, 16))
+    if (!refusedHere(context, link, channel, key)) channel.differs(key)
+  }
+  for (const key8 of answer.ask) {
+    round.differing.add(key8)
+    channel.askFor(key8)
+  }
   channel.activeAtMs = context.nowMs
   if (!message.ranges.some(wantsAnswer)) {
     round.done = true
@@ -97,12 +103,24 @@ export function sendWants(context: CoreContext, link: LinkSession, channel: Chan
 }
 
 /** A round whose ranges are resolved and whose documents have all arrived is over: the cursor may move again. */
-export function finishRound(context: CoreContext, channel: Channel): void {
+export function finishRound(context: CoreContext, link: LinkSession, channel: Channel): void {
   const round = channel.round
   if (round === null || !round.done || !channel.documentsSettled || channel.receive === 'starting') return
   channel.round = null
+  endEqualRefusals(context, link, channel, round)
   if (round.peerSeq !== null) channel.position = Math.max(channel.position, round.peerSeq)
   channel.advanceReceive('reconciled')
   channel.entriesSinceCursor = true
   channel.activeAtMs = context.nowMs
+}
+
+/** A document that the round found equal is not refused any more, whatever was said before a copy or a crash. */
+function endEqualRefusals(context: CoreContext, link: LinkSession, channel: Channel, round: Round): void {
+  const peer = link.hello!.replicaId
+  for (const { doc: key, direction } of context.refusals.with(peer, channel.range)) {
+    if (round.differing.has(key.slice(0, 16))) continue
+    context.refusals.lift(peer, key, direction, context.commits.pending)
+    const doc = context.documents.head(key)
+    if (doc !== undefined) context.event({ type: 'accepted-again', doc: doc.name, peer, direction })
+  }
 }

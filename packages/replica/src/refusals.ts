@@ -1,5 +1,6 @@
 // Documents refused from a peer (in) or by a peer (out). A refused document leaves the root comparison with that peer, so that one bad document never
-// makes two healthy spaces look different; restarting a replica tries the retryable ones again. Rules: RF-1; DESIGN.md 4.
+// makes two healthy spaces look different. What was refused before a restart, or for want of rights, is tried again once per link; a reconciliation that finds
+// a document equal ends its refusal. Rules: RF-1; DESIGN.md 4.
 
 import { rangeHolds, ZERO_DIGEST, type Digest, type DocKey, type KeyRange, type ReplicaId } from '@syncline/protocol'
 import type { RefusalRow, StoreReader } from '@syncline/store'
@@ -9,10 +10,15 @@ export type Direction = RefusalRow['direction']
 
 export class Refusals {
   readonly #rows = new Map<string, RefusalRow>()
+  /** Refused before this run: limits and rights may have changed since, so one document diff decides anew. */
+  readonly #before = new Set<string>()
 
   constructor(reader: StoreReader) {
-    // Limits and rights may have changed since the last run: what can be retried is forgotten, and one document diff decides anew.
-    for (const row of reader.refusals()) if (!(row.direction === 'in' && row.retryable)) this.#rows.set(keyOf(row.peer, row.doc, row.direction), row)
+    for (const row of reader.refusals()) {
+      const key = keyOf(row.peer, row.doc, row.direction)
+      this.#rows.set(key, row)
+      if (row.direction === 'in' && row.retryable) this.#before.add(key)
+    }
   }
 
   has(peer: ReplicaId, doc: DocKey, direction: Direction): boolean {
@@ -23,6 +29,7 @@ export class Refusals {
   add(row: RefusalRow, batch: CommitBatch): boolean {
     const key = keyOf(row.peer, row.doc, row.direction)
     const news = this.#rows.get(key)?.code !== row.code
+    this.#before.delete(key)
     if (news) {
       this.#rows.set(key, row)
       batch.refusals.push(row)
@@ -43,10 +50,15 @@ export class Refusals {
     return false
   }
 
-  /** Documents of the range that this replica refuses from this peer for want of rights. */
-  deniedFrom(peer: ReplicaId, range: KeyRange): DocKey[] {
-    const denied = [...this.#rows.values()].filter((row) => row.peer === peer && row.direction === 'in' && row.code === 'read-only')
-    return denied.map((row) => row.doc).filter((key) => rangeHolds(range, key))
+  /** Documents of the range that this replica refused from this peer and might take now: for want of rights, or before this run. */
+  worthRetrying(peer: ReplicaId, range: KeyRange): DocKey[] {
+    const retried = (row: RefusalRow): boolean => row.code === 'read-only' || this.#before.has(keyOf(row.peer, row.doc, row.direction))
+    return [...this.#rows.values()].flatMap((row) => (row.peer === peer && row.direction === 'in' && rangeHolds(range, row.doc) && retried(row) ? [row.doc] : []))
+  }
+
+  /** All of the range with this peer, both directions. */
+  with(peer: ReplicaId, range: KeyRange): RefusalRow[] {
+    return [...this.#rows.values()].filter((row) => row.peer === peer && rangeHolds(range, row.doc))
   }
 
   /** Keys out of the root comparison with this peer. */

@@ -14,7 +14,7 @@ export function tailBytesBound(snapshotBytes: number): number {
 
 /** True when the next sweep should take the document. */
 export function isDue(doc: TailSize): boolean {
-  return doc.tailRows >= LIMITS.tailRowsDue || doc.tailBytes >= tailBytesBound(doc.snapshotBytes)
+  return urgency(doc) >= 1
 }
 
 /** True when the document must not wait for the sweep interval: each further row makes its cold reads slower. */

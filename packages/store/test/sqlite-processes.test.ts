@@ -94,7 +94,8 @@ test('[SQ-3] sqlite: the death of the writer thread is a typed error to those wh
   const other = await open('process', join(folder, 'other.db'))
   const author = new Author(store)
   await author.commit([{ doc: 'a' }])
-  const waiting = Array.from({ length: 200 }, () => store.commit(author.transaction([{ doc: 'a', data: 200_000 }])))
+  const transactions = Array.from({ length: 60 }, () => author.transaction([{ doc: 'a', data: 500_000 }]))
+  const waiting = transactions.map((tx) => store.commit(tx))
   const [outcomes] = await Promise.all([Promise.allSettled(waiting), endWriterThread()])
   for (const outcome of outcomes) {
     if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'store-io' })

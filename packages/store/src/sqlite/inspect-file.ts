@@ -1,6 +1,7 @@
 // Looks at a file before anything is written to it. Decides: new, ours, newer or foreign; and whether commits at the end of the WAL were lost.
 // Reads only: a file that is refused keeps its bytes. A file of zero bytes, or a database without a table, counts as new: there is nothing in it
-// to lose, and it is what a creation that was cut off leaves behind. Rules: DU-2 and catalogue 95 to 97 of TRAPS.md.
+// to lose, and it is what a creation that was cut off leaves behind. Unless a WAL beside it holds commits: then something was lost, and SQLite
+// would throw the WAL away. Rules: DU-2 and catalogue 95 to 97 of the bad inputs.
 
 import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { SynclineError } from '@syncline/protocol'
@@ -8,11 +9,26 @@ import type { Database, DatabaseConstructor } from './load-sqlite.ts'
 import { APPLICATION_ID, FORMAT } from './migrations.ts'
 import { withStoreErrors } from './sqlite-error.ts'
 
+const SMALLEST_DATABASE_BYTES = 512
+
 /** Format version of the file, 0 for a new one. Throws "store-foreign", "store-newer", "store-corrupt", "store-io". */
 export function inspectFile(Sqlite: DatabaseConstructor, path: string): number {
   const stat = withStoreErrors(`The file ${path} cannot be examined`, () => statSync(path, { throwIfNoEntry: false }))
-  if (stat === undefined || stat.size === 0) return 0
-  if (!stat.isFile()) throw new SynclineError('store-foreign', `${path} is not a file.`)
+  if (stat?.isFile() === false) throw new SynclineError('store-foreign', `${path} is not a file.`)
+  const format = stat === undefined || stat.size === 0 ? 0 : storedFormat(Sqlite, path, stat.size)
+  if (format === 0 && isWalTailLost(path, 0)) {
+    throw new SynclineError(
+      'store-corrupt',
+      `${path} is empty, but ${path}-wal holds commits. Keep both for inspection, or delete both to start anew.`,
+    )
+  }
+  return format
+}
+
+function storedFormat(Sqlite: DatabaseConstructor, path: string, size: number): number {
+  // SQLite takes a file of a few bytes for an empty one
+  if (size < SMALLEST_DATABASE_BYTES)
+    throw new SynclineError('store-corrupt', `${path} has ${size} bytes: it is cut off, or not a database.`)
   return withStoreErrors(`The file ${path} cannot be read`, () => {
     const db = new Sqlite(path, { readonly: true, fileMustExist: true, timeout: 1000 })
     try {
@@ -35,6 +51,9 @@ export function formatOf(db: Database, path: string): number {
       detail: { format: version },
     })
   }
+  // SQLite reads the missing end of a last page as zeros; a WAL may still hold that page
+  const isCut = statSync(path).size % (db.pragma('page_size', { simple: true }) as number) !== 0 && walBytes(path) === 0
+  if (isCut) throw new SynclineError('store-corrupt', `${path} is cut off in the middle of a page.`)
   if (version < 1 || tables === 0) throw new SynclineError('store-corrupt', `${path} has our mark and format ${version}, but no content.`)
   return version
 }
@@ -45,10 +64,9 @@ const FRAME_HEADER_BYTES = 24
 /** True when the WAL holds a commit behind the `framesRead` frames that SQLite took from it: a bit flipped or a write was torn in the middle, and
  *  what was committed behind it is gone. SQLite does not report this (TRAPS T23). Read it before the WAL is written again. */
 export function isWalTailLost(path: string, framesRead: number): boolean {
-  const wal = `${path}-wal`
-  const size = statSync(wal, { throwIfNoEntry: false })?.size ?? 0
+  const size = walBytes(path)
   if (size <= WAL_HEADER_BYTES) return false
-  const file = openSync(wal, 'r')
+  const file = openSync(`${path}-wal`, 'r')
   try {
     const header = Buffer.alloc(WAL_HEADER_BYTES)
     readSync(file, header, 0, WAL_HEADER_BYTES, 0)
@@ -65,6 +83,11 @@ export function isWalTailLost(path: string, framesRead: number): boolean {
   } finally {
     closeSync(file)
   }
+}
+
+/** Size of the file's WAL, 0 for none. */
+export function walBytes(path: string): number {
+  return statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0
 }
 
 /** The header's own checksum over its first 24 bytes, as SQLite computes it. */

@@ -4,7 +4,7 @@ import { SynclineError } from '@syncline/protocol'
 import type Sqlite from 'better-sqlite3'
 
 export type Database = Sqlite.Database
-export type DatabaseConstructor = new (path: string, options?: Sqlite.Options) => Database
+export type DatabaseConstructor = new (path: string | Buffer, options?: Sqlite.Options) => Database
 
 /** Throws "sqlite-missing" with the command that installs it. Cost: about 10 ms the first time. */
 export async function loadSqlite(): Promise<DatabaseConstructor> {

@@ -31,9 +31,8 @@ export const migrations: readonly Migration[] = [
           last_seq INT NOT NULL, tail_rows INT NOT NULL, tail_bytes INT NOT NULL, snap_seq INT NOT NULL, snap_bytes INT NOT NULL,
           flags INT NOT NULL, crc INT NOT NULL, name TEXT NOT NULL);
         CREATE INDEX doc_name ON doc(name);
-        -- what compaction-policy.ts calls due
-        CREATE INDEX doc_due ON doc(id)
-          WHERE tail_rows >= 256 OR (tail_bytes >= 16384 AND tail_bytes * 4 >= snap_bytes);
+        -- what compaction-policy.ts calls due (a function, because SQLite does not match a partial index by an OR)
+        CREATE INDEX doc_due ON doc(id) WHERE max(tail_rows / 256.0, tail_bytes / max(16384.0, snap_bytes / 4.0)) >= 1;
 
         -- enc: 0 plain, 1 raw deflate. know: encoded knowledge at seq
         CREATE TABLE snap(doc INTEGER PRIMARY KEY, seq INT NOT NULL, enc INT NOT NULL, know_crc INT NOT NULL, data_crc INT NOT NULL,

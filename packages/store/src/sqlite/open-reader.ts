@@ -1,15 +1,14 @@
 // Opens a space file for looking: no lock, no new epoch, no change of a byte, whether or not a process writes it. For `syncline ls`, `inspect`,
 // `export` and `verify`.
 
-import { statSync } from 'node:fs'
-import { pathToFileURL } from 'node:url'
+import { readFileSync, statSync } from 'node:fs'
 import { Sum128, SynclineError, WHOLE_RANGE, documentPoint, type DocKey, type ReplicaId, type SpaceId } from '@syncline/protocol'
 import { readIdentity, readState } from './file-meta.ts'
-import { formatOf } from './inspect-file.ts'
+import { formatOf, walBytes } from './inspect-file.ts'
 import { loadSqlite, type Database, type DatabaseConstructor } from './load-sqlite.ts'
 import { SqliteReader } from './reader.ts'
 import { realPath } from './sqlite-store.ts'
-import { asStoreError, errorName } from './sqlite-error.ts'
+import { asStoreError, errorName, withStoreErrors } from './sqlite-error.ts'
 import { readStatements, structureComplaints } from './statements.ts'
 
 export interface SqliteReading {
@@ -30,9 +29,11 @@ export async function openSqliteReader(path: string): Promise<SqliteReading> {
   if (statSync(file, { throwIfNoEntry: false }) === undefined) throw new SynclineError('store-io', `The file ${path} does not exist.`)
   const db = connect(Sqlite, file)
   try {
-    const format = formatOf(db, path)
+    const format = formatOf(db, file)
     if (format === 0) throw new SynclineError('store-foreign', `${path} is empty.`)
-    const { replicaId, space } = readIdentity(readStatements(db))
+    const reads = readStatements(db)
+    const { replicaId, space } = readIdentity(reads)
+    readState(reads)
     const reader = new SqliteReader(db)
     return { reader, replicaId, space, format, check: (onDocument) => faults(db, reader, onDocument), close: () => reader.close() }
   } catch (error) {
@@ -42,28 +43,36 @@ export async function openSqliteReader(path: string): Promise<SqliteReading> {
 }
 
 /** A read-only connection still needs its shared memory file beside the database. Where that cannot be made (a read-only folder) and no WAL waits to
- *  be read, the file is all there is, and it is read as unchanging. */
+ *  be read, the file is all there is, and it is read into memory. */
 function connect(Sqlite: DatabaseConstructor, file: string): Database {
-  const open = (name: string): Database => {
-    const db = new Sqlite(name, { readonly: true, fileMustExist: true, timeout: 2000 })
-    try {
-      db.pragma('schema_version', { simple: true })
-      return db
-    } catch (error) {
-      db.close()
-      throw error
-    }
-  }
   try {
-    return open(file)
+    return probed(new Sqlite(file, { readonly: true, fileMustExist: true, timeout: BUSY_MS }))
   } catch (error) {
-    const walBytes = statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0
     const isFolderReadOnly = /^SQLITE_(CANTOPEN|READONLY)/.test(errorName(error) ?? '')
-    if (!isFolderReadOnly || walBytes > 0) throw asStoreError(error, `${file} cannot be read`)
-    return open(`${pathToFileURL(file).href}?immutable=1`)
+    if (!isFolderReadOnly || walBytes(file) > 0) throw asStoreError(error, `${file} cannot be read`)
+    return inMemory(Sqlite, file)
   }
 }
 
+function inMemory(Sqlite: DatabaseConstructor, file: string): Database {
+  const bytes = withStoreErrors(`${file} cannot be read`, () => readFileSync(file))
+  // the two header bytes that ask for a WAL, which memory does not have
+  if (bytes.length >= 100) bytes.fill(1, 18, 20)
+  return probed(new Sqlite(bytes, { readonly: true }))
+}
+
+/** Opening alone reads nothing. */
+function probed(db: Database): Database {
+  try {
+    db.pragma('schema_version')
+    return db
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+const BUSY_MS = 2_000
 const DOCUMENTS_PER_READ = 500
 
 function faults(db: Database, reader: SqliteReader, onDocument?: (done: number, all: number) => void): readonly string[] {

@@ -15,8 +15,10 @@ const AUTO_VACUUM_INCREMENTAL = 2
 /** Sets up a writing connection, before its first statement. `maxPages` bounds the file. Throws "store-pragma" when something was not honoured. */
 export function setPragmas(db: Database, options: { fresh: boolean; durability: SqliteDurability; maxPages: number | null }): void {
   if (options.fresh) {
+    db.pragma('journal_mode = DELETE')
     db.pragma(`page_size = ${PAGE_BYTES}`)
     db.pragma(`auto_vacuum = ${AUTO_VACUUM_INCREMENTAL}`)
+    db.exec('VACUUM') // an empty database may have a first page already: this lays it out anew
   }
   db.pragma('journal_mode = WAL')
   db.pragma(`synchronous = ${synchronousOf[options.durability]}`)

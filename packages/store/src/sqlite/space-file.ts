@@ -8,14 +8,13 @@
 // agreements between peers and the original.
 
 import { randomBytes } from 'node:crypto'
-import { statSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { SynclineError, ZERO_DIGEST, replicaIdFromBytes, type ReplicaId, type SpaceId } from '@syncline/protocol'
 import type { CompactedDoc, OpenReason, SweepResult } from '../store.ts'
 import { Ballast } from './ballast.ts'
 import { fingerprintOf, isSameFile, type Fingerprint } from './file-fingerprint.ts'
 import { readIdentity, readState, writeIdentity, writeState, type Identity } from './file-meta.ts'
-import { inspectFile, isWalTailLost } from './inspect-file.ts'
+import { inspectFile, isWalTailLost, walBytes } from './inspect-file.ts'
 import type { Database, DatabaseConstructor } from './load-sqlite.ts'
 import { migrate } from './migrations.ts'
 import type { PackedTransaction } from './packed-transaction.ts'
@@ -85,6 +84,7 @@ export class SpaceFile {
       this.fingerprint = identity.fingerprint
       this.writer = new SpaceWriter(this.db, request.space, randomBytes)
       this.writer.rotateEpoch(opened.openReason, request.atMs)
+      if (format === 0) checkpoint(this.db) // so that the file is ours even without its WAL
       this.ballast.lay()
     } catch (error) {
       this.db.close()
@@ -113,8 +113,7 @@ export class SpaceFile {
   /** Called when nothing was written for a while. What is left undone is done at the next pause, at close or at the next open. */
   tidy(): void {
     this.writer.forget()
-    const walBytes = statSync(`${this.path}-wal`, { throwIfNoEntry: false })?.size ?? 0
-    if (walBytes < IDLE_WAL_BYTES) return
+    if (walBytes(this.path) < IDLE_WAL_BYTES) return
     try {
       releasePages(this.db, IDLE_PAGES_RELEASED)
       checkpoint(this.db)

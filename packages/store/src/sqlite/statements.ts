@@ -9,9 +9,8 @@ import type { StoredAck, StoredCursor, StoredDoc, StoredEpochRow, StoredHeld, St
 const docColumns = 'id, key, doc_epoch, digest, last_seq, tail_rows, tail_bytes, snap_seq, snap_bytes, flags, crc, name'
 const logColumns = 'l.seq, l.doc, l.doc_epoch, l.prev, l.n, l.kind, l.crc, l.data, d.key AS key, o.nonce AS origin'
 const logJoins = 'log l LEFT JOIN doc d ON d.id = l.doc LEFT JOIN origin o ON o.id = l.origin'
-/** compaction-policy.ts in SQL, word for word as the partial index states it. */
-const isDue = `tail_rows >= ${LIMITS.tailRowsDue} OR (tail_bytes >= ${LIMITS.tailBytesDue} AND tail_bytes * 4 >= snap_bytes)`
-const urgency = `max(tail_rows * 1.0 / ${LIMITS.tailRowsDue}, tail_bytes / max(${LIMITS.tailBytesDue}, snap_bytes / 4.0))`
+/** urgency() of compaction-policy.ts in SQL, letter for letter as the partial index states it: due from 1 on. */
+const urgency = `max(tail_rows / ${LIMITS.tailRowsDue}.0, tail_bytes / max(${LIMITS.tailBytesDue}.0, snap_bytes / 4.0))`
 
 export type Query<P extends unknown[], R = unknown> = Sqlite.Statement<P, R>
 
@@ -55,7 +54,7 @@ export function readStatements(db: Database): ReadStatements {
     docsFrom: query(`SELECT ${docColumns} FROM doc WHERE key >= ? AND key <= ? ORDER BY key LIMIT ?`),
     docsAfter: query(`SELECT ${docColumns} FROM doc WHERE key > ? AND key >= ? AND key <= ? ORDER BY key LIMIT ?`),
     docsNamed: query(`SELECT ${docColumns} FROM doc WHERE name >= ? AND name < ? AND name > ? ORDER BY name LIMIT ?`),
-    docsDue: query(`SELECT ${docColumns} FROM doc WHERE (${isDue}) AND flags = 0 ORDER BY ${urgency} DESC LIMIT ?`),
+    docsDue: query(`SELECT ${docColumns} FROM doc INDEXED BY doc_due WHERE ${urgency} >= 1 AND flags = 0 ORDER BY ${urgency} DESC LIMIT ?`),
     snap: query('SELECT seq, enc, know_crc, data_crc, know, data FROM snap WHERE doc = ?'),
     snapKnowledge: query('SELECT seq, enc, know_crc, data_crc, know FROM snap WHERE doc = ?'),
     logRow: query(`SELECT ${logColumns} FROM ${logJoins} WHERE l.seq = ?`),
