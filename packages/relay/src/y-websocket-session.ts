@@ -194,7 +194,7 @@ export class RoomSession {
       this.work()
       if (this.unsavedWrites === 0) for (const resolve of this.savedAll.splice(0)) resolve()
     }
-    this.send(codec.updateFrame(update)); void this.guest.write(update).then(settled)
+    void this.guest.write(update).then(settled)
   }
 
   private tell(kind: 'step-2' | 'update', update: Uint8Array, outcome: WriteOutcome): void {
@@ -203,7 +203,7 @@ export class RoomSession {
         this.asks = 0
         return this.send(codec.updateFrame(update))
       case 'known':
-        return this.send(codec.updateFrame(update))
+        return
       case 'held':
         // The answer to a question held again: this client does not have what is missing either.
         if (kind === 'update' && this.asks < this.limits.asksMax) {
