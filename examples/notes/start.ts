@@ -1,7 +1,7 @@
 // npm start: a relay on an embedded SQLite store, and a page where everybody who opens the same address edits the same note. The page is CodeMirror with
 // the stock y-websocket client: nothing in it is made for this relay.
 //
-//   npm start -- [--port 4400] [--page-port 8080] [--host 127.0.0.1] [--data syncline-data/notes]
+//   npm start -- [--port 4400] [--page-port 8080] [--data syncline-data/notes]
 
 import { parseArgs } from 'node:util'
 import { createRelay } from '@syncline/relay'
@@ -11,11 +11,12 @@ const { values } = parseArgs({
   options: {
     port: { type: 'string', default: '4400' },
     'page-port': { type: 'string', default: '8080' },
-    host: { type: 'string', default: '127.0.0.1' },
     data: { type: 'string', default: 'syncline-data/notes' },
   },
 })
-const { host, data } = values
+const { data } = values
+// There is no authentication, so there is only this machine.
+const host = '127.0.0.1'
 
 try {
   const relay = await createRelay({ host, data, port: portOf('port', values.port) })

@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import Database from 'better-sqlite3'
 import { afterEach, expect, test } from 'vitest'
 import * as Y from 'yjs'
 import { commandHere } from './command-here.ts'
@@ -138,6 +139,35 @@ test('[CL-3] ls, inspect, export and verify work while a relay runs, take no loc
   })
 })
 
+test('[CL-3] what is read while a relay writes is whole: inspect, export and verify find no damage that is only a race', async () => {
+  const folder = folderHere()
+  const relay = await relayOn(folder)
+  await write(relay, { busy: freshUpdate('start'), quiet: freshUpdate('quiet') })
+  const bare = new BareClient(`${relay.url}/busy`)
+  cleanups.push(() => bare.terminate())
+  await bare.opened
+  const doc = new Y.Doc()
+  let echoes = 0
+  doc.on('update', (update: Uint8Array) => bare.send(codec.updateFrame(update)))
+  bare.onMessage = (message) => {
+    if (message.kind !== 'update') return
+    echoes++
+    bare.messages.length = 0
+    doc.getText('body').insert(0, `${echoes} `)
+  }
+  for (let window = 0; window < 20; window++) doc.getText('body').insert(0, 'begin ')
+  for (let round = 0; round < 15; round++) {
+    const before = echoes
+    const ends = [
+      await commandHere('inspect', 'busy', '--data', folder),
+      await commandHere('export', '--all', '--data', folder, '--out', join(folder, 'out')),
+      await commandHere('verify', folder),
+    ]
+    for (const end of ends) expect(end, end.stdout + end.stderr).toMatchObject({ code: 0 })
+    await bare.messageWhere(() => echoes > before)
+  }
+})
+
 test('[CL-5] what export writes, import reads: same documents, same content; importing twice adds nothing', async () => {
   const [source, target] = [folderHere(), folderHere()]
   const relay = await relayOn(source)
@@ -265,6 +295,21 @@ test('[CL-4] a taken port, a locked folder, a foreign and a newer file are told 
   expect(exposed).toMatchObject({ code: 1, stderr: expect.stringContaining('[host-not-loopback]') })
   const foreign = folderHere()
   writeFileSync(join(foreign, 'default.db'), 'not a database at all, but long enough to be looked at'.repeat(200))
+  const newer = folderHere()
+  const file = new Database(join(newer, 'default.db'))
+  const first = new Database(join(folder, 'default.db'), { readonly: true })
+  file.pragma(`application_id = ${first.pragma('application_id', { simple: true }) as number}`)
+  file.exec('CREATE TABLE later(x)')
+  file.pragma('user_version = 999')
+  file.close()
+  first.close()
+  for (const name of ['serve', 'ls']) {
+    const args = name === 'serve' ? ['--port', '0'] : []
+    expect(await commandHere(name, '--data', newer, ...args), name).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('[store-newer]'),
+    })
+  }
   for (const args of [
     ['serve', '--port', '0', '--data', foreign],
     ['ls', '--data', foreign],
@@ -313,7 +358,7 @@ test('[CL-4] SIGTERM ends a relay with exit code 0 in bounded time, nothing lost
   expect(wal).toBe(0)
 })
 
-test('[CL-4] a signal during the start ends a relay as well, a second one at once', async () => {
+test('[CL-4] a signal right after the ready line ends a relay, a second one at once', async () => {
   const relay = await relayOn(folderHere())
   relay.signal('SIGINT')
   relay.signal('SIGINT')

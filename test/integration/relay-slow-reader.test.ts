@@ -105,3 +105,27 @@ test('[RS-1] one frame may ask very often: what it asks is answered as fast as t
   expect(relay.unsentBytes).toBeGreaterThan(0)
   expect(relay.unsentBytes).toBeLessThan(3 * MIB)
 })
+
+test('[RS-1] when all clients together leave too much unread, the one with most is cut, and only that one', async () => {
+  const folder = temporaryFolder()
+  cleanups.push(folder.remove)
+  const relay = await createRelay({
+    data: folder.path,
+    port: 0,
+    durability: 'process',
+    limits: { pingEveryMs: 50, unsentBytesMax: 2 * MIB },
+  })
+  cleanups.push(() => relay.close())
+  const writer = await roomOf(relay, 'large')
+  const large = freshUpdate('x'.repeat(16 * MIB))
+  writer.send(codec.updateFrame(large))
+  await writer.echoOf(large)
+  const bystander = await roomOf(relay, 'small')
+  const other = new BareClient(`${relay.url}/large`)
+  cleanups.push(() => other.terminate())
+  await other.opened
+  other.socket.pause()
+  other.send(codec.step1Frame(Uint8Array.of(0)))
+  await expect.poll(() => relay.connections).toBe(2)
+  expect([writer.socket.readyState, bystander.socket.readyState]).toEqual([1, 1])
+})

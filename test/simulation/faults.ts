@@ -165,7 +165,7 @@ const FAULTS: Readonly<Record<FaultKind, Fault>> = {
     const replica = someRunning(world)
     const row = replica === null ? undefined : world.random.pick(replica.store!.reader.docs(WHOLE_RANGE, 100))
     if (replica === null || row === undefined) return false
-    replica.store!.damage(row.key)
+    replica.damage(row.key)
     return true
   },
 

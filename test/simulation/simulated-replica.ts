@@ -104,6 +104,7 @@ export class SimulatedReplica implements Endpoint, Room {
   #dieAfterEffects: number | null = null
   #inFlight: Transaction | null = null
   #left: Image | null = null
+  readonly #damaged = new Set<DocKey>()
 
   constructor(settings: ReplicaSettings, world: Surroundings, random: Random) {
     this.name = settings.name
@@ -199,6 +200,7 @@ export class SimulatedReplica implements Endpoint, Room {
     this.#pausedUntilMs = 0
     this.#dieAfterEffects = null
     this.#flushPlanned = false
+    this.#damaged.clear()
   }
 
   /** Ends open documents, whose presence would go on ticking in real time. */
@@ -227,6 +229,17 @@ export class SimulatedReplica implements Endpoint, Room {
       this.#backlog = []
       for (const run of backlog) run()
     })
+  }
+
+  /** The stored content of a document fails its checksum from now on. */
+  damage(key: DocKey): void {
+    this.store!.damage(key)
+    this.#damaged.add(key)
+  }
+
+  /** Damage that nobody read yet. */
+  get hasHiddenDamage(): boolean {
+    return this.#damaged.size > 0
   }
 
   get isPaused(): boolean {
@@ -367,6 +380,7 @@ export class SimulatedReplica implements Endpoint, Room {
     } else {
       this.#world.counters.add('quarantine')
       this.#forgetPromises(work.key)
+      this.#damaged.delete(work.key)
       this.core!.maintained(store.quarantineNow(work.key))
       for (const { binding } of this.opened.values()) if (binding.key === work.key) binding.restore()
     }

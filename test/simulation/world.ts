@@ -257,7 +257,8 @@ export class World implements Checks {
     for (const replica of this.replicas) {
       replica.storeFull = false
       if (this.twins.has(replica) && replica.isUp && this.#sharesIdentity(replica)) this.#becomeAnother(replica)
-      else if (!replica.isUp) replica.start()
+      else if (replica.isUp && replica.hasHiddenDamage) replica.crash()
+      if (!replica.isUp) replica.start()
     }
     if (this.plan.lift) this.#lift()
     this.#attachGuests()

@@ -16,7 +16,8 @@ export function showPeople(awareness: Awareness): void {
   nameField.addEventListener('input', () => {
     user.name = nameField.value.trim() || 'Guest'
     sessionStorage.setItem('user', JSON.stringify(user))
-    awareness.setLocalStateField('user', user)
+    // y-codemirror draws a caret with its name once. Without the caret, which is not in the text now, the next one is drawn with the new name.
+    awareness.setLocalState({ user: { ...user }, cursor: null })
   })
   awareness.on('change', () => {
     const others = [...awareness.getStates()].filter(([clientId]) => clientId !== awareness.clientID)

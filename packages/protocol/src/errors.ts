@@ -35,7 +35,6 @@ export const errorTable = {
   'doc-too-large': { retry: 'after-change', closeCode: null, todo: 'Split the document, or raise the document limit of the replica that refused it.' },
   'read-only': { retry: 'after-change', closeCode: null, todo: 'Ask for write access to the document.' },
   'update-forbidden': { retry: 'never', closeCode: null, todo: 'Remove the value that the message names: it harms replicas that read it.' },
-  'update-fork': { retry: 'never', closeCode: null, todo: 'Two contents share one id. Export both sides, keep one, and re-enter the other.' },
   'update-limit': { retry: 'never', closeCode: null, todo: 'Make the change smaller than the limit that the message names.' },
   'update-malformed': { retry: 'never', closeCode: null, todo: 'Upgrade or repair the writer: no Yjs encoder emits these bytes.' },
   'held-overflow': { retry: 'later', closeCode: null, todo: 'Nothing: the missing part is asked for again by a document diff.' },

@@ -42,7 +42,6 @@ export const REFUSE = {
   json: malformed('json'),
   internal: malformed('internal'),
   clock: limit('clock'),
-  span: limit('span'),
   valueDepth: limit('value-depth'),
   typeDepth: limit('type-depth'),
   reservedClient: forbidden('reserved-client'),

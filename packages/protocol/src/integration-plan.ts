@@ -53,13 +53,6 @@ export function planIntegration(facts: UpdateFacts, knowledge: Knowledge): Integ
   return { frontier, complete, ...found }
 }
 
-/** End of each client's last range in the update. */
-export function runEnds(facts: UpdateFacts): Map<number, number> {
-  const ends = new Map<number, number>()
-  for (let i = 0; i < facts.structs.length; i += 3) ends.set(facts.structs[i]!, facts.structs[i + 2]!)
-  return ends
-}
-
 function collectRuns(facts: UpdateFacts, knowledge: Knowledge): Map<number, Run> {
   const { structs, dependencies, dependents } = facts
   const runs = new Map<number, Run>()

@@ -44,9 +44,6 @@ export const LIMITS = {
   typeDepthMax: 64,
   /** Highest clock of one client: far beyond any session, far below 2^53 where Yjs poisons exports (TRAPS T7). */
   clockMax: 2 ** 40,
-  /** Clocks one deleted or collected struct may span. A bot that sets one key 100 times a second for a year under one client id leaves a run of
-   *  3e9, so 2^20 would refuse honest documents; above 2^32 a few bytes could use up a client's clocks. */
-  structSpanMax: 2 ** 32,
   /** Presence state of one client, as JSON bytes. */
   presenceBytesMax: 4 * KIB,
   /** Presence ids one connection may own. */

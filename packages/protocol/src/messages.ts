@@ -5,7 +5,7 @@
 // Words: an alias stands for a document (or origin) in one direction of one link, introduced at first use. A channel is one scope on one
 // link; each side numbers its own channels in its OPEN messages, and every message carries the number its sender gave.
 
-import type { Digest, DocId, DocKey, EpochNonce, ReplicaId } from './ids.ts'
+import type { Digest, DocId, EpochNonce, ReplicaId } from './ids.ts'
 
 export const PROTOCOL_VERSION = 1
 export const SUBPROTOCOL = 'syncline.1'

@@ -49,7 +49,7 @@ export class StrictReader {
       byte = bytes[at++]!
       value += (byte & 0x7f) * scale
       scale *= 128
-      if (byte === 0 || value > Number.MAX_SAFE_INTEGER) throw REFUSE.varint
+      if (byte === 0 || scale > 2 ** 56 || value > Number.MAX_SAFE_INTEGER) throw REFUSE.varint
     }
     this.at = at
     return value

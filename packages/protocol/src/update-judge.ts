@@ -2,12 +2,12 @@
 // refers to here, so that Yjs would leave nothing pending. Read by the engine and the doors. Rules: IN-1, CV-1.
 
 import { REFUSE, type GateRefusal } from './gate-refusal.ts'
-import { planIntegration, runEnds } from './integration-plan.ts'
+import { planIntegration } from './integration-plan.ts'
 import type { Knowledge } from './knowledge.ts'
 import type { UpdateFacts } from './update-facts.ts'
 
 /** known: adds nothing. new: all it refers to is known or contained. missing: the first id it needs and does not have. refused: no order of
- *  arrival makes it integrable. `overlaps`: some of its structs are (partly) known; splitAdmissible cuts them off before it is stored. */
+ *  arrival makes it integrable. `overlaps`: it repeats structs or deletes that are known, or has Skips; store what splitAdmissible makes of it. */
 export type Verdict =
   | { readonly kind: 'known' }
   | { readonly kind: 'new'; readonly overlaps: boolean }
@@ -22,8 +22,8 @@ const CIRCULAR: Verdict = { kind: 'refused', refusal: REFUSE.circular.refusal }
 /** Judges one update's facts against what the document has. Cost: a few map reads for a typing update; linear in the facts at worst. */
 export function judge(facts: UpdateFacts, knowledge: Knowledge): Verdict {
   if (addsNothing(facts, knowledge)) return KNOWN
-  const { structs, dependencies } = facts
-  let overlaps = false
+  const { structs, dependencies, deletes } = facts
+  let overlaps = facts.hasSkip
   let expected = 0
   for (let i = 0; i < structs.length; i += 3) {
     const client = structs[i]!
@@ -42,6 +42,7 @@ export function judge(facts: UpdateFacts, knowledge: Knowledge): Verdict {
     if (plan.circular) return CIRCULAR
     break
   }
+  for (let i = 0; i < deletes.length; i += 3) if (knowledge.coversDeletes(deletes[i]!, deletes[i + 1]!, deletes[i + 2]!)) overlaps = true
   return missingDelete(facts, knowledge) ?? (overlaps ? NEW_OVERLAPPING : NEW)
 }
 
@@ -57,14 +58,16 @@ function coversAll(deletes: readonly number[], knowledge: Knowledge): boolean {
 }
 
 /** Deletes of clocks that neither the document nor the update has would wait in Yjs for whatever comes there (TRAPS T6). */
-function missingDelete(facts: UpdateFacts, knowledge: Knowledge): Verdict | null {
-  const { deletes } = facts
+function missingDelete({ structs, deletes }: UpdateFacts, knowledge: Knowledge): Verdict | null {
   let ends: Map<number, number> | null = null
   for (let i = 0; i < deletes.length; i += 3) {
     const client = deletes[i]!
     const known = knowledge.clockOf(client)
     if (deletes[i + 2]! <= known) continue
-    ends ??= runEnds(facts)
+    if (ends === null) {
+      ends = new Map()
+      for (let range = 0; range < structs.length; range += 3) ends.set(structs[range]!, structs[range + 2]!)
+    }
     const end = Math.max(known, ends.get(client) ?? 0)
     if (deletes[i + 2]! > end) return { kind: 'missing', client, clock: end }
   }

@@ -66,11 +66,11 @@ export class UpdateReader extends StrictReader {
     return clock
   }
 
-  /** Length of something that spans clocks without bytes for each. */
-  span(): number {
+  /** Length of something that spans clocks without bytes for each. Only the clock bounds it: Yjs merges neighbours, so a bound per struct would
+   *  let in, one by one, what it refuses together, and a document could no longer be handed to anyone. */
+  private span(): number {
     const length = this.uint()
     if (length === 0) throw REFUSE.zeroLength
-    if (length > LIMITS.structSpanMax) throw REFUSE.span
     return length
   }
 

@@ -22,7 +22,7 @@ export async function main(argv: readonly string[], terminal: Terminal = process
     return await dispatch(name, rest, terminal)
   } catch (error) {
     terminal.progressDone()
-    if (!(error instanceof SynclineError)) throw error
+    if (!(error instanceof SynclineError || isSystemError(error))) throw error
     terminal.note(`syncline: ${error.message}`)
     return error.code === 'usage' ? EXIT.usage : EXIT.failure
   }
@@ -47,6 +47,11 @@ async function dispatch(name: string | undefined, rest: readonly string[], termi
     return EXIT.ok
   }
   return chosen.run(rest, terminal)
+}
+
+/** A file that cannot be written, a folder without permission: the system's words say it. */
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error
 }
 
 function find(name: string): Command {

@@ -10,7 +10,7 @@ import { Front } from './front.ts'
 import { isLoopbackHost } from './loopback.ts'
 import { RefusalMemory } from './refusal-memory.ts'
 import { RELAY_LIMITS, type RelayLimits } from './relay-limits.ts'
-import { Spaces } from './spaces.ts'
+import { Spaces, type Opening } from './spaces.ts'
 import { openRoom } from './y-websocket-door.ts'
 
 export interface RelayOptions {
@@ -28,6 +28,8 @@ export interface RelayOptions {
   readonly insecure?: boolean
   readonly limits?: Partial<RelayLimits>
   readonly clock?: Clock
+  /** A space was opened: as the same replica again, as a new one, or as a copy; and what of it was lost. */
+  onOpened?(opening: Opening): void
   /** An update of a foreign client was refused. */
   onRefused?(doc: DocId, code: ErrorCode, reason: string): void
 }
@@ -54,7 +56,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   if (!insecure && !isLoopbackHost(host))
     throw new SynclineError('host-not-loopback', `A relay without authentication does not listen on ${host}.`)
   const limits: RelayLimits = { ...RELAY_LIMITS, ...options.limits }
-  const spaces = new Spaces({ folder: data, durability, clock })
+  const spaces = new Spaces({ folder: data, durability, clock, onOpened: (opening) => options.onOpened?.(opening) })
   const replica = await spaces.get()
   const refusals = new RefusalMemory(limits.refusalKeptMs, limits.refusalsKeptMax)
   const front = new Front({

@@ -5,6 +5,7 @@ import { mkdir } from 'node:fs/promises'
 import { DEFAULT_SPACE, type SpaceId } from '@syncline/protocol'
 import { Replica, type Clock } from '@syncline/replica'
 import { nodeCompression, nodeRandom } from '@syncline/replica/ws'
+import type { OpenReason } from '@syncline/store'
 import { openSqliteStore } from '@syncline/store/sqlite'
 import { spaceFile } from './data-folder.ts'
 
@@ -12,6 +13,16 @@ export interface SpaceOptions {
   readonly folder: string
   readonly durability: 'disk' | 'process'
   readonly clock: Clock
+  onOpened?(opening: Opening): void
+}
+
+/** What a store found when it opened. */
+export interface Opening {
+  readonly space: SpaceId
+  readonly openReason: OpenReason
+  /** Commits at the end were lost with the power, or the log is damaged: peers bring it back (store sqlite). */
+  readonly tailLost: boolean
+  readonly logDamaged: boolean
 }
 
 export class Spaces {
@@ -29,6 +40,8 @@ export class Spaces {
     const { folder, durability, clock } = this.options
     await mkdir(folder, { recursive: true })
     const store = await openSqliteStore({ path: spaceFile(folder, space), space, durability })
+    const { openReason, tailLost, logDamaged } = store
+    this.options.onOpened?.({ space, openReason, tailLost, logDamaged })
     const replica = new Replica({ store, role: 'relay', clock, random: nodeRandom, compression: nodeCompression })
     this.open.set(space, replica)
     return replica

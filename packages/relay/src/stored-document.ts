@@ -12,9 +12,21 @@ export interface StoredDocument {
 }
 
 /** Loads a document and checks it: the checksums of its rows (the reader does), that every update in log order needs only what came before, that the
- *  knowledge adds up to the stored digest, and that Yjs loads it with nothing pending. Throws SynclineError with the first problem.
- *  Cost: one walk and one Y.Doc. */
+ *  knowledge adds up to the stored digest, and that Yjs loads it with nothing pending. Throws SynclineError with the first problem. A relay may write
+ *  between two reads: then the document is read again. Cost: one walk and one Y.Doc. */
 export function loadStored(reader: StoreReader, row: DocRow): StoredDocument {
+  for (let current = row; ;) {
+    try {
+      return loadOnce(reader, current)
+    } catch (error) {
+      const now = reader.doc(row.key)
+      if (now === undefined || now.lastSeq === current.lastSeq) throw error
+      current = now
+    }
+  }
+}
+
+function loadOnce(reader: StoreReader, row: DocRow): StoredDocument {
   const content = reader.content(row.key)
   if (content === undefined) throw damaged(row.key, 'it has a record and no content')
   const knowledge = knowledgeOf(row.key, content)

@@ -21,6 +21,9 @@ const progressEveryMs = 100
 
 /** The process's own streams and signals. */
 export function processTerminal(clock: Clock): Terminal {
+  // Whoever read the output has left: nobody to tell, and no reason to end a relay.
+  process.stdout.on('error', () => undefined)
+  process.stderr.on('error', () => undefined)
   let shownMs = -Infinity
   let shown = false
   const clear = (): void => {

@@ -203,7 +203,7 @@ export class RoomSession {
         this.asks = 0
         return this.send(codec.updateFrame(update))
       case 'known':
-        return
+        return this.send(codec.updateFrame(update))
       case 'held':
         // The answer to a question held again: this client does not have what is missing either.
         if (kind === 'update' && this.asks < this.limits.asksMax) {

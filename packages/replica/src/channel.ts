@@ -36,7 +36,8 @@ export interface Round {
   done: boolean
   /** Leading 8 bytes of the keys that differed. */
   readonly differing: Set<string>
-  readonly startedAtMs: number
+  /** Range messages of the peer so far. */
+  messages: number
 }
 
 /** A document the peer asked for. WANT brings the peer's knowledge; ASK means it has none. */

@@ -2,8 +2,8 @@
 // guest.ts. Used by replica.ts alone. Rule: RS-1.
 
 import type { DocId, DocKey } from '@syncline/protocol'
-import type { StoreReader } from '@syncline/store'
 import type { Effect, SourceId, WriteOutcome } from './effects.ts'
+import type { GuardedReads } from './guarded-reads.ts'
 import { AttachedGuest, type GuestHost, type GuestPort } from './guest.ts'
 import type { ReplicaCore } from './replica-core.ts'
 import type { Turns } from './turns.ts'
@@ -13,7 +13,7 @@ export type Delivery = Extract<Effect, { kind: 'deliver' }>
 
 export interface GuestTableParts {
   readonly core: ReplicaCore
-  readonly reader: StoreReader
+  readonly reads: GuardedReads
   readonly turns: Turns
   readonly writes: WriteDesk
   report(error: unknown, doc: DocId): void
@@ -80,12 +80,12 @@ export class GuestTable {
   }
 
   #makeHost(): GuestHost {
-    const { core, reader, turns, report } = this.#parts
+    const { core, reads, turns, report } = this.#parts
     return {
-      stateVector: (doc) => core.stateVector(doc),
-      diffFor: (doc, stateVector) => core.diffFor(doc, stateVector),
-      content: (key) => reader.content(key),
-      lastSeq: (key) => reader.doc(key)?.lastSeq ?? 0,
+      stateVector: (doc) => reads.stateVector(doc),
+      diffFor: (doc, stateVector) => reads.diffFor(doc, stateVector),
+      content: (key) => reads.content(key),
+      lastSeq: (key) => reads.lastSeq(key),
       write: (guest, update) => this.#write(guest, update),
       presence: (guest, bytes) => {
         core.presence({ doc: guest.id, bytes, source: guest.source })

@@ -1,7 +1,8 @@
 // One link as the host sees it: a port to the outside (a WebSocket, or the other end of a test) and the engine's inputs. Decides only that a
-// port that fails or throws harms nobody, and that nothing is sent or received once a link is closing. Read by replica.ts, implemented by ws/.
+// port that fails or throws harms nobody, that nothing is sent or received once a link is closing, and when a peer outruns the store. Read by replica.ts,
+// implemented by ws/. Rules: RS-1, IN-1.
 
-import { errorTable, isErrorCode, type ErrorCode } from '@syncline/protocol'
+import { errorTable, isErrorCode, LIMITS, type ErrorCode } from '@syncline/protocol'
 import type { Access, LinkId } from './effects.ts'
 
 /** What a transport gives: one ordered, message-preserving, two-way channel. */
@@ -16,6 +17,8 @@ export interface LinkPort {
   close(code: number, reason: string): void
   /** Bytes accepted by send() that the network has not taken yet. */
   buffered(): number
+  /** Stop reading, or read on: messages come faster than the store takes them. Without it they are received as they come. */
+  pause?(paused: boolean): void
 }
 
 /** What the transport calls. All calls are harmless after closed(). */
@@ -35,6 +38,8 @@ export interface LinkInputs {
   drained(link: LinkId): void
 }
 
+/** What one link may deliver while the store is busy: two windows, so that an honest peer, which stops at one, never notices. */
+const AHEAD_BYTES_MAX = 2 * LIMITS.windowBytes
 /** A WebSocket close reason holds at most this many bytes of UTF-8. */
 const CLOSE_REASON_BYTES_MAX = 123
 /** For codes that have no close code of their own. */
@@ -45,6 +50,8 @@ export class HostedLink implements AttachedLink {
   readonly #port: LinkPort
   readonly #inputs: LinkInputs
   #state: 'open' | 'closing' | 'closed' = 'open'
+  #aheadBytes = 0
+  #paused = false
 
   constructor(id: LinkId, port: LinkPort, inputs: LinkInputs) {
     this.id = id
@@ -53,7 +60,25 @@ export class HostedLink implements AttachedLink {
   }
 
   received(bytes: Uint8Array): void {
-    if (this.#state === 'open') this.#inputs.received(this.id, bytes)
+    if (this.#state !== 'open') return
+    this.#aheadBytes += bytes.length
+    if (this.#aheadBytes > AHEAD_BYTES_MAX && !this.#paused) this.#pause(true)
+    this.#inputs.received(this.id, bytes)
+  }
+
+  /** The store is idle again: nothing that was received waits any more. */
+  caughtUp(): void {
+    this.#aheadBytes = 0
+    if (this.#paused) this.#pause(false)
+  }
+
+  #pause(paused: boolean): void {
+    this.#paused = paused
+    try {
+      this.#port.pause?.(paused)
+    } catch {
+      // A port that cannot is not bounded by it.
+    }
   }
 
   closed(): void {

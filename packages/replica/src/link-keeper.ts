@@ -43,6 +43,7 @@ export function sayHello(context: CoreContext, link: LinkSession): void {
 export function judgeHello(context: CoreContext, link: LinkSession, hello: MessageOf<'hello'>): ErrorCode | 'contend' | null {
   const { options } = context
   if (highestShared(hello, { versionMin: PROTOCOL_VERSION, versionMax: PROTOCOL_VERSION }) === null) return 'protocol-mismatch'
+  if (hello.auth.length > LIMITS.authBytesMax) return 'message-malformed'
   if (hello.space !== options.space) return 'space-unknown'
   if (hello.replicaId === options.replicaId) return 'self-link'
   const older = [...context.links.values()].find((other) => other !== link && other.hello?.replicaId === hello.replicaId && other.state !== 'closed')

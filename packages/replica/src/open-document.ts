@@ -108,7 +108,11 @@ export class DocumentBinding implements OpenDocument {
     this.doc.on('beforeAllTransactions', this.#onTransactions)
     this.doc.on('afterAllTransactions', this.#onTransactionsEnd)
     this.doc.on('update', this.#onUpdate)
-    const presenceHost = { origin: host.origin, publish: (bytes: Uint8Array) => host.presence(id, bytes), report: (error: unknown) => host.report(error, id) }
+    const presenceHost = {
+      origin: host.origin,
+      publish: (bytes: Uint8Array) => host.presence(id, bytes),
+      report: (error: unknown) => host.report(error, id),
+    }
     this.#presence = new DocumentPresence(presenceHost, this.doc, options.presence ?? true)
     const others = host.presenceSnapshot(id)
     if (others !== null) this.#presence.apply(others)

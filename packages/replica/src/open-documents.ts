@@ -1,8 +1,8 @@
 // The open documents of a replica: one binding per document, however often it is opened. What one binding does is open-document.ts; here it gets the engine,
 // the store and the loop. Used by replica.ts alone.
 
-import { SynclineError, type DocId, type DocKey } from '@syncline/protocol'
-import type { StoreReader } from '@syncline/store'
+import type { DocId, DocKey, SynclineError } from '@syncline/protocol'
+import type { GuardedReads } from './guarded-reads.ts'
 import type { Delivery } from './guest-table.ts'
 import { DocumentBinding, type DocumentHost, type OpenOptions } from './open-document.ts'
 import type { ReplicaCore } from './replica-core.ts'
@@ -13,7 +13,7 @@ const EMPTY_STATE_VECTOR = new Uint8Array([0])
 
 export interface OpenDocumentsParts {
   readonly core: ReplicaCore
-  readonly reader: StoreReader
+  readonly reads: GuardedReads
   readonly turns: Turns
   readonly writes: WriteDesk
   readonly readOnly: boolean
@@ -82,17 +82,18 @@ export class OpenDocuments {
   }
 
   #makeHost(): DocumentHost {
-    const { core, reader, turns, writes, readOnly, random, report, rejectionChanged, stuck, released } = this.#parts
+    const { core, reads, turns, writes, readOnly, random, report, rejectionChanged, stuck, released } = this.#parts
     return {
       readOnly,
       origin: Object.freeze({ syncline: 'committed update' }),
       random,
-      content: (key) => reader.content(key),
-      lastSeq: (key) => reader.doc(key)?.lastSeq ?? 0,
-      localSeq: (doc) => unlessDamaged(() => core.localSeq(doc), 0),
-      knowsClient: (doc, client) => unlessDamaged(() => core.knowsClient(doc, client), false),
-      stateVector: (doc) => unlessDamaged(() => core.stateVector(doc), EMPTY_STATE_VECTOR),
-      derivedDeletes: (doc, update) => unlessDamaged(() => core.derivedDeletes(doc, update), null),
+      content: (key) => reads.content(key),
+      lastSeq: (key) => reads.lastSeq(key),
+      localSeq: (doc) => reads.readOr(0, () => core.localSeq(doc)),
+      knowsClient: (doc, client) => reads.readOr(false, () => core.knowsClient(doc, client)),
+      // Of a damaged document the store knows nothing: all of the Y.Doc is news to it.
+      stateVector: (doc) => reads.readOr(EMPTY_STATE_VECTOR, () => core.stateVector(doc)),
+      derivedDeletes: (doc, update) => reads.readOr(null, () => core.derivedDeletes(doc, update)),
       write: (doc, update, outcome) => writes.write(doc, update, 0, outcome),
       presence: (doc, bytes) => {
         core.presence({ doc, bytes, source: 0 })
@@ -112,15 +113,5 @@ export class OpenDocuments {
         released(binding.id)
       },
     }
-  }
-}
-
-/** A damaged document is reported by whoever serves it; to the Y.Doc that holds it, the store then knows nothing. */
-function unlessDamaged<T>(read: () => T, otherwise: T): T {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof SynclineError && error.code === 'doc-quarantined') return otherwise
-    throw error
   }
 }

@@ -6,6 +6,9 @@ import type { Channel, Round } from './channel.ts'
 import type { CoreContext } from './core-context.ts'
 import type { LinkSession } from './link-session.ts'
 
+/** Honest sides are through long before, however much differs: each message settles up to a frame of it. */
+const ROUND_MESSAGES_MAX = 1024
+
 /** Starts a round when one is due and none runs. */
 export function startRound(context: CoreContext, link: LinkSession, channel: Channel): void {
   if (channel.reconcileWhy === null || channel.round !== null || channel.serve !== 'serving') return
@@ -21,7 +24,7 @@ export function startRound(context: CoreContext, link: LinkSession, channel: Cha
 
 function openRound(context: CoreContext, channel: Channel, number: number, mine: boolean): Round {
   const { commits } = context
-  channel.round = { number, mine, peerSeq: null, seq: channel.sent, nonce: commits.nonce, done: false, differing: new Set(), startedAtMs: context.nowMs }
+  channel.round = { number, mine, peerSeq: null, seq: channel.sent, nonce: commits.nonce, done: false, differing: new Set(), messages: 0 }
   channel.healedAtMs = context.nowMs
   return channel.round
 }
@@ -44,6 +47,7 @@ export function receiveRecon(context: CoreContext, link: LinkSession, channel: C
     round = openRound(context, channel, message.round, false)
   }
   if (round === null || round.number !== message.round || round.done) return true
+  if (++round.messages > ROUND_MESSAGES_MAX) return false
   if (round.peerSeq === null) {
     round.peerSeq = message.seq
     channel.peerNonce = message.nonce

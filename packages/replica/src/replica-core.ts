@@ -313,6 +313,11 @@ export class ReplicaCore {
     return oneUpdate(this.#context.reader.content(this.keyOf(doc)), stateVector)
   }
 
+  /** The host met damaged content in a read of its own: fail-stop for that document. Throws what is no such damage. */
+  readFailed(error: unknown): void {
+    this.#damaged(error)
+  }
+
   /** Whether a client id already stands in the document: a fresh one must not. */
   knowsClient(doc: DocId, client: number): boolean {
     return this.#read(doc).admitted.clockOf(client) > 0
@@ -339,7 +344,7 @@ function makeContext(options: CoreOptions, calls: Pick<CoreContext, 'endLink' | 
   const { reader } = options
   const limits = { ...DEFAULT_CORE_LIMITS, ...options.limits }
   const documents = new DocumentTable(reader, options.space)
-  const tree = new DocumentTree(readableDocs(reader))
+  const tree = new DocumentTree(settledDocs(reader, documents))
   const held = new HeldUpdates(reader)
   const commits = new CommitQueue({ reader, documents, tree, held, recentBytesMax: limits.recentBytesMax })
   const effects: Effect[] = []
@@ -363,14 +368,17 @@ function makeContext(options: CoreOptions, calls: Pick<CoreContext, 'endLink' | 
   return context
 }
 
-/** Documents that count in roots: quarantined ones hold nothing. */
-function readableDocs(reader: StoreReader): ConstructorParameters<typeof DocumentTree>[0] {
+/** Documents that count in roots, as the engine has settled them: the store may have landed a commit already, and quarantined documents hold nothing. */
+function settledDocs(reader: StoreReader, documents: DocumentTable): ConstructorParameters<typeof DocumentTree>[0] {
   return {
     docs(range, limit, after) {
       const found: { key: DocKey; digest: Digest }[] = []
       for (let last = after; found.length < limit; ) {
         const page = reader.docs(range, limit, last)
-        for (const { key, digest } of page) if (digest !== ZERO_DIGEST && found.length < limit) found.push({ key, digest })
+        for (const { key, digest } of page) {
+          const settled = documents.loaded(key)?.digest ?? digest
+          if (settled !== ZERO_DIGEST && found.length < limit) found.push({ key, digest: settled })
+        }
         last = page.at(-1)?.key
         if (page.length < limit || last === undefined) break
       }
@@ -378,5 +386,3 @@ function readableDocs(reader: StoreReader): ConstructorParameters<typeof Documen
     },
   }
 }
-
-

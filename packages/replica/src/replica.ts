@@ -3,11 +3,22 @@
 // code (document observers, doors) last. User code can neither throw into the loop nor re-enter it. Used by client and relay in any JavaScript runtime.
 // Rules: DU-1 (outcomes only after the commit), RS-1; TRAPS T21.
 
-import { docKeyOf, SynclineError, type Digest, type DocId, type Durability, type ReplicaId, type Role, type Scope, type SpaceId } from '@syncline/protocol'
+import {
+  docKeyOf,
+  SynclineError,
+  type Digest,
+  type DocId,
+  type Durability,
+  type ReplicaId,
+  type Role,
+  type Scope,
+  type SpaceId,
+} from '@syncline/protocol'
 import type { DocRow, Store, Transaction } from '@syncline/store'
 import type { Clock } from './clock.ts'
 import { DEFAULT_CORE_LIMITS } from './core-options.ts'
 import type { Effect, LinkId, Maintenance, ReplicaEvent } from './effects.ts'
+import { GuardedReads } from './guarded-reads.ts'
 import type { Guest, GuestPort } from './guest.ts'
 import { GuestTable, type Delivery } from './guest-table.ts'
 import { HostedLink, type AttachedLink, type LinkInputs, type LinkPort } from './hosted-link.ts'
@@ -66,7 +77,7 @@ export class Replica {
     this.#core = core
     this.#writes = new WriteDesk(core, this.#turns)
     const report = (error: unknown, doc: DocId): void => this.#report(error, doc)
-    const parts = { core, reader, turns: this.#turns, writes: this.#writes, report }
+    const parts = { core, reads: new GuardedReads(core, reader, this.#turns), turns: this.#turns, writes: this.#writes, report }
     this.#guests = new GuestTable(parts)
     this.#documents = new OpenDocuments({
       ...parts,
@@ -157,6 +168,7 @@ export class Replica {
       this.#guests.deliver(doc, rows)
       this.#documents.deliver(doc, rows)
     }
+    if (!this.#storeBusy) for (const link of this.#links.values()) link.caughtUp()
     this.#tellStatus()
   }
 
@@ -356,7 +368,12 @@ export class Replica {
   }
 }
 
-function coreChoices({ interests, readOnly, limits, compression }: ReplicaOptions): Pick<ReplicaOptions, 'interests' | 'readOnly' | 'limits' | 'compression'> {
+function coreChoices({
+  interests,
+  readOnly,
+  limits,
+  compression,
+}: ReplicaOptions): Pick<ReplicaOptions, 'interests' | 'readOnly' | 'limits' | 'compression'> {
   return {
     ...(interests === undefined ? {} : { interests }),
     ...(readOnly === undefined ? {} : { readOnly }),

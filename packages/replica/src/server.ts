@@ -93,6 +93,8 @@ export function serveOwed(context: CoreContext, link: LinkSession, channel: Chan
     const owed = channel.owed.shift()!
     const doc = context.documents.byKey(owed.key, context.nowMs)
     if (doc === undefined) {
+      // The peer wants what is not here: two documents hid behind one key8. It has the other one.
+      channel.askFor(owed.key.slice(0, 16))
       link.send({ kind: 'absent', channel: channel.number, keys: [owed.key.slice(0, 16)] })
       continue
     }
@@ -171,12 +173,16 @@ function collectRows(context: CoreContext, link: LinkSession, channel: Channel):
 function reachedHead(context: CoreContext, seq: number): boolean {
   const { commits, reader } = context
   if (commits.recent.covers(seq)) return commits.recent.at(commits.recent.indexAfter(seq)) === undefined
-  return reader.log(seq, 1, 1).length === 0
+  const next = reader.log(seq, 1, 1)[0]
+  return next === undefined || next.seq > commits.head
 }
 
+/** Rows up to the engine's head: the store may have landed a commit that the engine has not settled yet. */
 function rowsAfter(context: CoreContext, seq: number): Iterable<RecentRow> {
-  const { recent } = context.commits
-  return recent.covers(seq) ? recentAfter(context, seq) : context.reader.log(seq, PUMP_ROWS_MAX, context.limits.frameTargetBytes).map((row: LogRow) => ({ ...row, link: 0 }))
+  const { head, recent } = context.commits
+  if (recent.covers(seq)) return recentAfter(context, seq)
+  const rows = context.reader.log(seq, PUMP_ROWS_MAX, context.limits.frameTargetBytes)
+  return rows.filter((row) => row.seq <= head).map((row: LogRow) => ({ ...row, link: 0 }))
 }
 
 function* recentAfter(context: CoreContext, seq: number): Iterable<RecentRow> {

@@ -1,7 +1,18 @@
 // What a replica can say about itself, as plain data, kept up to date from the engine's events. Decides nothing. Computed only when asked or when
 // somebody listens, and told at most once per turn. Read by client, relay, and anybody's `status` page. Rules: ST in docs/spec.md, CV-3.
 
-import { collectionOf, type DocId, type DocKey, type Durability, type ErrorCode, type IdRange, type ReplicaId, type Role, type ScopeText, type SpaceId } from '@syncline/protocol'
+import {
+  collectionOf,
+  type DocId,
+  type DocKey,
+  type Durability,
+  type ErrorCode,
+  type IdRange,
+  type ReplicaId,
+  type Role,
+  type ScopeText,
+  type SpaceId,
+} from '@syncline/protocol'
 import type { StoreReader } from '@syncline/store'
 import type { LinkId, ReplicaEvent } from './effects.ts'
 
@@ -94,7 +105,8 @@ export class StatusBoard {
     for (const ack of facts.reader.acks()) this.#ackOf(ack.peer).set(ack.scope, { seq: ack.seq, durability: ack.durability })
     for (const refusal of facts.reader.refusals()) {
       const doc = facts.reader.doc(refusal.doc)?.name
-      if (doc !== undefined) this.reject({ doc, peer: refusal.peer, direction: refusal.direction, code: refusal.code, reason: 'refused before the restart' })
+      if (doc !== undefined)
+        this.reject({ doc, peer: refusal.peer, direction: refusal.direction, code: refusal.code, reason: 'refused before the restart' })
     }
   }
 
@@ -121,7 +133,11 @@ export class StatusBoard {
       case 'progress':
         for (const peer of this.#peers.values()) {
           if (peer.replicaId === event.peer) {
-            Object.assign(peer, { documentsReceived: event.documents, documentsExpected: event.documentsExpected, bytesReceived: event.bytes })
+            Object.assign(peer, {
+              documentsReceived: event.documents,
+              documentsExpected: event.documentsExpected,
+              bytesReceived: event.bytes,
+            })
           }
         }
         return true
@@ -188,7 +204,8 @@ export class StatusBoard {
       // Its cursor passed over what it refused.
       if (this.#rejected.has(rejectionKey(doc, peer, 'out'))) continue
       const ack = scopes.map((scope) => byScope.get(scope)).find((candidate) => candidate !== undefined && candidate.seq >= seq)
-      if (ack !== undefined) found.push({ peer, durability: ack.durability, role: this.#roles.get(peer) ?? null, linked: this.hasLiveLink(peer) })
+      if (ack !== undefined)
+        found.push({ peer, durability: ack.durability, role: this.#roles.get(peer) ?? null, linked: this.hasLiveLink(peer) })
     }
     return found
   }

@@ -3,7 +3,19 @@
 import { Knowledge, parseDocId, SynclineError, walkUpdate } from '@syncline/protocol'
 import { expect, test, vi } from 'vitest'
 import * as Y from 'yjs'
-import { eventually, linkHosts, memoryStore, note, open, openHost, recordedGuest, scratchFolder, sqliteStore, textOf, type } from './hosts.ts'
+import {
+  eventually,
+  linkHosts,
+  memoryStore,
+  note,
+  open,
+  openHost,
+  recordedGuest,
+  scratchFolder,
+  sqliteStore,
+  textOf,
+  type,
+} from './hosts.ts'
 
 test('[CV-1] two replicas that edit one document while linked end with equal content', async () => {
   const [a, b] = [openHost(), openHost()]
@@ -141,46 +153,52 @@ test('[OD-2] an observer that throws on a remote update loses nothing, there or 
 
 const events = ['beforeObserverCalls', 'afterTransaction', 'afterTransactionCleanup', 'update', 'afterAllTransactions'] as const
 
-test.each(events)('[OD-2] a listener that throws out of "%s" loses no edit: this one, the next ones, and remote ones arrive', async (name) => {
-  const [a, b] = [openHost(), openHost()]
-  linkHosts(a, b)
-  const [left, right] = [open(a), open(b)]
-  let throws = true
-  left.doc.on(name, () => {
-    if (throws) throw new Error(name)
-  })
-  expect(() => type(left, 'one')).toThrow(name)
-  await left.saved()
-  await eventually(() => expect(textOf(right)).toBe('one'))
-  type(right, 'two')
-  await eventually(() => expect(textOf(left)).toBe('onetwo'))
-  throws = false
-  type(left, 'three')
-  await left.saved()
-  await eventually(() => expect(textOf(right)).toBe('onetwothree'))
-  expect(a.replica.status().stuck).toEqual([])
-})
+test.each(events)(
+  '[OD-2] a listener that throws out of "%s" loses no edit: this one, the next ones, and remote ones arrive',
+  async (name) => {
+    const [a, b] = [openHost(), openHost()]
+    linkHosts(a, b)
+    const [left, right] = [open(a), open(b)]
+    let throws = true
+    left.doc.on(name, () => {
+      if (throws) throw new Error(name)
+    })
+    expect(() => type(left, 'one')).toThrow(name)
+    await left.saved()
+    await eventually(() => expect(textOf(right)).toBe('one'))
+    type(right, 'two')
+    await eventually(() => expect(textOf(left)).toBe('onetwo'))
+    throws = false
+    type(left, 'three')
+    await left.saved()
+    await eventually(() => expect(textOf(right)).toBe('onetwothree'))
+    expect(a.replica.status().stuck).toEqual([])
+  },
+)
 
-test.each(['beforeAllTransactions', 'beforeTransaction'] as const)('[OD-2] a listener that throws before every transaction ("%s") makes the document stuck, says so, and nothing is lost when it stops', async (name) => {
-  const [a, b] = [openHost(), openHost()]
-  linkHosts(a, b)
-  const [left, right] = [open(a), open(b)]
-  let throws = true
-  left.doc.on(name, () => {
-    if (throws) throw new Error(name)
-  })
-  expect(() => type(left, 'one')).toThrow(name)
-  type(right, 'two')
-  await eventually(() => expect(a.replica.status().stuck).toEqual([note]))
-  expect(a.events.filter((event) => event.type === 'document-stuck')).toHaveLength(1)
-  throws = false
-  type(left, 'three')
-  await eventually(() => {
-    expect(textOf(left)).toHaveLength(8)
-    expect(textOf(right)).toBe(textOf(left))
-  })
-  expect(a.replica.status().stuck).toEqual([])
-})
+test.each(['beforeAllTransactions', 'beforeTransaction'] as const)(
+  '[OD-2] a listener that throws before every transaction ("%s") makes the document stuck, says so, and nothing is lost when it stops',
+  async (name) => {
+    const [a, b] = [openHost(), openHost()]
+    linkHosts(a, b)
+    const [left, right] = [open(a), open(b)]
+    let throws = true
+    left.doc.on(name, () => {
+      if (throws) throw new Error(name)
+    })
+    expect(() => type(left, 'one')).toThrow(name)
+    type(right, 'two')
+    await eventually(() => expect(a.replica.status().stuck).toEqual([note]))
+    expect(a.events.filter((event) => event.type === 'document-stuck')).toHaveLength(1)
+    throws = false
+    type(left, 'three')
+    await eventually(() => {
+      expect(textOf(left)).toHaveLength(8)
+      expect(textOf(right)).toBe(textOf(left))
+    })
+    expect(a.replica.status().stuck).toEqual([])
+  },
+)
 
 test('[OD-2] saved() inside a transaction covers the edits made before it and disturbs nothing', async () => {
   const a = openHost()
@@ -333,7 +351,8 @@ test('[OD-4] documents() lists stored documents by prefix', async () => {
     type(document, name)
     await document.release()
   }
-  const names = (prefix?: string): string[] => [...a.replica.documents(prefix === undefined ? {} : { prefix })].map((row) => row.name).sort()
+  const names = (prefix?: string): string[] =>
+    [...a.replica.documents(prefix === undefined ? {} : { prefix })].map((row) => row.name).sort()
   expect(names()).toEqual(['note/1', 'note/2', 'notes', 'other/1'])
   expect(names('note/')).toEqual(['note/1', 'note/2'])
   expect(names('note')).toEqual(['note/1', 'note/2', 'notes'])

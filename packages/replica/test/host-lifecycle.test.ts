@@ -16,10 +16,20 @@ test('[ST-S1] status is plain data: head, peers in sync without lag, and acknowl
   linkHosts(a, b)
   await eventually(() => expect(a.replica.acknowledgements(note, seq)).toHaveLength(1))
   expect(a.replica.acknowledgements(note, seq)).toEqual([{ peer: b.replica.replicaId, durability: 'process', role: 'relay', linked: true }])
-  await eventually(() => expect(a.replica.status().peers).toMatchObject([{ replicaId: b.replica.replicaId, role: 'relay', synced: true, lag: 0 }]))
+  await eventually(() =>
+    expect(a.replica.status().peers).toMatchObject([{ replicaId: b.replica.replicaId, role: 'relay', synced: true, lag: 0 }]),
+  )
   const status = a.replica.status()
   expect(structuredClone(status)).toEqual(status)
-  expect(status).toMatchObject({ storage: 'ok', documents: 1, rejected: [], diverged: [], quarantined: [], stuck: [], verificationRotationMs: 1000 })
+  expect(status).toMatchObject({
+    storage: 'ok',
+    documents: 1,
+    rejected: [],
+    diverged: [],
+    quarantined: [],
+    stuck: [],
+    verificationRotationMs: 1000,
+  })
   expect(a.replica.isLinkedTo(b.replica.replicaId)).toBe(true)
 })
 
@@ -34,7 +44,9 @@ test('[ST-S1] an acknowledgement is remembered over a restart, without a link', 
   await eventually(() => expect(store.reader.acks()).toMatchObject([{ seq: expect.any(Number) }]))
   await a.replica.close()
   const again = openHost({ store: createMemoryStore({ space, random: nodeRandom, durability: 'process', from: store.snapshot() }) })
-  expect(again.replica.acknowledgements(note, seq)).toEqual([{ peer: b.replica.replicaId, durability: 'process', role: null, linked: false }])
+  expect(again.replica.acknowledgements(note, seq)).toEqual([
+    { peer: b.replica.replicaId, durability: 'process', role: null, linked: false },
+  ])
 })
 
 test('[ST-S2] status listeners are told after a change, at most once per turn, and one that throws stops nothing', async () => {
@@ -157,7 +169,13 @@ test('[CV-3] a damaged document that is open is written again from its Y.Doc, an
   type(left, 'unsynced')
   await left.saved()
   store.damage(left.key)
-  const guest = a.replica.attachGuest(note, { deliver: () => undefined, presence: () => undefined, ping: () => undefined, close: () => undefined, buffered: () => 0 })
+  const guest = a.replica.attachGuest(note, {
+    deliver: () => undefined,
+    presence: () => undefined,
+    ping: () => undefined,
+    close: () => undefined,
+    buffered: () => 0,
+  })
   expect(() => guest.diff(new Uint8Array([0]))).toThrow(/doc-quarantined/)
   const b = openHost()
   const right = open(b)
@@ -165,4 +183,51 @@ test('[CV-3] a damaged document that is open is written again from its Y.Doc, an
   await eventually(() => expect(a.events.some((event) => event.type === 'quarantined')).toBe(true))
   await eventually(() => linkHosts(a, b))
   await eventually(() => expect(textOf(right)).toBe('unsynced'))
+})
+
+test('[CV-3] a damaged document that is opened is not served, is quarantined, and comes back from a peer', async () => {
+  const store = createMemoryStore({ space, random: nodeRandom, durability: 'process' })
+  const [a, b] = [openHost({ store }), openHost()]
+  linkHosts(a, b)
+  const left = open(a)
+  type(left, 'synced')
+  const right = open(b)
+  await eventually(() => expect(textOf(right)).toBe('synced'))
+  await left.release()
+  store.damage(left.key)
+  expect(() => open(a)).toThrow(/doc-quarantined/)
+  await eventually(() => expect(a.replica.status().quarantined).toEqual([note]))
+  linkHosts(a, b)
+  await eventually(() => expect(textOf(open(a))).toBe('synced'))
+  await eventually(() => expect(a.replica.status().quarantined).toEqual([]))
+})
+
+test('[RS-1] a link that delivers faster than the store commits is not read from until the store has caught up', async () => {
+  const store = memoryStore()
+  const commit = store.commit.bind(store)
+  let go: () => void = () => undefined
+  const gate = new Promise<void>((resolve) => (go = resolve))
+  const a = openHost({ store })
+  const pauses: boolean[] = []
+  const port = {
+    dialled: false,
+    send: () => undefined,
+    close: () => undefined,
+    buffered: () => 0,
+    pause: (paused: boolean) => void pauses.push(paused),
+  }
+  type(open(a), 'x')
+  store.commit = async (transaction) => {
+    await gate
+    return commit(transaction)
+  }
+  const link = a.replica.attachLink(port)
+  // The edit is being committed: the commit waits for the gate.
+  await eventually(() => expect(open(a).unsaved).toBe(1))
+  await new Promise((resolve) => setImmediate(resolve))
+  for (let sent = 0; sent < 40; sent++) link.received(new Uint8Array(2 ** 20))
+  expect(pauses).toEqual([true])
+  go()
+  await open(a).saved()
+  await eventually(() => expect(pauses).toEqual([true, false]))
 })

@@ -10,7 +10,15 @@ import { createMemoryStore } from '@syncline/store/memory'
 import { openSqliteStore } from '@syncline/store/sqlite'
 import { onTestFinished, vi } from 'vitest'
 import type * as Y from 'yjs'
-import { Replica, type AttachedLink, type GuestPort, type LinkPort, type OpenDocument, type ReplicaEvent, type ReplicaOptions } from '../src/index.ts'
+import {
+  Replica,
+  type AttachedLink,
+  type GuestPort,
+  type LinkPort,
+  type OpenDocument,
+  type ReplicaEvent,
+  type ReplicaOptions,
+} from '../src/index.ts'
 import { nodeClock, nodeCompression, nodeRandom } from '../src/ws/index.ts'
 
 export const space = parseSpaceId('default')
@@ -65,7 +73,11 @@ export interface LocalLink {
 }
 
 /** A link through the event loop: messages arrive in order, each in a later turn. `ports` may change what a side's port does. */
-export function linkHosts(dialler: Host, listener: Host, ports: { dialled?: Partial<LinkPort>; accepted?: Partial<LinkPort> } = {}): LocalLink {
+export function linkHosts(
+  dialler: Host,
+  listener: Host,
+  ports: { dialled?: Partial<LinkPort>; accepted?: Partial<LinkPort> } = {},
+): LocalLink {
   const ends: AttachedLink[] = []
   let open = true
   const cut = (): void => {

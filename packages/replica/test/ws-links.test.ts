@@ -8,7 +8,20 @@ import { createMemoryStore } from '@syncline/store/memory'
 import { expect, onTestFinished, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { redialAfter } from '../src/ws/backoff.ts'
-import { acceptSocket, DEFAULT_BACKOFF, dial, listen, nodeCompression, nodeRandom, socketOptions, type Dial, type DialOptions, type DialState, type Listener, type ListenOptions } from '../src/ws/index.ts'
+import {
+  acceptSocket,
+  DEFAULT_BACKOFF,
+  dial,
+  listen,
+  nodeCompression,
+  nodeRandom,
+  socketOptions,
+  type Dial,
+  type DialOptions,
+  type DialState,
+  type Listener,
+  type ListenOptions,
+} from '../src/ws/index.ts'
 import { clock, eventually, open, openHost, scratchFolder, sqliteStore, textOf, type, type Host } from './hosts.ts'
 
 async function openDoor(host: Host, options: Partial<ListenOptions> = {}): Promise<Listener & { readonly url: string }> {
@@ -87,7 +100,10 @@ test('[CV-2] a document of 3 MB crosses a socket in frames of at most 1 MiB', as
 test('[LK-7] two replicas that dial each other end with one live link, whichever dials first, and redial when it goes', async () => {
   const [a, b] = [openHost(), openHost()]
   const [doorA, doorB] = [await openDoor(a), await openDoor(b)]
-  const dials = [startDial(a, doorB.url, { backoff: { firstMs: 20, maxMs: 300 } }), startDial(b, doorA.url, { backoff: { firstMs: 20, maxMs: 300 } })]
+  const dials = [
+    startDial(a, doorB.url, { backoff: { firstMs: 20, maxMs: 300 } }),
+    startDial(b, doorA.url, { backoff: { firstMs: 20, maxMs: 300 } }),
+  ]
   const links = (host: Host): number => host.replica.status().peers.length
   const settled = (): void => {
     expect([links(a), links(b)]).toEqual([1, 1])
@@ -248,7 +264,8 @@ async function statusOf(door: Listener, options: { path?: string; protocol?: str
 test('[LK-8] a listener upgrades only the native subprotocol, on its path, from programs and from pages of this machine', async () => {
   const door = await openDoor(openHost(), { path: '/sync' })
   expect(door.host).toBe('127.0.0.1')
-  const ask = (options: Parameters<typeof statusOf>[1]): Promise<number> => statusOf(door, { path: '/sync', protocol: SUBPROTOCOL, ...options })
+  const ask = (options: Parameters<typeof statusOf>[1]): Promise<number> =>
+    statusOf(door, { path: '/sync', protocol: SUBPROTOCOL, ...options })
   expect(await ask({})).toBe(101)
   expect(await ask({ path: '/sync?x=1', protocol: `other, ${SUBPROTOCOL}` })).toBe(101)
   expect(await ask({ origin: 'http://localhost:5173' })).toBe(101)

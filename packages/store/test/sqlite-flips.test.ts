@@ -1,7 +1,7 @@
 // One bit flipped in a closed file, at some hundred places: whatever is served afterwards is the truth or a typed error, never wrong data. SQLite
 // alone serves most such damage silently (TRAPS T23). Places: the rows of log, doc, snap, and the small tables; then anywhere in those pages.
 //
-// A failing place is printed with its table and offset; FLIP=offset runs only that one.
+// A failing place is printed with its table and offset; FLIP=offset runs only that one, FLIPS=10 runs ten times as many.
 
 import { copyFileSync, openSync, closeSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,6 +16,7 @@ import { removeFolder, temporaryFolder } from './sqlite-harness.ts'
 const PEER = replicaIdFromBytes(madeUpBytes(16, 7))
 const NONCE = 'ffee00112233aabb' as EpochNonce
 const DOCUMENTS = 14
+const FLIPS = Number(env['FLIPS'] ?? 1)
 
 let folder: string
 let original: string
@@ -73,14 +74,12 @@ beforeAll(async () => {
   const names = Array.from({ length: DOCUMENTS }, (_, i) => `note/${i}`)
   keys = names.map((name) => author.key(name))
   for (let i = 0; i < 60; i++) await author.commit([{ doc: names[i % DOCUMENTS]!, data: 30 + (i % 5) * 200 }])
-  const docs = keys
-    .slice(0, 5)
-    .map((key, i) => ({
-      key,
-      expectedLastSeq: store.reader.doc(key)!.lastSeq,
-      update: madeUpBytes(700 + 3000 * i, i),
-      knowledge: madeUpBytes(60, i),
-    }))
+  const docs = keys.slice(0, 5).map((key, i) => ({
+    key,
+    expectedLastSeq: store.reader.doc(key)!.lastSeq,
+    update: madeUpBytes(700 + 3000 * i, i),
+    knowledge: madeUpBytes(60, i),
+  }))
   await store.sweep(docs)
   const key = keys[6]!
   const again = new Author(store)
@@ -120,6 +119,7 @@ function places(table: string, count: number, where: 'rows' | 'anywhere'): Place
     const content = pagetype === 'leaf' ? bytes.readUInt16BE(start + 5) : pagetype === 'overflow' ? 4 : 0
     for (let at = where === 'rows' ? content : 0; at < 8192; at++) found.push(start + at)
   }
+  count *= FLIPS
   const random = madeUpBytes(count * 4, table.length + count)
   const pick = (i: number): number => new DataView(random.buffer).getUint32(i * 4) % found.length
   return Array.from({ length: Math.min(count, found.length) }, (_, i) => ({ offset: found[pick(i)]!, table }))

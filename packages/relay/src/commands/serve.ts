@@ -47,6 +47,16 @@ export const serveCommand = command({
       durability,
       insecure: values.insecure,
       peers: values.peer,
+      onOpened: ({ space, openReason, tailLost, logDamaged }) => {
+        if (openReason === 'copied') log({ type: 'copied', space, meaning: 'this folder is a copy: it is a new replica' })
+        if (tailLost)
+          log({
+            type: 'tail-lost',
+            space,
+            meaning: 'the newest commits did not survive the last stop; peers that have them send them again',
+          })
+        if (logDamaged) log({ type: 'log-damaged', space, meaning: 'rows are missing from the log; peers that have them send them again' })
+      },
       onRefused: (doc, code, reason) => log({ type: 'refused', doc, code, reason }),
     })
     if (values.json)
@@ -73,7 +83,10 @@ function isWebSocketUrl(text: string): boolean {
   return URL.canParse(text) && ['ws:', 'wss:'].includes(new URL(text).protocol)
 }
 
-type Told = ReplicaEvent | { readonly type: 'refused'; readonly doc: string; readonly code: string; readonly reason: string }
+type Told =
+  | ReplicaEvent
+  | { readonly type: 'refused'; readonly doc: string; readonly code: string; readonly reason: string }
+  | { readonly type: 'copied' | 'tail-lost' | 'log-damaged'; readonly space: string; readonly meaning: string }
 
 const quiet: ReadonlySet<string> = new Set(['acked', 'progress', 'swept'])
 

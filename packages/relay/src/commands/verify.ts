@@ -64,7 +64,7 @@ function verifyFolder(reading: SqliteReading, found: (problem: Problem) => void,
     documents++
     const problem = row.quarantined
       ? `the stored document ${row.key} failed its checksum before and waits for a peer`
-      : problemOf(() => loadSteady(reader, row))
+      : problemOf(() => loadStored(reader, row))
     if (problem !== null) tell(row.name, problem)
     terminal.progress(`${documents} of ${counted(expected, 'document')}`)
   }
@@ -82,19 +82,6 @@ function folderProblems(reading: SqliteReading, terminal: Terminal): readonly st
   }
   terminal.note('The folder is being written all the time: its sums were not compared.')
   return []
-}
-
-/** A relay may write between two reads: then the document is read again. */
-function loadSteady(reader: StoreReader, row: DocRow): ReturnType<typeof loadStored> {
-  for (let current = row; ;) {
-    try {
-      return loadStored(reader, current)
-    } catch (error) {
-      const now = reader.doc(row.key)
-      if (now === undefined || now.lastSeq === current.lastSeq) throw error
-      current = now
-    }
-  }
 }
 
 function problemOf(check: () => unknown): string | null {
@@ -146,7 +133,7 @@ interface SideFacts {
 function loadSide([folder, reader]: Side, row: DocRow): SideFacts | { readonly problem: string } {
   let facts: SideFacts | null = null
   const problem = problemOf(() => {
-    const { update, knowledge } = loadSteady(reader, row)
+    const { update, knowledge } = loadStored(reader, row)
     const content = contentDigest(update)
     facts = { folder, knowledge: knowledge.digest(), content: content === null ? 'none' : toHex(content) }
   })

@@ -22,7 +22,13 @@ export type Redial =
 /** The address or the versions are wrong: the same dial cannot succeed. */
 const STOPS: ReadonlySet<ErrorCode> = new Set(['self-link', 'protocol-mismatch', 'space-unknown'])
 /** One side sends what the other cannot read. An upgrade of either cures it, and nothing else: no reason to hurry. */
-const SLOW: ReadonlySet<ErrorCode> = new Set(['message-malformed', 'message-unexpected', 'frame-too-large', 'hello-expected', 'duplicate-replica'])
+const SLOW: ReadonlySet<ErrorCode> = new Set([
+  'message-malformed',
+  'message-unexpected',
+  'frame-too-large',
+  'hello-expected',
+  'duplicate-replica',
+])
 
 /** What follows the end of an attempt. `attempt`: how many ended since a link last stayed live, from 0. `chance`: uniform in [0, 1). */
 export function redialAfter(code: ErrorCode | null, attempt: number, backoff: Backoff, chance: number): Redial {

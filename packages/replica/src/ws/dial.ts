@@ -79,7 +79,12 @@ class Dialler implements Dial {
     this.#yielding = false
     if (this.#replica.closed) return this.#stop(new SynclineError('replica-closed', 'The replica was closed.'))
     this.#become({ phase: 'connecting', retryInMs: null })
-    const socket = new WebSocket(this.url, SUBPROTOCOL, { ...this.#options.webSocket, ...socketOptions, handshakeTimeout: LIMITS.helloDeadlineMs, followRedirects: false })
+    const socket = new WebSocket(this.url, SUBPROTOCOL, {
+      ...this.#options.webSocket,
+      ...socketOptions,
+      handshakeTimeout: LIMITS.helloDeadlineMs,
+      followRedirects: false,
+    })
     this.#socket = socket
     let failure = 'the connection was closed'
     const refused = (): void => this.#ended({ code: null, reason: failure })

@@ -82,7 +82,9 @@ class Door implements Listener {
     const problem = this.#problemWith(request)
     if (problem !== null) {
       const body = `${problem}\n`
-      socket.end(`HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`)
+      socket.end(
+        `HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+      )
       return
     }
     this.#upgrader.handleUpgrade(request, socket, head, (webSocket) => {

@@ -67,6 +67,7 @@ class SocketBinding implements SocketLink {
       send: (bytes) => this.#send(bytes),
       close: (code, reason) => this.#close(code, reason),
       buffered: () => socket.bufferedAmount,
+      pause: (paused) => (paused ? socket.pause() : socket.resume()),
     }
     try {
       this.link = replica.attachLink(port)

@@ -199,10 +199,16 @@ export class SqliteReader implements StoreReader {
     return { found, damaged: null }
   }
 
-  /** Not by the number in the row, which may be what is damaged, but by the document or the later row that points at it. */
+  /** Not by the number in the row, which may be what is damaged, but by the document or the later row that points at it, or else by the damaged
+   *  record of a document, which may have pointed at it. Null for a row that nothing misses. */
   private ownerOf(row: StoredLog): DocKey | null {
-    const owner = this.sql.docEndingAt.get(row.seq) ?? this.sql.docPassing.get(row.seq)
+    const owner = this.sql.docEndingAt.get(row.seq) ?? this.sql.docPassing.get(row.seq) ?? this.firstDamagedDoc()
     return owner === undefined ? null : docKeyFromBytes(owner.key)
+  }
+
+  private firstDamagedDoc(): StoredDoc | undefined {
+    for (const doc of this.sql.everyDoc.iterate()) if (!isWhole(doc, crcOf.doc)) return doc
+    return undefined
   }
 }
 

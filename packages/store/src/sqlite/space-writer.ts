@@ -320,7 +320,7 @@ export class SpaceWriter {
   private countTotals(): Pick<LogState, 'documents' | 'root'> {
     const root = new Sum128()
     let documents = 0
-    for (const { key, digest } of this.sql.allDocs.iterate()) {
+    for (const { key, digest } of this.reads.everyDoc.iterate()) {
       root.add(documentPoint(docKeyFromBytes(key), Buffer.from(digest).toString('hex')))
       documents++
     }

@@ -35,6 +35,7 @@ export interface ReadStatements {
   /** Who a damaged row belongs to, by who points at it. Cost: full scans; only a damaged row is worth them. */
   docEndingAt: Query<[seq: number], { key: Uint8Array }>
   docPassing: Query<[seq: number], { key: Uint8Array }>
+  everyDoc: Query<[], StoredDoc>
   logRowCount: Query<[], number>
   lastLogSeq: Query<[], number | null>
   cursor: Query<[peer: Uint8Array, scope: string], StoredCursor>
@@ -61,6 +62,7 @@ export function readStatements(db: Database): ReadStatements {
     logAfter: query(`SELECT ${logColumns} FROM ${logJoins} WHERE l.seq > ? ORDER BY l.seq LIMIT ?`),
     docEndingAt: query('SELECT key FROM doc WHERE last_seq = ?'),
     docPassing: query('SELECT d.key AS key FROM log l JOIN doc d ON d.id = l.doc WHERE l.prev = ?'),
+    everyDoc: query(`SELECT ${docColumns} FROM doc`),
     logRowCount: column('SELECT count(*) FROM log'),
     lastLogSeq: column('SELECT max(seq) FROM log'),
     cursor: query('SELECT peer, scope, nonce, seq, crc FROM receive_cursor WHERE peer = ? AND scope = ?'),
@@ -111,7 +113,6 @@ export interface WriteStatements {
     ]
   >
   forgetDoc: Query<[id: number]>
-  allDocs: Query<[], { key: Uint8Array; digest: Uint8Array }>
   addLogRow: Query<
     [seq: number, doc: number, docEpoch: number, prev: number, origin: number, n: number, kind: number, crc: number, data: Uint8Array]
   >
@@ -150,7 +151,6 @@ export function writeStatements(db: Database): WriteStatements {
        WHERE id = ?`,
     ),
     forgetDoc: query('DELETE FROM doc WHERE id = ?'),
-    allDocs: query('SELECT key, digest FROM doc'),
     addLogRow: query('INSERT INTO log(seq, doc, doc_epoch, prev, origin, n, kind, crc, data) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)'),
     dropLogRow: query('DELETE FROM log WHERE seq = ? RETURNING prev, doc'),
     wholeLog: query(`SELECT ${logColumns} FROM ${logJoins} ORDER BY l.seq`),

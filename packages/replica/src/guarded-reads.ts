@@ -1,0 +1,58 @@
+// Reads of stored content by the host itself (an open document, a guest's diff). What fails its checksum is told to the engine, which stops serving the
+// document and fetches it again. Used by open-documents.ts and guest-table.ts. Rule: CV-3.
+
+import { SynclineError, type DocId, type DocKey } from '@syncline/protocol'
+import type { DocContent, StoreReader } from '@syncline/store'
+import type { ReplicaCore } from './replica-core.ts'
+import type { Turns } from './turns.ts'
+
+export class GuardedReads {
+  readonly #core: ReplicaCore
+  readonly #reader: StoreReader
+  readonly #turns: Turns
+
+  constructor(core: ReplicaCore, reader: StoreReader, turns: Turns) {
+    this.#core = core
+    this.#reader = reader
+    this.#turns = turns
+  }
+
+  /** Throws "doc-quarantined", as the next two. */
+  content(key: DocKey): DocContent | undefined {
+    return this.read(() => this.#reader.content(key))
+  }
+
+  stateVector(doc: DocId): Uint8Array {
+    return this.read(() => this.#core.stateVector(doc))
+  }
+
+  diffFor(doc: DocId, stateVector: Uint8Array): Uint8Array {
+    return this.read(() => this.#core.diffFor(doc, stateVector))
+  }
+
+  /** Newest committed row of the document, 0 for none. */
+  lastSeq(key: DocKey): number {
+    return this.#reader.doc(key)?.lastSeq ?? 0
+  }
+
+  /** Runs `read`; damage is reported and thrown on. */
+  read<T>(read: () => T): T {
+    try {
+      return read()
+    } catch (error) {
+      this.#core.readFailed(error)
+      this.#turns.wake()
+      throw error
+    }
+  }
+
+  /** As read(), with `otherwise` in place of damage. */
+  readOr<T>(otherwise: T, read: () => T): T {
+    try {
+      return this.read(read)
+    } catch (error) {
+      if (error instanceof SynclineError && error.code === 'doc-quarantined') return otherwise
+      throw error
+    }
+  }
+}

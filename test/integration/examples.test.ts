@@ -1,0 +1,37 @@
+// Every example runs as it stands, ends by itself, and says what its comments promise.
+
+import { describe, expect, test } from 'vitest'
+import { runProgram } from './program.ts'
+
+const WITHIN_MS = 60_000
+
+const examples = {
+  'two-replicas': [
+    'laptop: saved here and at the office',
+    'office: Hello from the laptop.',
+    'laptop: Office: hi! Hello from the laptop.',
+    'laptop keeps note/42 (also at a peer)',
+  ],
+  'offline-merge': [
+    'ada alone: bread, milk, coffee (offline)',
+    'ben alone: bread, milk, apples (offline)',
+    'together: apples, bread, coffee, milk',
+    'equal: true',
+  ],
+  'mesh-of-three': [
+    'blue: on three disks',
+    'blue is gone',
+    'red: on two disks, the third is away',
+    'blue is back: {"paint":"blue","sand":"red"}',
+  ],
+  'relay-with-y-websocket': ['ben:     Ada was here. ', 'ada:     Keeper too. Ada was here. ', 'later:   Keeper too. Ada was here. '],
+} as const
+
+describe('examples', () => {
+  for (const [name, lines] of Object.entries(examples)) {
+    test(`[AP-12] ${name} runs as it stands and ends by itself`, { timeout: WITHIN_MS + 5_000 }, async () => {
+      const end = await runProgram(`examples/${name}.ts`, [], { withinMs: WITHIN_MS })
+      expect(end).toEqual({ code: 0, stdout: `${lines.join('\n')}\n`, stderr: '' })
+    })
+  }
+})
