@@ -19,7 +19,10 @@ await atBens.whenSynced()
 await Promise.all([ada.close(), ben.close()])
 
 // Tuesday, each alone: no peers, no listener. The edits are committed in the local file, and the program may end.
-for (const [name, item] of [['ada', 'coffee'], ['ben', 'apples']] as const) {
+for (const [name, item] of [
+  ['ada', 'coffee'],
+  ['ben', 'apples'],
+] as const) {
   await using alone = createReplica({ name, storage: storageOf(name) })
   const list = await alone.open('shopping')
   list.doc.getArray('items').push([item])

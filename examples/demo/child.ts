@@ -24,7 +24,9 @@ export class Child {
 
   /** Resolves with what is in its replica, once it is open. */
   async start(): Promise<readonly [number, number]> {
-    const child = fork(fileURLToPath(new URL('replica-process.ts', import.meta.url)), [JSON.stringify({ ...this.#options, port: this.port })])
+    const child = fork(fileURLToPath(new URL('replica-process.ts', import.meta.url)), [
+      JSON.stringify({ ...this.#options, port: this.port }),
+    ])
     this.#process = child
     child.on('message', (message: FromProcess) => {
       if (message.kind === 'progress') this.progress = message.progress

@@ -37,7 +37,13 @@ export class Display {
     this.#stop()
     const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
     this.#print('')
-    for (const row of rows) this.#print(row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd())
+    for (const row of rows)
+      this.#print(
+        row
+          .map((cell, column) => cell.padEnd(widths[column]!))
+          .join('  ')
+          .trimEnd(),
+      )
     this.#print('')
   }
 

@@ -74,7 +74,8 @@ export function generateSession(edits: number, seed = 1): Recording {
     if (meets) Y.applyUpdate(doc, Y.encodeStateAsUpdate(docs[1 - agent]!))
     const ruleAt = text.toString().indexOf(rule)
     const [first, last] = agent === 0 ? [0, ruleAt] : [ruleAt + rule.length, text.length]
-    const patch: Patch = last > first && random(6) === 0 ? [last - 1, 1, ''] : [random(20) === 0 ? first + random(last - first + 1) : last, 0, letter(random)]
+    const patch: Patch =
+      last > first && random(6) === 0 ? [last - 1, 1, ''] : [random(20) === 0 ? first + random(last - first + 1) : last, 0, letter(random)]
     doc.transact(() => {
       if (patch[1] > 0) text.delete(patch[0], patch[1])
       if (patch[2] !== '') text.insert(patch[0], patch[2])

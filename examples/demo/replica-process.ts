@@ -35,9 +35,7 @@ export type FromProcess =
   | { readonly kind: 'report'; readonly digest: string; readonly sha256: string; readonly text: string }
 export type ToProcess =
   /** Go on typing, up to that many steps in all. */
-  | { readonly kind: 'type'; readonly upTo: number }
-  | { readonly kind: 'report' }
-  | { readonly kind: 'end' }
+  { readonly kind: 'type'; readonly upTo: number } | { readonly kind: 'report' } | { readonly kind: 'end' }
 
 const TYPE_EVERY_MS = 10
 const TELL_EVERY_MS = 100
@@ -68,7 +66,8 @@ let waiting = false
 
 function takeInWhatArrived(): void {
   for (const author of [0, 1] as const) for (; taken[author] < has(author); taken[author]++) view.take(plan.steps[author][taken[author]]!)
-  if (text.length !== view.length) throw new Error(`${options.name}: the text has ${text.length} characters, and ${view.length} follow from the steps in it`)
+  if (text.length !== view.length)
+    throw new Error(`${options.name}: the text has ${text.length} characters, and ${view.length} follow from the steps in it`)
 }
 
 function typeSteps(author: Author, most: number): void {
@@ -76,7 +75,11 @@ function typeSteps(author: Author, most: number): void {
   const steps = plan.steps[author]
   const from = taken[author]
   let step = steps[taken[author]]
-  for (; taken[author] < Math.min(from + most, mayType) && step !== undefined && step.needs <= has(otherOf(author)); step = steps[taken[author]]) {
+  for (
+    ;
+    taken[author] < Math.min(from + most, mayType) && step !== undefined && step.needs <= has(otherOf(author));
+    step = steps[taken[author]]
+  ) {
     const typed = step
     note.doc.transact(() => {
       view.take(typed, text)

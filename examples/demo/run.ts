@@ -2,7 +2,10 @@
 // ada's network is cut while both go on typing, ada is killed (kill -9) with edits that nobody else has, and later the one in the middle is killed.
 // At the end all three must hold the recording's text, to the character.
 //
-//   pnpm demo [--edits N]     N: only the first N edits of the recording
+//   pnpm demo [--edits N] [--generated]
+//
+//   --edits N      only the first N edits of the recording
+//   --generated    generated text, as where the recordings are not at hand
 //
 // Exit code 0: the three are equal, equal the recording, and no edit was lost that was reported as saved. Otherwise 1.
 
@@ -22,8 +25,9 @@ const EDITS_PER_SECOND = 1500
 /** What each author types while they are apart, if the session allows as much. */
 const OFFLINE_EDITS = 1500
 
-const { values } = parseArgs({ options: { edits: { type: 'string' } } })
-const whole = loadRecording('friendsforever') ?? generateSession(20_000)
+const { values } = parseArgs({ options: { edits: { type: 'string' }, generated: { type: 'boolean', default: false } } })
+const recorded = values.generated ? null : loadRecording('friendsforever')
+const whole = recorded ?? generateSession(20_000)
 const plan = planSession(values.edits === undefined ? whole : firstEdits(whole, Number(values.edits)))
 const total = [plan.steps[0].length, plan.steps[1].length] as const
 const folder = mkdtempSync(join(tmpdir(), 'syncline-demo-'))
@@ -64,7 +68,10 @@ async function replay(): Promise<void> {
   display.phase('ada is cut off; both go on typing, each without the other')
   adasWire.cut()
   await ada.until(({ connected }) => !connected)
-  const apart = [0, 1].map((author) => Math.min(alone[author]!, OFFLINE_EDITS, Math.floor((total[author]! - typed[author]!) / 2))) as [number, number]
+  const apart = [0, 1].map((author) => Math.min(alone[author]!, OFFLINE_EDITS, Math.floor((total[author]! - typed[author]!) / 2))) as [
+    number,
+    number,
+  ]
   ada.type(typed[0] + apart[0])
   charles.type(typed[1] + apart[1])
   await ada.until(({ has }) => has[0] >= typed[0] + apart[0] / 2)
@@ -81,12 +88,14 @@ async function replay(): Promise<void> {
 
   display.phase('the network is mended')
   adasWire.mend()
-  await Promise.all([ada.until(({ has }) => has[1] === typed[1] + apart[1]), charles.until(({ has }) => has[0] === typed[0] + apart[0])])
+  const both = [typed[0] + apart[0], typed[1] + apart[1]] as const
+  await Promise.all([ada.until(({ has }) => has[1] === both[1]), charles.until(({ has }) => has[0] === both[0])])
+  await Promise.all([ada.until(({ savedRelay }) => savedRelay === both[0]), charles.until(({ savedRelay }) => savedRelay === both[1])])
 
   display.phase('the one in the middle is killed (kill -9) while both type')
   ada.type(total[0])
   charles.type(total[1])
-  await middle.until(({ has }) => has[0] + has[1] > typed[0] + typed[1] + apart[0] + apart[1])
+  await middle.until(({ has }) => has[0] + has[1] > both[0] + both[1])
   const [savedOfAda, savedOfCharles] = [ada.progress.savedRelay, charles.progress.savedRelay]
   await middle.kill()
   adasWire.cut()
@@ -95,7 +104,9 @@ async function replay(): Promise<void> {
   if (middleHas[0] < savedOfAda || middleHas[1] < savedOfCharles) {
     throw new Error(`the middle had acknowledged ${savedOfAda} + ${savedOfCharles} edits, and has ${middleHas.join(' + ')} after the kill`)
   }
-  display.note(`middle is back with ${thousands(middleHas[0])} + ${thousands(middleHas[1])} edits from disk; ${thousands(savedOfAda)} + ${thousands(savedOfCharles)} had been acknowledged`)
+  display.note(
+    `middle is back with ${thousands(middleHas[0])} + ${thousands(middleHas[1])} edits from disk; ${thousands(savedOfAda)} + ${thousands(savedOfCharles)} had been acknowledged`,
+  )
   adasWire.mend()
   charlesWire.mend()
 

@@ -23,7 +23,8 @@ export interface SessionPlan {
 /** Throws when the recording is not of two authors who write one edit after the other, or does not end at its text. Cost: a second or two for 26,000 edits. */
 export function planSession(recording: Recording): SessionPlan {
   const { patches, placeOf, places, endContent } = replay(recording)
-  if (recording.endContent !== null && recording.endContent !== endContent) throw new Error(`a replay of ${recording.source} does not end at its text`)
+  if (recording.endContent !== null && recording.endContent !== endContent)
+    throw new Error(`a replay of ${recording.source} does not end at its text`)
   const steps: [Step[], Step[]] = [[], []]
   const views = [new TextView(places), new TextView(places)]
   const seen: [number, number] = [0, 0]
@@ -103,7 +104,8 @@ interface Replay {
 function replay({ txns }: Recording): Replay {
   const docs = [scratchDoc(0), scratchDoc(1)]
   const updates: [Uint8Array[], Uint8Array[]] = [[], []]
-  for (const author of [0, 1] as const) docs[author]!.on('update', (update: Uint8Array, origin: unknown) => origin !== otherOf(author) && updates[author].push(update))
+  for (const author of [0, 1] as const)
+    docs[author]!.on('update', (update: Uint8Array, origin: unknown) => origin !== otherOf(author) && updates[author].push(update))
   const applied: [number, number] = [0, 0]
   const knows: [number, number][] = []
   const patches: ReplayedPatch[] = []
@@ -111,7 +113,8 @@ function replay({ txns }: Recording): Replay {
     const author = txn.agent === 1 ? 1 : 0
     const other = otherOf(author)
     const parents = (txn.parents ?? []).map((parent) => knows[parent]!)
-    if ((txn.agent ?? 0) > 1 || Math.max(0, ...parents.map((known) => known[author])) !== updates[author].length) throw new Error(`edit ${index} is not that of two authors who write one edit after the other`)
+    if ((txn.agent ?? 0) > 1 || Math.max(0, ...parents.map((known) => known[author])) !== updates[author].length)
+      throw new Error(`edit ${index} is not that of two authors who write one edit after the other`)
     const saw = Math.max(0, ...parents.map((known) => known[other]))
     const doc = docs[author]!
     for (; applied[author] < saw; applied[author]++) Y.applyUpdate(doc, updates[other][applied[author]]!, other)
@@ -134,7 +137,9 @@ function editText(doc: Y.Doc, position: number, deletedCount: number, inserted: 
     if (inserted !== '') text.insert(position, inserted)
     return current
   })
-  return [...transaction.deleteSet.clients].flatMap(([client, runs]) => runs.flatMap((run) => Array.from({ length: run.len }, (_, i) => ({ client, clock: run.clock + i }))))
+  return [...transaction.deleteSet.clients].flatMap(([client, runs]) =>
+    runs.flatMap((run) => Array.from({ length: run.len }, (_, i) => ({ client, clock: run.clock + i }))),
+  )
 }
 
 /** Numbers every character that was ever typed, in final order, deleted ones included. */

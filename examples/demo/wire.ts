@@ -43,7 +43,10 @@ export class Wire {
       return
     }
     const far = connect(this.#targetPort, '127.0.0.1')
-    for (const [socket, other] of [[near, far], [far, near]] as const) {
+    for (const [socket, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
       this.#sockets.add(socket)
       socket.setNoDelay(true)
       socket.on('error', () => other.destroy())

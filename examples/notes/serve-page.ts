@@ -22,7 +22,11 @@ export async function servePage({ host, port, relayUrl }: { host: string; port: 
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(error.code === 'EADDRINUSE' ? new Error(`Port ${port} is taken by another program. Choose another one: npm start -- --page-port ${port + 1}`) : error)
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new Error(`Port ${port} is taken by another program. Choose another one: npm start -- --page-port ${port + 1}`)
+          : error,
+      )
     })
     server.listen(port, host, resolve)
   })
@@ -51,7 +55,15 @@ export async function servePage({ host, port, relayUrl }: { host: string; port: 
 
 async function bundle(relayUrl: string): Promise<Map<string, { type: string; text: string }>> {
   const folder = fileURLToPath(new URL('page/', import.meta.url))
-  const { outputFiles } = await build({ entryPoints: [`${folder}notes.ts`], bundle: true, format: 'esm', target: 'es2022', minify: true, write: false, logLevel: 'error' })
+  const { outputFiles } = await build({
+    entryPoints: [`${folder}notes.ts`],
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    minify: true,
+    write: false,
+    logLevel: 'error',
+  })
   const html = await readFile(`${folder}index.html`, 'utf8')
   return new Map([
     ['/', { type: 'text/html; charset=utf-8', text: html.replace('RELAY_URL', relayUrl) }],

@@ -20,11 +20,15 @@ const host = '127.0.0.1'
 
 try {
   const relay = await createRelay({ host, data, port: portOf('port', values.port) })
-  const page = await servePage({ host, port: portOf('page-port', values['page-port']), relayUrl: relay.url }).catch(async (error: unknown) => {
-    await relay.close()
-    throw error
-  })
-  console.log(`relay   ${relay.url} (documents in ${data})\nnotes   ${page.url}\n\nOpen the notes in two windows and type in both. Ctrl+C stops.`)
+  const page = await servePage({ host, port: portOf('page-port', values['page-port']), relayUrl: relay.url }).catch(
+    async (error: unknown) => {
+      await relay.close()
+      throw error
+    },
+  )
+  console.log(
+    `relay   ${relay.url} (documents in ${data})\nnotes   ${page.url}\n\nOpen the notes in two windows and type in both. Ctrl+C stops.`,
+  )
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
       void Promise.all([relay.close(), page.close()]).then(() => process.exit(0))

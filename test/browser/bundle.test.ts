@@ -32,13 +32,23 @@ test('[BR-1] protocol and replica run where there is no Node: two replicas in a 
   const text = existsSync(CHROMIUM) ? await inChromium(code) : await inBareContext(code)
   expect(text).toMatch(/^(left right |right left )$/)
   const sized = await bundle(SIZED, ['yjs', 'lib0', 'lib0/*', 'y-protocols/*'])
-  console.log(`engine, host and memory store without yjs, lib0 and y-protocols: ${(sized.length / 1024).toFixed(1)} KiB minified, ${(gzipSync(sized, { level: 9 }).length / 1024).toFixed(1)} KiB gzip`)
+  console.log(
+    `engine, host and memory store without yjs, lib0 and y-protocols: ${(sized.length / 1024).toFixed(1)} KiB minified, ${(gzipSync(sized, { level: 9 }).length / 1024).toFixed(1)} KiB gzip`,
+  )
 })
 
 async function inChromium(code: string): Promise<string> {
   const browser = await chromium.launch({
     executablePath: CHROMIUM,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
   })
   try {
     const page = await browser.newPage()
@@ -51,7 +61,18 @@ async function inChromium(code: string): Promise<string> {
 
 async function inBareContext(code: string): Promise<string> {
   console.log(`no Chromium at ${CHROMIUM}: running in a bare JavaScript context instead`)
-  const given = { crypto: webcrypto, performance, setTimeout, clearTimeout, setInterval, clearInterval, TextEncoder, TextDecoder, queueMicrotask, console }
+  const given = {
+    crypto: webcrypto,
+    performance,
+    setTimeout,
+    clearTimeout,
+    setInterval,
+    clearInterval,
+    TextEncoder,
+    TextDecoder,
+    queueMicrotask,
+    console,
+  }
   const context = createContext({ ...given })
   runInContext('globalThis.self = globalThis', context)
   runInContext(code, context)

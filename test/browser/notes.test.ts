@@ -11,7 +11,8 @@ import { repository } from '../integration/program.ts'
 
 const browserPath = process.env['SYNCLINE_CHROMIUM'] ?? '/usr/bin/chromium'
 const isThere = existsSync(browserPath)
-if (!isThere) console.log(`no browser at ${browserPath} (apt-get install chromium, or set SYNCLINE_CHROMIUM): the page of npm start is not tested`)
+if (!isThere)
+  console.log(`no browser at ${browserPath} (apt-get install chromium, or set SYNCLINE_CHROMIUM): the page of npm start is not tested`)
 
 interface Started {
   readonly process: ChildProcess
@@ -19,7 +20,16 @@ interface Started {
 }
 
 async function start(data: string): Promise<Started> {
-  const args = ['--conditions=syncline-source', join(repository, 'examples/notes/start.ts'), '--port', '0', '--page-port', '0', '--data', data]
+  const args = [
+    '--conditions=syncline-source',
+    join(repository, 'examples/notes/start.ts'),
+    '--port',
+    '0',
+    '--page-port',
+    '0',
+    '--data',
+    data,
+  ]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   onTestFinished(() => void child.kill('SIGKILL'))
   let output = ''
@@ -40,7 +50,11 @@ async function openNote(browser: Browser, url: string, problems: string[]): Prom
   const page = await (await browser.newContext()).newPage()
   page.on('pageerror', (error) => problems.push(error.message))
   page.on('console', (message) => message.type() === 'error' && problems.push(message.text()))
-  page.on('request', (request) => new URL(request.url()).hostname !== '127.0.0.1' && !request.url().startsWith('data:') && problems.push(`asked for ${request.url()}`))
+  page.on(
+    'request',
+    (request) =>
+      new URL(request.url()).hostname !== '127.0.0.1' && !request.url().startsWith('data:') && problems.push(`asked for ${request.url()}`),
+  )
   await page.goto(`${url}/#a note & more`)
   await showsText(page, '#connection', 'Connected')
   return page
@@ -50,38 +64,42 @@ async function showsText(page: Page, selector: string, text: string): Promise<vo
   await page.locator(selector, { hasText: text }).first().waitFor()
 }
 
-test.skipIf(!isThere)('[YW-1] two browser windows edit one note, see each other, and find it again after a reload', { timeout: 90_000 }, async () => {
-  const data = mkdtempSync(join(tmpdir(), 'syncline-notes-'))
-  onTestFinished(() => rmSync(data, { recursive: true, force: true, maxRetries: 3 }))
-  const { process: notes, url } = await start(data)
-  const browser = await launch()
-  onTestFinished(() => browser.close())
-  const problems: string[] = []
-  const [ada, ben] = [await openNote(browser, url, problems), await openNote(browser, url, problems)]
+test.skipIf(!isThere)(
+  '[YW-1] two browser windows edit one note, see each other, and find it again after a reload',
+  { timeout: 90_000 },
+  async () => {
+    const data = mkdtempSync(join(tmpdir(), 'syncline-notes-'))
+    onTestFinished(() => rmSync(data, { recursive: true, force: true, maxRetries: 3 }))
+    const { process: notes, url } = await start(data)
+    const browser = await launch()
+    onTestFinished(() => browser.close())
+    const problems: string[] = []
+    const [ada, ben] = [await openNote(browser, url, problems), await openNote(browser, url, problems)]
 
-  await ada.locator('#my-name').fill('Ada L.')
-  await showsText(ben, '#people', 'Ada L.')
-  await ada.locator('.cm-content').click()
-  await ada.keyboard.type('Ada writes the first line.')
-  await showsText(ben, '.cm-content', 'Ada writes the first line.')
-  await showsText(ben, '.cm-ySelectionInfo', 'Ada L.')
-  await ben.locator('.cm-content').click()
-  await ben.keyboard.press('Control+End')
-  await ben.keyboard.press('Enter')
-  await ben.keyboard.type('Ben adds 🌱 another.')
-  await showsText(ada, '.cm-content', 'Ben adds 🌱 another.')
-  await showsText(ada, '#saved', 'Every edit was sent to the relay.')
+    await ada.locator('#my-name').fill('Ada L.')
+    await showsText(ben, '#people', 'Ada L.')
+    await ada.locator('.cm-content').click()
+    await ada.keyboard.type('Ada writes the first line.')
+    await showsText(ben, '.cm-content', 'Ada writes the first line.')
+    await showsText(ben, '.cm-ySelectionInfo', 'Ada L.')
+    await ben.locator('.cm-content').click()
+    await ben.keyboard.press('Control+End')
+    await ben.keyboard.press('Enter')
+    await ben.keyboard.type('Ben adds 🌱 another.')
+    await showsText(ada, '.cm-content', 'Ben adds 🌱 another.')
+    await showsText(ada, '#saved', 'Every edit was sent to the relay.')
 
-  await ben.reload()
-  await showsText(ben, '.cm-content', 'Ada writes the first line.')
-  await showsText(ben, '.cm-content', 'Ben adds 🌱 another.')
-  expect(problems).toEqual([])
+    await ben.reload()
+    await showsText(ben, '.cm-content', 'Ada writes the first line.')
+    await showsText(ben, '.cm-content', 'Ben adds 🌱 another.')
+    expect(problems).toEqual([])
 
-  // The relay goes away: the page says what is only here, and does not call it saved.
-  const ended = once(notes, 'exit')
-  notes.kill('SIGTERM')
-  expect(await ended).toEqual([0, null])
-  await ada.waitForFunction(() => document.querySelector<HTMLElement>('#connection')!.dataset['state'] !== 'connected')
-  await ada.keyboard.type(' Offline.')
-  await showsText(ada, '#saved', 'in this window only')
-})
+    // The relay goes away: the page says what is only here, and does not call it saved.
+    const ended = once(notes, 'exit')
+    notes.kill('SIGTERM')
+    expect(await ended).toEqual([0, null])
+    await ada.waitForFunction(() => document.querySelector<HTMLElement>('#connection')!.dataset['state'] !== 'connected')
+    await ada.keyboard.type(' Offline.')
+    await showsText(ada, '#saved', 'in this window only')
+  },
+)

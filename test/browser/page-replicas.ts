@@ -22,7 +22,13 @@ const clock: Clock = {
 
 function makeReplica(): Replica {
   const space: Scope = { kind: 'space' }
-  return new Replica({ store: createMemoryStore({ space: parseSpaceId('default'), random }), role: 'device', clock, random, interests: [space] })
+  return new Replica({
+    store: createMemoryStore({ space: parseSpaceId('default'), random }),
+    role: 'device',
+    clock,
+    random,
+    interests: [space],
+  })
 }
 
 /** Two ports that hand each other's messages over in later turns. */

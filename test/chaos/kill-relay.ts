@@ -18,7 +18,6 @@ import { nodeClock } from '@syncline/replica/ws'
 import { openSqliteReader } from '@syncline/store/sqlite'
 import * as Y from 'yjs'
 import * as codec from '../../packages/relay/src/y-websocket-codec.ts'
-import { pathOfRoom } from '../../packages/relay/src/room-name.ts'
 import { startRelay, temporaryFolder, type RelayProcess } from '../integration/relay-process.ts'
 import { BareClient } from '../integration/room-client.ts'
 import { Random } from '../simulation/random.ts'
@@ -156,7 +155,7 @@ async function loadUntilKill(relay: RelayProcess, round: number, options: KillRe
 async function missing(folder: string, relay: RelayProcess, edits: readonly Edit[]): Promise<string[]> {
   const lost = new Set(await missingOnDisk(folder, edits))
   for (const [doc, ofDocument] of Map.groupBy(edits, (edit) => edit.doc)) {
-    const client = new BareClient(`${relay.url}/${pathOfRoom(doc)}`)
+    const client = new BareClient(`${relay.url}/${doc}`)
     await client.opened
     client.send(codec.step1Frame(Uint8Array.of(0)))
     const answer = await client.messageWhere((message) => message.kind === 'step-2')

@@ -318,7 +318,7 @@ test('[CL-4] a taken port, a locked folder, a foreign and a newer file are told 
   }
 })
 
-test('[CL-4] SIGTERM ends a relay with exit code 0 in bounded time, nothing lost, its clients told to come back', async () => {
+test('[CL-2] SIGTERM ends a relay with exit code 0 in bounded time, nothing lost, its clients told to come back', async () => {
   const folder = folderHere()
   const relay = await relayOn(folder)
   const writers = await Promise.all(
@@ -358,7 +358,7 @@ test('[CL-4] SIGTERM ends a relay with exit code 0 in bounded time, nothing lost
   expect(wal).toBe(0)
 })
 
-test('[CL-4] a signal right after the ready line ends a relay, a second one at once', async () => {
+test('[CL-2] a signal right after the ready line ends a relay, a second one at once', async () => {
   const relay = await relayOn(folderHere())
   relay.signal('SIGINT')
   relay.signal('SIGINT')
@@ -366,7 +366,7 @@ test('[CL-4] a signal right after the ready line ends a relay, a second one at o
   expect([0, 130]).toContain((await relay.exited).code)
 })
 
-test('[CL-4] serve --json tells line by line when it is ready and what happens; --peer keeps a link', async () => {
+test('[CL-2] serve --json tells line by line when it is ready and what happens; --peer keeps a link', async () => {
   const first = await relayOn(folderHere())
   await write(first, { shared: freshUpdate('over there') })
   const child = spawnCommand(['serve', '--json', '--port', '0', '--data', folderHere(), '--peer', first.url])

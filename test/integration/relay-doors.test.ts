@@ -152,7 +152,7 @@ test('[RS-1] connections are bounded, and one that leaves makes room', async () 
   const [first] = [await roomOf(relay), await roomOf(relay)]
   expect(await refusedUpgrade(`${relay.url}/note`)).toEqual({ status: 503, words: expect.stringContaining('connections') })
   first.terminate()
-  await expect.poll(() => relay.connections).toBe(1)
+  await expect.poll(() => relay.connections, { timeout: 20_000 }).toBe(1)
   await roomOf(relay)
 })
 

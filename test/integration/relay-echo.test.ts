@@ -63,28 +63,25 @@ function edits(count: number): { doc: Y.Doc; updates: Uint8Array[] } {
   return { doc, updates }
 }
 
-test('[YW-4] when an echo arrives, all ids of its update are in the committed log', async () => {
+test('[YW-4] when an echo arrives, all ids of its update are in the committed log, also when the update was sent twice in a row', async () => {
   const folder = folderHere()
   const relay = await relayOn(folder)
   const reading = await readingOf(folder)
-  const { updates } = edits(300)
+  const { updates } = edits(200)
   const bare = await roomOf(relay, 'note')
-  const sent = new Map(updates.map((update) => [Buffer.from(update).toString('hex'), update]))
+  const echoes = new Map(updates.map((update) => [Buffer.from(update).toString('hex'), 0]))
   const early: string[] = []
-  let echoes = 0
   bare.onMessage = (message) => {
     if (message.kind !== 'update') return
-    echoes++
-    const ids = idsOf(message.update)
     const committed = committedIds(reading, 'note')
-    early.push(...ids.filter((id) => !committed.has(id)))
-    expect(sent.delete(Buffer.from(message.update).toString('hex')), 'an echo has the bytes that were sent').toBe(true)
+    early.push(...idsOf(message.update).filter((id) => !committed.has(id)))
+    const bytes = Buffer.from(message.update).toString('hex')
+    echoes.set(bytes, (echoes.get(bytes) ?? Number.NaN) + 1)
   }
-  for (const update of updates) bare.send(codec.updateFrame(update))
-  await bare.echoOf(updates.at(-1)!)
+  // The second of each finds the first admitted and not yet committed, most of the time.
+  for (const update of updates) for (let times = 0; times < 2; times++) bare.send(codec.updateFrame(update))
+  await bare.messageWhere(() => [...echoes.values()].every((count) => count === 2))
   expect(early).toEqual([])
-  expect(echoes).toBe(300)
-  expect(sent.size).toBe(0)
 })
 
 test('[YW-4] the same update sent twice around a kill -9 is echoed after the restart, committed, and stored once', async () => {

@@ -113,7 +113,7 @@ test('[RS-1] when all clients together leave too much unread, the one with most 
     data: folder.path,
     port: 0,
     durability: 'process',
-    limits: { pingEveryMs: 50, unsentBytesMax: 2 * MIB },
+    limits: { pingEveryMs: 50, unsentBytesMax: 18 * MIB },
   })
   cleanups.push(() => relay.close())
   const writer = await roomOf(relay, 'large')
@@ -121,11 +121,15 @@ test('[RS-1] when all clients together leave too much unread, the one with most 
   writer.send(codec.updateFrame(large))
   await writer.echoOf(large)
   const bystander = await roomOf(relay, 'small')
-  const other = new BareClient(`${relay.url}/large`)
-  cleanups.push(() => other.terminate())
-  await other.opened
-  other.socket.pause()
-  other.send(codec.step1Frame(Uint8Array.of(0)))
-  await expect.poll(() => relay.connections).toBe(2)
+  // Each holds one answer of 16 MiB less what the network takes: one of them is allowed, two are not.
+  const slow = Array.from({ length: 2 }, () => new BareClient(`${relay.url}/large`))
+  for (const reader of slow) {
+    cleanups.push(() => reader.terminate())
+    await reader.opened
+    reader.socket.pause()
+    reader.send(codec.step1Frame(Uint8Array.of(0)))
+  }
+  await expect.poll(() => relay.connections, { timeout: 20_000 }).toBe(3)
+  expect(relay.unsentBytes).toBeLessThan(18 * MIB)
   expect([writer.socket.readyState, bystander.socket.readyState]).toEqual([1, 1])
 })

@@ -202,7 +202,8 @@ function describeUpdates(framed: Uint8Array): string {
   return updates.map(describeUpdate).join('; ')
 }
 
-function describeUpdate(update: Uint8Array): string {
+/** For traces: ids that one update brings (client:from-to) and deletes (-client:from-to). */
+export function describeUpdate(update: Uint8Array): string {
   const facts = walkUpdate(update)
   if ('code' in facts) return facts.reason
   const ranges = (flat: readonly number[], sign: string): string[] =>

@@ -20,7 +20,7 @@ import type { DocContent, DocRow, StoreReader, Transaction } from '@syncline/sto
 import { createMemoryStore, type MemorySnapshot, type MemoryStore } from '@syncline/store/memory'
 import * as Y from 'yjs'
 import type { Counters } from './counters.ts'
-import { describeFrame } from './frame-observer.ts'
+import { describeFrame, describeUpdate } from './frame-observer.ts'
 import type { Endpoint, Network, Port } from './network.ts'
 import type { Random } from './random.ts'
 import type { Schedule } from './schedule.ts'
@@ -315,6 +315,7 @@ export class SimulatedReplica implements Endpoint, Room {
       case 'maintain':
         return this.later(this.settings.commitMs, () => this.#maintain(effect.work))
       case 'written':
+        this.#note(9, () => `write ${effect.ticket}: ${effect.outcome.kind}`)
         this.#tickets.get(effect.ticket)?.(effect.outcome)
         this.#tickets.delete(effect.ticket)
         return
@@ -530,6 +531,7 @@ export class SimulatedReplica implements Endpoint, Room {
       if (outcome.kind === 'committed' || outcome.kind === 'known') this.#promise(doc, client, clock)
       told(ticket, outcome)
     })
+    this.#note(10, () => `write ${ticket} to ${doc}: ${describeUpdate(update)}`)
     this.core!.write({ doc, update, source: 0, ticket })
     this.flushSoon()
     return ticket

@@ -34,7 +34,9 @@ export function showEditor(text: Y.Text, awareness: Awareness, parent: HTMLEleme
 
 /** CodeMirror's own styles with the page's colours, which follow light and dark. */
 const markup = HighlightStyle.define(
-  defaultHighlightStyle.specs.map((spec) => (spec['color'] === undefined ? { ...spec, textDecoration: 'none' } : { ...spec, color: 'var(--markup)' })),
+  defaultHighlightStyle.specs.map((spec) =>
+    spec['color'] === undefined ? { ...spec, textDecoration: 'none' } : { ...spec, color: 'var(--markup)' },
+  ),
 )
 
 const look = EditorView.theme({
@@ -43,7 +45,16 @@ const look = EditorView.theme({
   '.cm-scroller': { fontFamily: 'var(--text)', fontSize: '19px', lineHeight: '1.6' },
   '.cm-content': { width: '100%', maxWidth: '46em', margin: '0 auto', padding: '36px 24px 40vh', caretColor: 'var(--ink)' },
   '.cm-cursor': { borderLeftColor: 'var(--ink)', borderLeftWidth: '2px' },
-  '&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground': { backgroundColor: 'var(--selection)' },
+  '&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground': {
+    backgroundColor: 'var(--selection)',
+  },
   '.cm-placeholder': { color: 'var(--ink-soft)', fontStyle: 'italic' },
-  '.cm-ySelectionInfo': { fontFamily: 'var(--sans)', fontSize: '12px', padding: '1px 6px', borderRadius: '4px', top: '-1.5em', opacity: '1' },
+  '.cm-ySelectionInfo': {
+    fontFamily: 'var(--sans)',
+    fontSize: '12px',
+    padding: '1px 6px',
+    borderRadius: '4px',
+    top: '-1.5em',
+    opacity: '1',
+  },
 })

@@ -44,7 +44,9 @@ function showName(): void {
   field.value = noteName
   const known = new Set<string>([noteName, ...(JSON.parse(localStorage.getItem('notes') ?? '[]') as string[])])
   localStorage.setItem('notes', JSON.stringify([...known].slice(0, 30)))
-  document.querySelector('#note-names')!.append(...[...known].map((name) => Object.assign(document.createElement('option'), { value: name })))
+  document
+    .querySelector('#note-names')!
+    .append(...[...known].map((name) => Object.assign(document.createElement('option'), { value: name })))
   document.querySelector('#open-note')!.addEventListener('submit', (event) => {
     event.preventDefault()
     const wanted = field.value.trim()

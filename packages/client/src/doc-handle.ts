@@ -1,14 +1,14 @@
 // One open document in the hands of an application: its Y.Doc, its presence, and the two waits. Asks the engine for facts and saved.ts for the
 // verdict. Rules: AP-2 to AP-5, DU-1.
 
-import { rangeHolds, scopeRange, SynclineError, type ReplicaId } from '@syncline/protocol'
+import { SynclineError, type ReplicaId } from '@syncline/protocol'
 import type { OpenDocument } from '@syncline/replica'
 import type * as Y from 'yjs'
 import { Derived, type Readable } from './readable.ts'
 import { savedVerdict, type PeerCopy, type SavedFacts, type SavedTier } from './saved.ts'
 import type { DocStatus } from './status.ts'
 import type { Watch } from './watch.ts'
-import { abortable, waitUntil, type WaitOptions } from './waits.ts'
+import { abortable, type WaitOptions } from './waits.ts'
 
 export type Awareness = OpenDocument['awareness']
 
@@ -40,7 +40,10 @@ export class SharedDocument {
   constructor(open: OpenDocument, watch: Watch) {
     this.open = open
     this.#watch = watch
-    this.status = new Derived(() => this.#facts(), () => watch.version)
+    this.status = new Derived(
+      () => this.#facts(),
+      () => watch.version,
+    )
     open.doc.on('update', this.#onUpdate)
   }
 
@@ -137,7 +140,7 @@ function assertTier(tier: SavedTier): void {
 }
 
 /** What is known of the direct peers, with regard to one document and one position of the log. */
-function savedFacts(watch: Watch, { id, key }: OpenDocument, seq: number): SavedFacts {
+function savedFacts(watch: Watch, { id }: OpenDocument, seq: number): SavedFacts {
   const { engine } = watch.opened!
   const acks = new Map(engine.acknowledgements(id, seq).map((ack) => [ack.peer, ack]))
   const { peers: linked, rejected } = engine.status()

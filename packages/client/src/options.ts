@@ -43,14 +43,30 @@ export interface Settings {
 
 /** Throws "argument-invalid", "space-id-invalid", "doc-id-invalid". `defaultFolder` is for the platform to say. */
 export function parseOptions(options: ReplicaOptions, defaultFolder: (name: string) => string): Settings {
-  const { name, storage = defaultFolder(name), durability = 'process', peers = [], listen, space = DEFAULT_SPACE, subscribe = 'space', backoff = {} } = options
-  check(typeof name === 'string' && /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$/.test(name), 'name', name, '1 to 128 letters, digits, dots, dashes or underscores, not starting with a dot')
+  const {
+    name,
+    storage = defaultFolder(name),
+    durability = 'process',
+    peers = [],
+    listen,
+    space = DEFAULT_SPACE,
+    subscribe = 'space',
+    backoff = {},
+  } = options
+  check(
+    typeof name === 'string' && /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$/.test(name),
+    'name',
+    name,
+    '1 to 128 letters, digits, dots, dashes or underscores, not starting with a dot',
+  )
   check(typeof storage === 'string' ? storage !== '' : storage?.kind === 'memory', 'storage', storage, "a folder or { kind: 'memory' }")
   check(durability === 'process' || durability === 'disk', 'durability', durability, "'process' or 'disk'")
   for (const url of peers) check(isWebSocketUrl(url), 'peers', url, 'an address that starts with ws:// or wss://')
-  if (listen !== undefined) check(Number.isInteger(listen.port) && listen.port >= 0 && listen.port <= 65_535, 'listen.port', listen.port, 'a port number, or 0')
+  if (listen !== undefined)
+    check(Number.isInteger(listen.port) && listen.port >= 0 && listen.port <= 65_535, 'listen.port', listen.port, 'a port number, or 0')
   check(subscribe === 'space' || Array.isArray(subscribe), 'subscribe', subscribe, "'space' or a list")
-  for (const [key, ms] of Object.entries(backoff)) check(typeof ms === 'number' && ms > 0, `backoff.${key}`, ms, 'a positive number of milliseconds')
+  for (const [key, ms] of Object.entries(backoff))
+    check(typeof ms === 'number' && ms > 0, `backoff.${key}`, ms, 'a positive number of milliseconds')
   return {
     name,
     folder: typeof storage === 'string' ? storage : null,
@@ -81,5 +97,8 @@ function check(holds: boolean, option: string, value: unknown, expected: string)
 }
 
 function invalid(option: string, value: unknown, expected: string): SynclineError {
-  return new SynclineError('argument-invalid', `The option \`${option}\` is ${JSON.stringify(value)?.slice(0, 100)}, and should be ${expected}.`)
+  return new SynclineError(
+    'argument-invalid',
+    `The option \`${option}\` is ${JSON.stringify(value)?.slice(0, 100)}, and should be ${expected}.`,
+  )
 }

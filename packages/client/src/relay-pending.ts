@@ -3,7 +3,17 @@
 // restart. What other replicas wrote is theirs to count. Errs on the side of "pending" after a restart: a compacted document whose new row the peers
 // have not acknowledged counts. Rule: AP-6.
 
-import { parseScope, rangeHolds, scopeRange, type Digest, type DocKey, type Durability, type KeyRange, type ScopeText, type SpaceId } from '@syncline/protocol'
+import {
+  parseScope,
+  rangeHolds,
+  scopeRange,
+  type Digest,
+  type DocKey,
+  type Durability,
+  type KeyRange,
+  type ScopeText,
+  type SpaceId,
+} from '@syncline/protocol'
 import type { LogRow, StoreReader } from '@syncline/store'
 
 const ROWS_PER_LOOK = 512

@@ -1,7 +1,17 @@
 // A replica as applications see it: opens storage, engine and links in the background, hands out documents, and closes all of it in bounded time.
 // Reads options.ts (settings), platform.ts (the machine), watch.ts (what is going on). Rules: AP-1, AP-2, AP-8, AP-9.
 
-import { parseDocId, rangeHolds, docKeyOf, scopeRange, scopeText, SynclineError, type DocKey, type Scope, type ScopeText } from '@syncline/protocol'
+import {
+  parseDocId,
+  rangeHolds,
+  docKeyOf,
+  scopeRange,
+  scopeText,
+  SynclineError,
+  type DocKey,
+  type Scope,
+  type ScopeText,
+} from '@syncline/protocol'
 import { Replica as Engine } from '@syncline/replica'
 import { OpenDocHandle, SharedDocument, type DocHandle } from './doc-handle.ts'
 import { parseOptions, subscriptionScope, type ReplicaOptions, type Settings } from './options.ts'
@@ -77,17 +87,27 @@ class ClientReplica implements Replica {
     const store = await this.#platform.openStore(this.#settings)
     const { clock, random, compression } = this.#platform
     const { readOnly } = this.#settings
-    const engine = new Engine({ store, role: readOnly ? 'follower' : 'device', clock, random, compression, readOnly, interests: [...this.#scopes.values()], onEvent: this.#watch.onEvent })
+    const engine = new Engine({
+      store,
+      role: readOnly ? 'follower' : 'device',
+      clock,
+      random,
+      compression,
+      readOnly,
+      interests: [...this.#scopes.values()],
+      onEvent: this.#watch.onEvent,
+    })
     engine.onStatus(() => this.#watch.changed())
+    // Before the first link: an ack that comes at once is counted too.
+    const opened = { store, engine, relayPending: new RelayPending(store.reader, this.#settings.space) }
+    this.#watch.started(opened)
     try {
       await this.#startLinks(engine)
     } catch (error) {
+      this.#watch.started(null)
       await engine.close()
       throw error
     }
-    const opened = { store, engine, relayPending: new RelayPending(store.reader, this.#settings.space) }
-    this.#watch.opened = opened
-    this.#watch.changed()
     return opened
   }
 
@@ -154,7 +174,11 @@ class ClientReplica implements Replica {
   unsubscribe(text: string): void {
     this.#watch.assertOpen()
     const scope = subscriptionScope(text)
-    if (this.#scopes.has('*')) throw new SynclineError('argument-invalid', `The replica ${this.name} holds its whole space: there is no subscription ${JSON.stringify(text)} to end.`)
+    if (this.#scopes.has('*'))
+      throw new SynclineError(
+        'argument-invalid',
+        `The replica ${this.name} holds its whole space: there is no subscription ${JSON.stringify(text)} to end.`,
+      )
     if (this.#scopes.delete(scopeText(scope))) this.#watch.opened?.engine.unsubscribe(scope)
   }
 

@@ -30,7 +30,9 @@ export interface SavedFacts {
   readonly unknownPeers: number
 }
 
-export type SavedVerdict = { readonly kind: 'saved' | 'waiting' } | { readonly kind: 'failed'; readonly code: ErrorCode; readonly reason: string }
+export type SavedVerdict =
+  | { readonly kind: 'saved' | 'waiting' }
+  | { readonly kind: 'failed'; readonly code: ErrorCode; readonly reason: string }
 
 /** A replica that could be counted only through others does not count: acks are not forwarded. */
 export function savedVerdict(tier: Exclude<SavedTier, 'local'>, { durability, peers, unknownPeers }: SavedFacts): SavedVerdict {
@@ -45,7 +47,11 @@ export function savedVerdict(tier: Exclude<SavedTier, 'local'>, { durability, pe
   if (possible - refusing.length >= copies) return { kind: 'waiting' }
   if (possible >= copies) return refused(refusing[0]!.refusal!)
   if (tier === 'relay') return { kind: 'waiting' }
-  return { kind: 'failed', code: 'copies-unreachable', reason: `${copies} copies were asked for, and this replica and its direct peers can make ${possible}` }
+  return {
+    kind: 'failed',
+    code: 'copies-unreachable',
+    reason: `${copies} copies were asked for, and this replica and its direct peers can make ${possible}`,
+  }
 }
 
 function refused({ code, reason }: Refusal): SavedVerdict {

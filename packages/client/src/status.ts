@@ -17,7 +17,11 @@ export interface SyncStatus {
   readonly synced: boolean
   /** Documents with edits that are not committed here (local), or by no durable peer (relay). Right after a reload too. */
   readonly pending: { readonly local: number; readonly relay: number }
-  readonly storage: { readonly kind: 'sqlite' | 'memory'; readonly durability: Durability; readonly state: 'opening' | 'ok' | 'failed' | 'closed' }
+  readonly storage: {
+    readonly kind: 'sqlite' | 'memory'
+    readonly durability: Durability
+    readonly state: 'opening' | 'ok' | 'failed' | 'closed'
+  }
   /** How far the newest exchange that fetches documents has come; null before there was one. */
   readonly firstSync: { readonly documents: number; readonly documentsExpected: number; readonly bytes: number } | null
   readonly peers: readonly PeerStatus[]

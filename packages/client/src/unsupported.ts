@@ -6,7 +6,10 @@ import type { Replica } from './replica.ts'
 
 /** Throws "platform-unsupported". */
 export function createReplica({ name }: ReplicaOptions): Replica {
-  throw new SynclineError('platform-unsupported', `The replica ${name} was created outside Node, where this release of @syncline/client has no storage.`)
+  throw new SynclineError(
+    'platform-unsupported',
+    `The replica ${name} was created outside Node, where this release of @syncline/client has no storage.`,
+  )
 }
 
 export { SynclineError } from '@syncline/protocol'

@@ -9,7 +9,11 @@ export interface WaitOptions {
 
 /** Resolves with the first value other than undefined that `check` returns; rejects with what it throws. `check` runs now, and whenever
  *  `onChange` calls back. */
-export function waitUntil<T>(check: () => T | undefined, onChange: (listener: () => void) => () => void, { signal }: WaitOptions = {}): Promise<T> {
+export function waitUntil<T>(
+  check: () => T | undefined,
+  onChange: (listener: () => void) => () => void,
+  { signal }: WaitOptions = {},
+): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     if (signal?.aborted) return reject(aborted(signal))
     let stop: (() => void) | null = null

@@ -1,7 +1,17 @@
 // What is going on in one replica, in one place: the opened parts, the state of each dial, which scopes were exchanged, and who waits for a change.
 // Makes SyncStatus from it, at most once in STATUS_EVERY_MS; waits are woken once a turn. Read by replica.ts and doc-handle.ts. Rule: AP-7.
 
-import { parseScope, rangeHolds, scopeRange, SynclineError, type DocKey, type Durability, type ReplicaId, type Role, type ScopeText } from '@syncline/protocol'
+import {
+  parseScope,
+  rangeHolds,
+  scopeRange,
+  SynclineError,
+  type DocKey,
+  type Durability,
+  type ReplicaId,
+  type Role,
+  type ScopeText,
+} from '@syncline/protocol'
 import type { Clock, OpenDocument, Replica as Engine, ReplicaEvent } from '@syncline/replica'
 import type { Store } from '@syncline/store'
 import type { Settings } from './options.ts'
@@ -46,10 +56,19 @@ export class Watch {
     this.#settings = settings
     this.#clock = clock
     for (const url of settings.peers) this.#dials.set(url, { state: 'connecting', replicaId: null, error: null })
-    this.status = new Derived(() => this.#compute(), () => this.version)
+    this.status = new Derived(
+      () => this.#compute(),
+      () => this.version,
+    )
   }
 
   // What happens
+
+  /** Storage is open; null: the opening failed after all. */
+  started(opened: Opened | null): void {
+    this.opened = opened
+    this.changed()
+  }
 
   failed(error: SynclineError): void {
     this.#failure = error
@@ -138,9 +157,11 @@ export class Watch {
     return [...this.#dials.values()].flatMap(({ state, replicaId }) => (replicaId === null || state === 'stopped' ? [] : [replicaId]))
   }
 
-  /** Configured addresses behind which nobody was met yet. */
+  /** Configured addresses behind which may be somebody not met yet. Where a link was closed in favour of another, that other one leads there. */
   unknownPeers(): number {
-    return [...this.#dials.values()].filter(({ state, replicaId }) => replicaId === null && state !== 'stopped').length
+    const unknown = ({ state, replicaId, error }: DialState): boolean =>
+      replicaId === null && state !== 'stopped' && error?.code !== 'link-replaced'
+    return [...this.#dials.values()].filter(unknown).length
   }
 
   durabilityOf(peer: ReplicaId): Durability | null {
@@ -181,8 +202,15 @@ export class Watch {
       loaded: opened !== null,
       synced: engine?.peers.some((peer) => peer.synced) ?? false,
       pending: { local: this.unsavedDocuments(), relay: opened?.relayPending.count ?? 0 },
-      storage: { kind: this.#settings.folder === null ? 'memory' : 'sqlite', durability: engine?.durability ?? this.#wantedDurability(), state: this.#storageState(engine?.storage) },
-      firstSync: first === undefined ? null : { documents: first.documentsReceived, documentsExpected: first.documentsExpected, bytes: first.bytesReceived },
+      storage: {
+        kind: this.#settings.folder === null ? 'memory' : 'sqlite',
+        durability: engine?.durability ?? this.#wantedDurability(),
+        state: this.#storageState(engine?.storage),
+      },
+      firstSync:
+        first === undefined
+          ? null
+          : { documents: first.documentsReceived, documentsExpected: first.documentsExpected, bytes: first.bytesReceived },
       peers,
       rejected: engine?.rejected ?? [],
       diverged: engine?.diverged ?? [],
@@ -193,7 +221,16 @@ export class Watch {
   #ofEnding(last: SyncStatus): SyncStatus {
     const pending = { local: this.unsavedDocuments(), relay: this.opened?.relayPending.count ?? 0 }
     if (this.#ended === 'closing') return { ...last, pending }
-    return { ...last, pending, connection: 'closed', loaded: false, synced: false, storage: { ...last.storage, state: 'closed' }, peers: [], listening: null }
+    return {
+      ...last,
+      pending,
+      connection: 'closed',
+      loaded: false,
+      synced: false,
+      storage: { ...last.storage, state: 'closed' },
+      peers: [],
+      listening: null,
+    }
   }
 
   #peers(): PeerStatus[] {
@@ -205,9 +242,19 @@ export class Watch {
       const met = replicaId === null ? undefined : this.#met.get(replicaId)
       // A peer that is linked by another way than this dial is connected all the same.
       const linked = peer === undefined ? state : 'connected'
-      rows.push({ url, state: linked, replicaId, role: met?.role ?? null, durability: met?.durability ?? null, synced: peer?.synced ?? false, lag: peer?.lag ?? null, error })
+      rows.push({
+        url,
+        state: linked,
+        replicaId,
+        role: met?.role ?? null,
+        durability: met?.durability ?? null,
+        synced: peer?.synced ?? false,
+        lag: peer?.lag ?? null,
+        error,
+      })
     }
-    for (const { replicaId, role, durability, synced, lag } of live.values()) rows.push({ url: null, state: 'connected', replicaId, role, durability, synced, lag, error: null })
+    for (const { replicaId, role, durability, synced, lag } of live.values())
+      rows.push({ url: null, state: 'connected', replicaId, role, durability, synced, lag, error: null })
     return rows
   }
 

@@ -82,7 +82,8 @@ test('[AP-4] every wait ends with its signal, and at close', async () => {
   const replica = scratchReplica({ peers: [NOWHERE] })
   const note = await replica.open('note')
   note.doc.getText('body').insert(0, 'x')
-  const waits = (signal?: AbortSignal): Promise<string>[] => [note.whenSaved('relay', { signal }), note.whenSynced({ signal }), note.whenSaved({ copies: 1 }, { signal })].map(codeOf)
+  const waits = (signal?: AbortSignal): Promise<string>[] =>
+    [note.whenSaved('relay', { signal }), note.whenSynced({ signal }), note.whenSaved({ copies: 1 }, { signal })].map(codeOf)
 
   const abort = new AbortController()
   const aborted = waits(abort.signal)

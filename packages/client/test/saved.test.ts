@@ -33,7 +33,11 @@ describe('relay', () => {
   })
 
   test('[AP-3] a refusal with a code of a later release is told in words', () => {
-    expect(verdict([peer('a', 'disk', { refusal: { code: 'from-the-future', reason: 'why' } })])).toEqual({ kind: 'failed', code: 'read-only', reason: 'from-the-future: why' })
+    expect(verdict([peer('a', 'disk', { refusal: { code: 'from-the-future', reason: 'why' } })])).toEqual({
+      kind: 'failed',
+      code: 'read-only',
+      reason: 'from-the-future: why',
+    })
   })
 })
 

@@ -75,7 +75,10 @@ test('[AP-7] the status is one object until something in it changes, and listene
   expect(heard).toEqual([device.status.get()])
   await statusWhere(device, ({ synced }) => synced)
   expect(device.status.get()).toBe(device.status.get())
-  expect(device.status.get()).toMatchObject({ connection: 'connected', peers: [{ url, state: 'connected', role: 'device', durability: 'memory', synced: true, error: null }] })
+  expect(device.status.get()).toMatchObject({
+    connection: 'connected',
+    peers: [{ url, state: 'connected', role: 'device', durability: 'memory', synced: true, error: null }],
+  })
   expect(new Set(heard).size).toBe(heard.length)
   stop()
   await server.close()
@@ -153,9 +156,11 @@ test('[AP-9] close is bounded, idempotent and safe while opening, and keeps ever
   expect((await again.open('note')).doc.getText('body').length).toBe(500)
 })
 
-test.skipIf(process.platform === 'win32')('[AP-9] with closeOnSignals a signal ends the process after the replica is closed, with the exit status of the signal', async () => {
-  const storage = scratchFolder()
-  const program = `
+test.skipIf(process.platform === 'win32')(
+  '[AP-9] with closeOnSignals a signal ends the process after the replica is closed, with the exit status of the signal',
+  async () => {
+    const storage = scratchFolder()
+    const program = `
     import { createReplica } from '@syncline/client'
     const replica = createReplica({ name: 'test', storage: ${JSON.stringify(storage)}, closeOnSignals: true })
     const note = await replica.open('note')
@@ -163,17 +168,18 @@ test.skipIf(process.platform === 'win32')('[AP-9] with closeOnSignals a signal e
     for (let i = 0; i < 500; i++) note.doc.getText('body').insert(i, 'x')
     process.kill(process.pid, 'SIGTERM')
   `
-  const child = spawn(process.execPath, ['--conditions=syncline-source', '--input-type=module', '--eval', program], {
-    cwd: fileURLToPath(new URL('..', import.meta.url)),
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  let output = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
-  const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
-  expect([code, signal, output]).toEqual([null, 'SIGTERM', 'closed\n'])
-  const replica = scratchReplica({ storage })
-  expect((await replica.open('note')).doc.getText('body').length).toBe(500)
-})
+    const child = spawn(process.execPath, ['--conditions=syncline-source', '--input-type=module', '--eval', program], {
+      cwd: fileURLToPath(new URL('..', import.meta.url)),
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    let output = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
+    const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
+    expect([code, signal, output]).toEqual([null, 'SIGTERM', 'closed\n'])
+    const replica = scratchReplica({ storage })
+    expect((await replica.open('note')).doc.getText('body').length).toBe(500)
+  },
+)
 
 test('[AP-11] an old Node is told what is needed', () => {
   expect(nodeVersionProblem('22.0.0')).toBeNull()

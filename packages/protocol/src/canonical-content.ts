@@ -11,7 +11,7 @@ import * as encoding from 'lib0/encoding'
 import { rangeAfter } from './delete-ranges.ts'
 import { Knowledge } from './knowledge.ts'
 import { REF, UpdateReader } from './update-reader.ts'
-import { isRefusal, walkUpdate } from './update-walker.ts'
+import { isRefusal, UpdateFacts, walkUpdate } from './update-walker.ts'
 
 /** Clocks [from, to) of one client: deleted, or live content of one kind in one unbroken chain. */
 export interface CanonicalRun {
@@ -29,29 +29,76 @@ const SURROGATE = /[\ud800-\udfff]/
 const DELETED = new Uint8Array(0)
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
-/** The runs of a full state, clients descending and clocks ascending. Null when `update` is refused by the gate, has a gap, or refers beyond itself. */
-export function canonicalRuns(update: Uint8Array): CanonicalRun[] | null {
-  const facts = walkUpdate(update)
-  if (isRefusal(facts) || facts.hasSkip) return null
-  const state = new Knowledge()
-  const ends = new Map<number, number>()
-  for (let i = 0; i < facts.structs.length; i += 3) {
-    if (facts.structs[i + 1] !== 0) return null
-    ends.set(facts.structs[i]!, facts.structs[i + 2]!)
+/** The runs of a document, clients descending and clocks ascending. `state`: one full update, or the updates that make it up in any order (a snapshot
+ *  and its tail). Null when the gate refuses one, when clocks are missing between them, or when they delete what they do not hold. */
+export function canonicalRuns(state: Uint8Array | readonly Uint8Array[]): CanonicalRun[] | null {
+  const updates = state instanceof Uint8Array ? [state] : state
+  const whole = new UpdateFacts()
+  for (const update of updates) {
+    const facts = walkUpdate(update)
+    if (isRefusal(facts)) return null
+    for (const list of ['structs', 'deletes', 'structDeletes'] as const) for (const value of facts[list]) whole[list].push(value)
   }
-  for (let i = 0; i < facts.deletes.length; i += 3) if (facts.deletes[i + 2]! > (ends.get(facts.deletes[i]!) ?? 0)) return null
-  state.admit(facts)
-  const writer = new RunWriter(state, brokenPairs(update))
-  eachStruct(update, (reader) => writer.add(reader))
+  const places = placesOf(updates)
+  if (places === null) return null
+  const ends = new Map(places.map(({ client, end }) => [client, end]))
+  for (let i = 0; i < whole.deletes.length; i += 3) if (whole.deletes[i + 2]! > (ends.get(whole.deletes[i]!) ?? 0)) return null
+  const knowledge = new Knowledge()
+  knowledge.admit(whole)
+  const writer = new RunWriter(knowledge, brokenPairs(updates))
+  const reader = new UpdateReader()
+  for (const { client, structs } of places) {
+    let done = 0
+    for (const { update, clock, end, at } of structs) {
+      if (end <= done) continue
+      reader.seek(update, at, client, clock)
+      reader.struct()
+      writer.add(reader, done)
+      done = end
+    }
+  }
   return writer.finish()
 }
 
-function eachStruct(update: Uint8Array, visit: (reader: UpdateReader) => void): void {
+/** Where a struct stands. */
+interface Place {
+  readonly update: Uint8Array
+  readonly at: number
+  readonly clock: number
+  readonly end: number
+}
+
+/** Every struct by client, descending, and clock; where two updates hold the same ids, the earlier update comes first. Null for a gap. */
+function placesOf(updates: readonly Uint8Array[]): { client: number; end: number; structs: Place[] }[] | null {
+  const byClient = new Map<number, Place[]>()
+  eachStruct(updates, (reader) => {
+    if (reader.ref === REF.skip) return
+    const place = { update: reader.bytes, at: reader.structStart, clock: reader.clock, end: reader.clock + reader.length }
+    const places = byClient.get(reader.client)
+    if (places === undefined) byClient.set(reader.client, [place])
+    else places.push(place)
+  })
+  const clients: { client: number; end: number; structs: Place[] }[] = []
+  for (const [client, structs] of byClient) {
+    structs.sort((a, b) => a.clock - b.clock)
+    let end = 0
+    for (const struct of structs) {
+      if (struct.clock > end) return null
+      end = Math.max(end, struct.end)
+    }
+    clients.push({ client, end, structs })
+  }
+  return clients.sort((a, b) => b.client - a.client)
+}
+
+function eachStruct(updates: readonly Uint8Array[], visit: (reader: UpdateReader) => void): void {
   const reader = new UpdateReader()
-  for (let runs = reader.open(update); runs > 0; runs--) {
-    for (reader.run(); reader.left > 0; reader.advance()) {
-      reader.struct()
-      visit(reader)
+  for (const update of updates) {
+    for (let runs = reader.open(update); runs > 0; runs--) {
+      for (reader.run(); reader.left > 0; reader.advance()) {
+        reader.struct()
+        visit(reader)
+      }
     }
   }
 }
@@ -59,10 +106,10 @@ function eachStruct(update: Uint8Array, visit: (reader: UpdateReader) => void): 
 type IdSet = Map<number, Set<number>>
 
 /** Ids of the low surrogates that some struct's origin or right origin parts from their high ones. */
-function brokenPairs(update: Uint8Array): IdSet {
+function brokenPairs(updates: readonly Uint8Array[]): IdSet {
   const pairs: IdSet = new Map()
   const broken: IdSet = new Map()
-  eachStruct(update, (reader) => {
+  eachStruct(updates, (reader) => {
     // all ASCII where there are as many bytes as units
     if (reader.ref !== REF.string || reader.length === reader.textEnd - reader.textStart) return
     const text = textOf(reader)
@@ -70,7 +117,7 @@ function brokenPairs(update: Uint8Array): IdSet {
     for (let i = 1; i < text.length; i++) if (isLow(text.charCodeAt(i))) addId(pairs, reader.client, reader.clock + i)
   })
   if (pairs.size === 0) return broken
-  eachStruct(update, (reader) => {
+  eachStruct(updates, (reader) => {
     if (reader.originClient !== 0 && pairs.get(reader.originClient)?.has(reader.originClock + 1)) addId(broken, reader.originClient, reader.originClock + 1)
     if (reader.rightClient !== 0 && pairs.get(reader.rightClient)?.has(reader.rightClock)) addId(broken, reader.rightClient, reader.rightClock)
   })
@@ -118,13 +165,14 @@ class RunWriter {
     return this.runs
   }
 
-  /** Adds the struct read last: its deleted stretches and its live ones. */
-  add(reader: UpdateReader): void {
+  /** Adds the struct read last, from `done` on: its deleted stretches and its live ones. */
+  add(reader: UpdateReader, done: number): void {
     const end = reader.clock + reader.length
     const deleted = this.state.deletedOf(reader.client)
+    const start = Math.max(reader.clock, done)
     this.units = null
-    let at = rangeAfter(deleted, reader.clock)
-    for (let clock = reader.clock; clock < end; ) {
+    let at = rangeAfter(deleted, start)
+    for (let clock = start; clock < end; ) {
       const nextDeleted = at < deleted.length ? deleted[at]! : Infinity
       if (clock < nextDeleted) {
         const to = Math.min(end, nextDeleted)

@@ -7,10 +7,11 @@ import { digest as sha256 } from 'lib0/hash/sha256'
 import { canonicalRuns, type CanonicalRun } from './canonical-content.ts'
 import type { IdRange } from './messages.ts'
 
-/** 32 bytes, equal for any two updates that carry the same whole document: with and without garbage collection, however merged or split, loaded by
- *  Yjs or not. Null when `fullState` is not the gapless state of a document. Cost: one pass and its SHA-256; about as long as loading the document. */
-export function contentDigest(fullState: Uint8Array): Uint8Array | null {
-  const runs = canonicalRuns(fullState)
+/** 32 bytes, equal for any updates that carry the same whole document: with and without garbage collection, however merged or split, loaded by Yjs
+ *  or not. `state`: one full update, or the updates that make up the document, as stored. (Not what a Y.Doc makes of them at load: Yjs may derive
+ *  deletes, which are knowledge that only this replica has.) Null when it is not a gapless document. Cost: a few passes and one SHA-256. */
+export function contentDigest(state: Uint8Array | readonly Uint8Array[]): Uint8Array | null {
+  const runs = canonicalRuns(state)
   if (runs === null) return null
   const out = encoding.createEncoder()
   for (const run of clientsAscending(runs)) {
@@ -22,9 +23,9 @@ export function contentDigest(fullState: Uint8Array): Uint8Array | null {
   return sha256(encoding.toUint8Array(out))
 }
 
-/** The first range of ids, by client and clock, in which two full states differ, to name a fork; null when they are equal or one of them is not a
- *  gapless state. Within text it is narrowed to the units that differ. */
-export function firstDifference(a: Uint8Array, b: Uint8Array): IdRange | null {
+/** The first range of ids, by client and clock, in which two documents differ, to name a fork; null when they are equal or one of them is not a
+ *  gapless document. Within text it is narrowed to the units that differ. Arguments as for contentDigest. */
+export function firstDifference(a: Uint8Array | readonly Uint8Array[], b: Uint8Array | readonly Uint8Array[]): IdRange | null {
   const [runsA, runsB] = [canonicalRuns(a), canonicalRuns(b)]
   if (runsA === null || runsB === null) return null
   const [sortedA, sortedB] = [clientsAscending(runsA), clientsAscending(runsB)]

@@ -147,7 +147,7 @@ export class Knowledge {
    *  A bucket without bounds is not listed, so the list is never longer than twice the ranges, however long they are. */
   deleteBuckets(): DeleteBucket[] {
     const buckets: DeleteBucket[] = []
-    for (const [client, , deleted] of this.clients()) buckets.push(...bucketsOf(client, deleted))
+    for (const [client, , deleted] of this.clients()) for (const bucket of bucketsOf(client, deleted)) buckets.push(bucket)
     return buckets
   }
 

@@ -54,6 +54,14 @@ export class UpdateReader extends StrictReader {
     return this.count(5)
   }
 
+  /** Goes to one struct whose place is known from an earlier pass. */
+  seek(bytes: Uint8Array, at: number, client: number, clock: number): void {
+    this.bytes = bytes
+    this.at = at
+    this.client = client
+    this.clock = clock
+  }
+
   clientId(): number {
     const client = this.uint()
     if (client === 0) throw REFUSE.reservedClient

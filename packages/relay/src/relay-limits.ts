@@ -42,8 +42,8 @@ export const RELAY_LIMITS = {
   refusalsKeptMax: 4096,
   /** A write that the store did not take: the connection is closed after this time, so that clients without backoff do not storm. */
   retryCloseMs: 2_000,
-  /** Closing handshakes at shutdown get this long. */
-  closeHandshakeMs: 1_000,
+  /** A client gets this long to answer a close frame. */
+  closeHandshakeMs: 3_000,
   /** All of a shutdown gets this long. */
   drainMs: 8_000,
 } as const

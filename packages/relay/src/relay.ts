@@ -46,13 +46,16 @@ export interface Relay {
   /** Bytes that y-websocket clients were sent and have not taken yet. */
   readonly unsentBytes: number
   /** Takes no further connections, commits and acknowledges what was received, closes the connections (1012: they come back), checkpoints. Bounded by
-   *  `limits.drainMs` and a second. Idempotent. */
+   *  `limits.drainMs`. Idempotent. */
   close(): Promise<void>
+  /** True once close() did all of that in time. */
+  readonly drained: boolean
 }
 
 /** Resolves when the relay accepts connections. Throws "host-not-loopback", "port-taken", "port-forbidden", "argument-invalid", and what the store throws. */
 export async function createRelay(options: RelayOptions): Promise<Relay> {
-  const { data, host = '127.0.0.1', port = 4400, durability = 'disk', insecure = false, clock = nodeClock() } = options
+  const { data, port = 4400, durability = 'disk', insecure = false, clock = nodeClock() } = options
+  const host = (options.host ?? '127.0.0.1').replace(/^\[(.*)\]$/, '$1')
   if (!insecure && !isLoopbackHost(host))
     throw new SynclineError('host-not-loopback', `A relay without authentication does not listen on ${host}.`)
   const limits: RelayLimits = { ...RELAY_LIMITS, ...options.limits }
@@ -72,19 +75,23 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   try {
     const actualPort = await front.listen()
     const dials = (options.peers ?? []).map((url) => dial(replica, { url }))
+    let drained = false
     const drain = async (): Promise<void> => {
-      await Promise.all(dials.map((one) => one.close()))
-      await front.finishRooms()
+      await Promise.all([front.finishRooms(), ...dials.map((one) => one.close())])
       await spaces.close()
+      drained = true
     }
     let closing: Promise<void> | null = null
     return {
-      url: `ws://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${actualPort}`,
+      url: `ws://${host.includes(':') ? `[${host}]` : host}:${actualPort}`,
       port: actualPort,
       replicaId: replica.replicaId,
       replica,
       get connections() {
         return front.connections
+      },
+      get drained() {
+        return drained
       },
       get unsentBytes() {
         return front.unsentBytes

@@ -19,11 +19,6 @@ export function roomNameOf(target: string): RoomName {
   return doc === null ? { problem: `the room name is longer than ${LIMITS.docIdBytesMax} bytes` } : { doc }
 }
 
-/** The path under which a stock client reaches `doc`, without the leading slash. Not every document has one: a name such as `a%20b` is taken by `a b`. */
-export function pathOfRoom(doc: DocId): string {
-  return percentEncode(new TextEncoder().encode(doc))
-}
-
 function nameOf(raw: Uint8Array): string | null {
   const decoded = percentDecode(raw)
   const text = utf8OrNull(decoded)

@@ -1,5 +1,5 @@
 // Where a command writes: results on stdout, progress and troubles on stderr. Tables and progress lines are for people (progress only where stderr is a
-// terminal), JSON lines for machines. An argument of every command, so that tests read what it wrote. Rule: CL-2.
+// terminal), JSON lines for machines. An argument of every command, so that tests read what it wrote. Rule: CL-1.
 
 import type { Clock } from '@syncline/replica'
 

@@ -171,7 +171,7 @@ test('[YW-6] a damaged document is not served, and the client is told to come ba
   expect(other.closings.at(-1)).toMatchObject({ code: 1013 })
 })
 
-test('[CL-4] settling waits for the writes under way and hears no further ones', async () => {
+test('[CL-2] settling waits for the writes under way and hears no further ones', async () => {
   const room = roomHere()
   room.session.received(codec.updateFrame(update('one', 1)))
   const settled = room.session.settle()

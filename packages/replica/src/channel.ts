@@ -21,6 +21,7 @@ import {
   type ServeEvent,
   type ServeState,
 } from '@syncline/protocol'
+import type { RefusalRow } from '@syncline/store'
 
 const ASK_KEYS_MAX = 256
 
@@ -36,6 +37,8 @@ export interface Round {
   done: boolean
   /** Leading 8 bytes of the keys that differed. */
   readonly differing: Set<string>
+  /** What was refused between the two when the round began. */
+  readonly refused: readonly RefusalRow[]
   /** Range messages of the peer so far. */
   messages: number
 }

@@ -95,7 +95,8 @@ export class CommitBatch {
   }
 
   /** The transaction. Call when nothing else is in flight: then each document's admitted knowledge is exactly the state after this batch. */
-  transaction(head: number, totals: Totals): Transaction {
+  transaction(head: number, totals: Totals, digestOf: (doc: DocState) => Digest = (doc) => doc.admitted.digest()): Transaction {
+    const digests = new Map([...this.docs].map((doc) => [doc, digestOf(doc)]))
     return {
       firstSeq: head + 1,
       rows: this.rows.map((row) => ({
@@ -106,11 +107,11 @@ export class CommitBatch {
         kind: 'updates',
         data: frameUpdates(row.updates),
       })),
-      docs: [...this.docs].map((doc): DocWrite => {
-        const write = { key: doc.key, name: doc.name, docEpoch: doc.docEpoch, digest: doc.admitted.digest() }
+      docs: [...digests].map(([doc, digest]): DocWrite => {
+        const write = { key: doc.key, name: doc.name, docEpoch: doc.docEpoch, digest }
         return this.healed.has(doc.key) ? { ...write, healed: true } : write
       }),
-      totals: this.#totalsAfter(totals),
+      totals: totalsAfter(totals, digests),
       cursors: [...this.cursors.values()],
       cursorsDropped: [],
       acks: [...this.acks.values()],
@@ -120,17 +121,17 @@ export class CommitBatch {
       refusalsDropped: this.refusalsDropped,
     }
   }
+}
 
-  #totalsAfter(totals: Totals): Totals {
-    const root = Sum128.fromHex(totals.root)
-    let documents = totals.documents
-    for (const doc of this.docs) {
-      if (doc.stored) root.subtract(pointOf(doc.key, doc.digest))
-      else documents++
-      root.add(pointOf(doc.key, doc.admitted.digest()))
-    }
-    return { documents, root: root.toHex() }
+function totalsAfter(totals: Totals, digests: ReadonlyMap<DocState, Digest>): Totals {
+  const root = Sum128.fromHex(totals.root)
+  let documents = totals.documents
+  for (const [doc, digest] of digests) {
+    if (doc.stored) root.subtract(pointOf(doc.key, doc.digest))
+    else documents++
+    root.add(pointOf(doc.key, digest))
   }
+  return { documents, root: root.toHex() }
 }
 
 /** A document without content counts as absent from a root. */

@@ -2,9 +2,9 @@
 // rows advance together; on failure everything admitted since the last commit is forgotten, except this replica's own writes, which wait in order
 // in an outbox. Decides what is committed next; the host's store does it. Rules: DU-1, DU-2, I5; DESIGN.md 3.
 
-import { ZERO_DIGEST, type DocKey, type DocumentTree, type EpochNonce, type SynclineError } from '@syncline/protocol'
+import { ZERO_DIGEST, type DocKey, type Digest, type DocumentTree, type EpochNonce, type SynclineError, type UpdateFacts } from '@syncline/protocol'
 import type { StoreReader, SweepResult, Totals, Transaction } from '@syncline/store'
-import { CommitBatch, LOCAL, type BatchWrite } from './commit-batch.ts'
+import { CommitBatch, LOCAL, NOBODY, type BatchWrite } from './commit-batch.ts'
 import type { DocState, DocumentTable } from './documents.ts'
 import type { Effect, LinkId } from './effects.ts'
 import type { HeldUpdates } from './held-updates.ts'
@@ -36,6 +36,7 @@ export class CommitQueue {
   /** This replica's own writes that a failed commit gave back, in order. */
   outbox: BatchWrite[] = []
   #inFlight: InFlight | null = null
+  #first: CommitBatch | null = null
   #n = 1
   #retryAtMs = 0
   #retryDelayMs = RETRY_FIRST_MS
@@ -63,7 +64,7 @@ export class CommitQueue {
   }
 
   get clean(): boolean {
-    return this.#inFlight === null && this.pending.isEmpty() && this.outbox.length === 0
+    return this.#inFlight === null && this.#first === null && this.pending.isEmpty() && this.outbox.length === 0
   }
 
   /** Whether the document has rows in the commit under way. */
@@ -71,10 +72,32 @@ export class CommitQueue {
     return this.#inFlight?.transaction.docs.some((doc) => doc.key === key) ?? false
   }
 
-  /** The next transaction, when there is something urgent and nothing in flight. */
-  take(): Transaction | null {
-    if (this.busy || this.failure !== null || this.pending.isEmpty() || !this.pending.urgent) return null
-    return this.#send()
+  /** The next transaction, when there is something urgent and nothing in flight. `held`: only what goes first may go. */
+  take(held: boolean): Transaction | null {
+    if (this.busy || this.failure !== null) return null
+    if (this.#first !== null) return this.#sendFirst(this.#first)
+    return held || this.pending.isEmpty() || !this.pending.urgent ? null : this.#send()
+  }
+
+  /** Commits one delete-only update of a document by itself, ahead of the batch that is filling. For what compaction derived (H5). */
+  goFirst(doc: DocState, update: Uint8Array, facts: UpdateFacts): void {
+    if (doc.admitted === doc.committed) doc.admitted = doc.committed.clone()
+    doc.admitted.admit(facts)
+    doc.bytes += update.length
+    this.#first = new CommitBatch()
+    this.#first.add(doc, update, facts, { source: NOBODY, link: 0, origin: this.nonce, n: 0 }, update.length)
+  }
+
+  #sendFirst(batch: CommitBatch): Transaction {
+    const after = (doc: DocState): Digest => {
+      const knowledge = doc.committed.clone()
+      for (const row of batch.rows) for (const facts of row.facts) knowledge.admit(facts)
+      return knowledge.digest()
+    }
+    const transaction = batch.transaction(this.head, this.totals, after)
+    this.#inFlight = { batch, transaction }
+    this.#first = null
+    return transaction
   }
 
   /** Time to try a failed store again? The caller re-admits the outbox, then sends with retry(). */
@@ -174,6 +197,8 @@ export class CommitQueue {
 
   #giveBack(lost: readonly CommitBatch[], effects: Effect[]): Set<LinkId> {
     this.pending = new CommitBatch()
+    if (this.#first !== null) lost = [this.#first, ...lost]
+    this.#first = null
     const links = new Set<LinkId>()
     const kept: BatchWrite[] = []
     for (const batch of lost) {

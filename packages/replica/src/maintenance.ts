@@ -1,16 +1,24 @@
 // Work on the store that must not overlap a commit: compaction sweeps, epoch rotation, quarantine. Decides what is due, one document per flush so that the loop never
 // stands still for long, and hands over one piece of work at a time. Rules: I4, I9; DESIGN.md 3 (compaction, crc).
+//
+// A document is installed only if nothing was appended to it meanwhile, so one that is written all the time would never be compacted. Documents written lately come
+// last in a sweep, few at a time, and the next commit waits until they are installed: some milliseconds, once a minute.
 
-import { encodeDeletes, type DocKey } from '@syncline/protocol'
+import { encodeDeletes, walkUpdate, type DocKey } from '@syncline/protocol'
 import type { CompactedDoc } from '@syncline/store'
-import { admit } from './admission.ts'
 import { compact } from './compaction.ts'
 import type { CoreContext } from './core-context.ts'
+import type { DocState } from './documents.ts'
 import type { Maintenance } from './effects.ts'
 
 const SWEEP_DOCS_MAX = 64
 const SWEEP_BYTES_MAX = 8 * 1024 * 1024
 const URGENT_CHECK_MS = 2_000
+const RETRY_MS = 1_000
+/** A document whose newest row is among so many of the log's last rows counts as written lately. */
+const LATELY_ROWS = 512
+const LATELY_DOCS_MAX = 32
+const LATELY_BYTES_MAX = 2 * 1024 * 1024
 
 export class MaintenancePlan {
   readonly #context: CoreContext
@@ -19,9 +27,16 @@ export class MaintenancePlan {
   #running: Maintenance | null = null
   #sweepAtMs: number
   #checkAtMs = 0
+  #pausedUntilMs = -Infinity
   #queue: DocKey[] = []
+  /** Written lately: compacted last, while commits wait. */
+  #lately: DocKey[] = []
+  #holding = false
+  /** Documents of this sweep whose derived deletes were appended already: not twice. */
+  readonly #derived = new Set<DocKey>()
   #ready: CompactedDoc[] = []
   #readyBytes = 0
+  #lateBytes = 0
 
   constructor(context: CoreContext) {
     this.#context = context
@@ -32,9 +47,9 @@ export class MaintenancePlan {
     return this.#running
   }
 
-  /** Something waits for the commit in flight to land: no new commit should start before it. */
-  get waiting(): boolean {
-    return this.#rotate || this.#quarantines.length > 0
+  /** The next commit waits for a sweep that is nearly ready. */
+  get holdsCommits(): boolean {
+    return this.#holding
   }
 
   quarantine(key: DocKey): void {
@@ -48,48 +63,71 @@ export class MaintenancePlan {
   /** Looks for documents due; call from tick(). */
   tend(): void {
     const { nowMs, limits, reader, commits } = this.#context
-    if (this.#queue.length > 0 || this.#ready.length > 0 || this.#running !== null || nowMs < this.#checkAtMs || commits.failure !== null) return
+    if (this.#unfinished || this.#ready.length > 0 || this.#running !== null || nowMs < this.#checkAtMs || commits.failure !== null) return
     this.#checkAtMs = nowMs + Math.min(URGENT_CHECK_MS, limits.sweepEveryMs)
     const due = reader.due(SWEEP_DOCS_MAX).filter((doc) => !doc.quarantined)
     const urgent = due.some((doc) => doc.tailRows >= limits.tailRowsHardMax)
     if (due.length === 0 || (nowMs < this.#sweepAtMs && !urgent)) return
     this.#sweepAtMs = nowMs + limits.sweepEveryMs
-    this.#queue = due.map((doc) => doc.key)
+    const isLate = (doc: { readonly lastSeq: number }): boolean => commits.head - doc.lastSeq < LATELY_ROWS
+    this.#derived.clear()
+    this.#queue = due.filter((doc) => !isLate(doc)).map((doc) => doc.key)
+    this.#lately = due.filter(isLate).map((doc) => doc.key).slice(0, LATELY_DOCS_MAX)
   }
 
-  /** Compacts one queued document. True when there is more to do. */
+  get #unfinished(): boolean {
+    return this.#queue.length > 0 || this.#lately.length > 0
+  }
+
+  /** Compacts one document. Call when no commit is in flight. True when there is more to do. */
   advance(): boolean {
     if (this.#running !== null) return false
-    const key = this.#queue.shift()
+    const key = this.#queue.shift() ?? this.#nextLate()
     if (key === undefined) return false
     const { documents, reader, nowMs } = this.#context
     const doc = documents.byKey(key, nowMs)
-    const content = doc === undefined || doc.uncommitted > 0 ? undefined : reader.content(key)
+    const content = doc === undefined ? undefined : reader.content(key)
     if (doc !== undefined && content !== undefined) {
       const result = compact(content, doc.digest, doc.committed)
       if (result.kind === 'compacted') {
         this.#ready.push({ key, expectedLastSeq: doc.lastSeq, update: result.update, knowledge: result.knowledge })
-        this.#readyBytes += result.update.length
-      } else if (result.kind === 'derived-deletes') this.#append(doc.key, result.ranges)
+        if (this.#holding) this.#lateBytes += result.update.length
+        else this.#readyBytes += result.update.length
+      } else if (result.kind === 'derived-deletes' && this.#append(doc, result.ranges)) {
+        this.#lately.unshift(key)
+        this.#holding = true
+      }
     }
     if (this.#readyBytes >= SWEEP_BYTES_MAX) this.#queue = []
-    return this.#queue.length > 0
+    if (this.#lateBytes >= LATELY_BYTES_MAX) this.#lately = []
+    if (!this.#unfinished && this.#ready.length === 0) this.#holding = false
+    return this.#unfinished
   }
 
-  /** Deletes that Yjs derives from the content become an entry of this replica; the document is compacted in a later sweep (H5). */
-  #append(key: DocKey, ranges: readonly number[]): void {
-    if (this.#context.options.readOnly === true) return
-    const doc = this.#context.documents.byKey(key, this.#context.nowMs)!
-    admit(this.#context.admission, doc, encodeDeletes([...ranges]), this.#context.admission.own())
+  #nextLate(): DocKey | undefined {
+    const key = this.#lately.shift()
+    if (key !== undefined) this.#holding = true
+    return key
+  }
+
+  /** Deletes that Yjs derives from the content become an entry of this replica, committed by itself; then the document is compacted (H5). */
+  #append(doc: DocState, ranges: readonly number[]): boolean {
+    if (this.#context.options.readOnly === true || this.#derived.has(doc.key)) return false
+    this.#derived.add(doc.key)
+    const update = encodeDeletes([...ranges])
+    const facts = walkUpdate(update)
+    if ('code' in facts) throw new Error('own delete entry refused')
+    this.#context.commits.goFirst(doc, update, facts)
+    return true
   }
 
   /** The next piece of work. Call when no commit is in flight. */
   take(): Maintenance | null {
-    if (this.#running !== null) return null
+    if (this.#running !== null || this.#context.nowMs < this.#pausedUntilMs) return null
     const key = this.#quarantines[0]
     if (key !== undefined) this.#running = { kind: 'quarantine', key }
     else if (this.#rotate) this.#running = { kind: 'rotate-epoch' }
-    else if (this.#ready.length > 0 && this.#queue.length === 0) this.#running = { kind: 'sweep', docs: this.#ready }
+    else if (this.#ready.length > 0 && !this.#unfinished) this.#running = { kind: 'sweep', docs: this.#ready }
     return this.#running
   }
 
@@ -97,9 +135,12 @@ export class MaintenancePlan {
   finish(done: boolean): Maintenance {
     const work = this.#running!
     this.#running = null
+    if (!done) this.#pausedUntilMs = this.#context.nowMs + RETRY_MS
     if (work.kind === 'sweep') {
+      this.#holding = false
       this.#ready = []
       this.#readyBytes = 0
+      this.#lateBytes = 0
     } else if (done && work.kind === 'quarantine') this.#quarantines = this.#quarantines.filter((key) => key !== work.key)
     else if (done) this.#rotate = false
     return work

@@ -15,16 +15,18 @@ export function startRound(context: CoreContext, link: LinkSession, channel: Cha
   const why = channel.reconcileWhy
   channel.reconcileWhy = null
   context.tree.ensureBuilt()
-  const round = openRound(context, channel, link.nextRound(), true)
+  const round = openRound(context, link, channel, link.nextRound(), true)
   const ranges = firstRanges(context.tree, channel.range, channel.peerOpen!.documents)
   sendRanges(link, channel, round, true, startOf(channel.range), ranges)
   if (!ranges.some(wantsAnswer)) round.done = true
   context.event({ type: 'reconcile', peer: link.hello!.replicaId, scope: channel.text, why })
 }
 
-function openRound(context: CoreContext, channel: Channel, number: number, mine: boolean): Round {
+function openRound(context: CoreContext, link: LinkSession, channel: Channel, number: number, mine: boolean): Round {
   const { commits } = context
-  channel.round = { number, mine, peerSeq: null, seq: channel.sent, nonce: commits.nonce, done: false, differing: new Set(), messages: 0 }
+  const position = { peerSeq: null, seq: channel.sent, nonce: commits.nonce }
+  const refused = context.refusals.with(link.hello!.replicaId, channel.range)
+  channel.round = { number, mine, ...position, done: false, differing: new Set(), refused, messages: 0 }
   channel.healedAtMs = context.nowMs
   return channel.round
 }
@@ -44,7 +46,7 @@ export function receiveRecon(context: CoreContext, link: LinkSession, channel: C
     const crossing = round !== null && round.mine && !round.done
     if (crossing && context.options.replicaId < link.hello!.replicaId) return true
     channel.reconcileWhy = null
-    round = openRound(context, channel, message.round, false)
+    round = openRound(context, link, channel, message.round, false)
   }
   if (round === null || round.number !== message.round || round.done) return true
   if (++round.messages > ROUND_MESSAGES_MAX) return false
@@ -118,12 +120,11 @@ export function finishRound(context: CoreContext, link: LinkSession, channel: Ch
   channel.activeAtMs = context.nowMs
 }
 
-/** A document that the round found equal is not refused any more, whatever was said before a copy or a crash. */
+/** A document that was refused before the round, and that the round found equal, is not refused any more, whatever was said before a copy or a crash. */
 function endEqualRefusals(context: CoreContext, link: LinkSession, channel: Channel, round: Round): void {
   const peer = link.hello!.replicaId
-  for (const { doc: key, direction } of context.refusals.with(peer, channel.range)) {
-    if (round.differing.has(key.slice(0, 16))) continue
-    context.refusals.lift(peer, key, direction, context.commits.pending)
+  for (const { doc: key, direction } of round.refused) {
+    if (round.differing.has(key.slice(0, 16)) || !context.refusals.lift(peer, key, direction, context.commits.pending)) continue
     const doc = context.documents.head(key)
     if (doc !== undefined) context.event({ type: 'accepted-again', doc: doc.name, peer, direction })
   }

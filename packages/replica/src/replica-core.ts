@@ -235,12 +235,12 @@ export class ReplicaCore {
     const { commits, effects } = this.#context
     let more = this.#desk.work()
     if (!commits.busy) {
+      more = this.#advancePlan() || more
       const work = this.#plan.take()
-      const transaction = work === null && this.#plan.running === null ? commits.take() : null
+      const transaction = work === null && this.#plan.running === null ? commits.take(this.#plan.holdsCommits) : null
       if (work !== null) effects.push({ kind: 'maintain', work })
       if (transaction !== null) effects.push({ kind: 'commit', transaction })
     }
-    more = this.#advancePlan() || more
     this.#desk.takeFrames(effects)
     if (more) effects.push({ kind: 'again' })
     return effects.splice(0)

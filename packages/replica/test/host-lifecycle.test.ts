@@ -7,7 +7,7 @@ import { closeErrorCode, closeReason, type ReplicaStatus } from '../src/index.ts
 import { nodeRandom } from '../src/ws/index.ts'
 import { clock, eventually, linkHosts, memoryStore, note, open, openHost, space, textOf, type } from './hosts.ts'
 
-test('[ST-S1] status is plain data: head, peers in sync without lag, and acknowledgements with their durability', async () => {
+test('[SU-1] status is plain data: head, peers in sync without lag, and acknowledgements with their durability', async () => {
   const [a, b] = [openHost(), openHost({ role: 'relay' })]
   const left = open(a)
   type(left, 'x')
@@ -33,7 +33,7 @@ test('[ST-S1] status is plain data: head, peers in sync without lag, and acknowl
   expect(a.replica.isLinkedTo(b.replica.replicaId)).toBe(true)
 })
 
-test('[ST-S1] an acknowledgement is remembered over a restart, without a link', async () => {
+test('[SU-1] an acknowledgement is remembered over a restart, without a link', async () => {
   const store = createMemoryStore({ space, random: nodeRandom, durability: 'process' })
   const [a, b] = [openHost({ store }), openHost({ role: 'relay' })]
   const left = open(a)
@@ -49,7 +49,7 @@ test('[ST-S1] an acknowledgement is remembered over a restart, without a link', 
   ])
 })
 
-test('[ST-S2] status listeners are told after a change, at most once per turn, and one that throws stops nothing', async () => {
+test('[SU-2] status listeners are told after a change, at most once per turn, and one that throws stops nothing', async () => {
   const a = openHost()
   const seen: ReplicaStatus[] = []
   a.replica.onStatus(() => {

@@ -3,7 +3,9 @@
 /** Null when the version will do. */
 export function nodeVersionProblem(version: string): string | null {
   const major = Number(version.split('.')[0])
-  return major >= 22 ? null : `@syncline/client needs Node 22 or newer, and this is Node ${version}. Install a newer Node (https://nodejs.org) and start again.`
+  return major >= 22
+    ? null
+    : `@syncline/client needs Node 22 or newer, and this is Node ${version}. Install a newer Node (https://nodejs.org) and start again.`
 }
 
 const problem = nodeVersionProblem(process.versions.node)

@@ -18,7 +18,8 @@ export const nodePlatform: Platform = {
   compression: nodeCompression,
   defaultFolder: (name) => join('syncline-data', name),
   openStore,
-  dial: (replica, url, backoff, onState) => dial(replica, { url, backoff, onState: ({ phase, peer, error }) => onState({ state: phase, replicaId: peer, error }) }),
+  dial: (replica, url, backoff, onState) =>
+    dial(replica, { url, backoff, onState: ({ phase, peer, error }) => onState({ state: phase, replicaId: peer, error }) }),
   async listen(replica, at) {
     try {
       return await listen(replica, at)
@@ -35,7 +36,9 @@ async function openStore({ folder, space, durability }: Settings): Promise<Store
   try {
     await mkdir(folder, { recursive: true })
   } catch (cause) {
-    throw new SynclineError('store-io', `The folder ${folder} cannot be made: ${cause instanceof Error ? cause.message : String(cause)}.`, { cause })
+    throw new SynclineError('store-io', `The folder ${folder} cannot be made: ${cause instanceof Error ? cause.message : String(cause)}.`, {
+      cause,
+    })
   }
   return openSqliteStore({ path: join(folder, `${space}.db`), space, durability })
 }

@@ -1,4 +1,4 @@
-// `syncline serve`: a relay until SIGTERM or SIGINT. Rules: CL-4, DU-1.
+// `syncline serve`: a relay until SIGTERM or SIGINT. Rules: CL-2, DU-1.
 
 import { SynclineError } from '@syncline/protocol'
 import type { ReplicaEvent } from '@syncline/replica'
@@ -65,7 +65,9 @@ export const serveCommand = command({
     relay.replica.onEvent((event) => worthTelling(event) && log(event))
     await stopped
     await relay.close()
-    return EXIT.ok
+    if (relay.drained) return EXIT.ok
+    terminal.note('syncline: not everything could be closed in time; what was acknowledged is stored.')
+    process.exit(EXIT.failure)
   },
 })
 
