@@ -122,6 +122,11 @@ export class Channel {
     return this.#documents.size === 0 && this.#asked.size === 0 && this.#askQueue.size === 0
   }
 
+  /** Documents that differ and were not received yet. */
+  get outstanding(): number {
+    return this.#documents.size + this.#asked.size + this.#askQueue.size
+  }
+
   /** The receive cursor may move: nothing is outstanding (H1). */
   get settled(): boolean {
     return this.receive === 'live' && this.round === null && this.documentsSettled

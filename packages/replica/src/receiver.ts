@@ -34,7 +34,8 @@ export function receiveEntries(context: CoreContext, link: LinkSession, channel:
     const doc = context.documents.get(name, context.nowMs)
     const result = admitFromPeer(context, link, channel, doc, row.bytes, { source: 0, link: link.id, origin, n: row.n }, message.toSeq)
     // One row that fits does not mean that the rest of a refused document does: all of it is asked for.
-    if (result.kind === 'missing' || (result.kind === 'new' && context.refusals.has(link.hello!.replicaId, key, 'in'))) wantAgain(context, link, channel, key)
+    if (result.kind === 'missing' || (result.kind === 'new' && context.refusals.has(link.hello!.replicaId, key, 'in')))
+      wantAgain(context, link, channel, key)
   }
   channel.position = message.toSeq
   channel.entriesSinceCursor = true
@@ -94,11 +95,23 @@ export function receiveDiff(context: CoreContext, link: LinkSession, channel: Ch
   if (result.kind === 'new' || result.kind === 'known') acceptAgain(context, link, channel, doc)
   channel.diffed(key)
   channel.activeAtMs = context.nowMs
+  const { documentsReceived, bytesReceived } = link
+  context.event({
+    type: 'progress',
+    peer: link.hello!.replicaId,
+    documents: documentsReceived,
+    documentsExpected: documentsReceived + channel.outstanding,
+    bytes: bytesReceived,
+  })
   return true
 }
 
 /** Chunks of one DIFF arrive in order; 'more' until the last. Null when they do not, or grow beyond the bound. */
-export function collectPart(link: LinkSession, id: string, message: { readonly part: number; readonly last: boolean; readonly bytes: Uint8Array }): Uint8Array | 'more' | null {
+export function collectPart(
+  link: LinkSession,
+  id: string,
+  message: { readonly part: number; readonly last: boolean; readonly bytes: Uint8Array },
+): Uint8Array | 'more' | null {
   if (message.part === 0 && message.last) return link.diffParts.has(id) ? null : message.bytes
   const parts = message.part === 0 ? { bytes: [], size: 0 } : link.diffParts.get(id)
   if (parts === undefined || parts.bytes.length !== message.part) return null
@@ -124,7 +137,15 @@ export function receiveAbsent(context: CoreContext, channel: Channel, message: M
 }
 
 /** Admits what a peer sent of one document; a refusal is told, recorded with the cursor, and passed over. */
-function admitFromPeer(context: CoreContext, link: LinkSession, channel: Channel, doc: DocState, framed: Uint8Array, from: Provenance, seq: number): Admitted {
+function admitFromPeer(
+  context: CoreContext,
+  link: LinkSession,
+  channel: Channel,
+  doc: DocState,
+  framed: Uint8Array,
+  from: Provenance,
+  seq: number,
+): Admitted {
   const result = link.access.write(doc.name) ? admitFramed(context.admission, doc, framed, from) : admitReadOnly(doc, framed)
   const peer = link.hello!.replicaId
   const batch = context.commits.pending
@@ -150,10 +171,20 @@ function acceptAgain(context: CoreContext, link: LinkSession, channel: Channel, 
 
 /** From an identity that may not write: what is known already passes (also deletes that Yjs derived there), all else is refused. */
 function admitReadOnly(doc: DocState, framed: Uint8Array): Admitted {
-  return isKnown(doc, framed) ? { kind: 'known' } : { kind: 'refused', code: 'read-only', reason: 'this identity may not write here', retryable: true }
+  return isKnown(doc, framed)
+    ? { kind: 'known' }
+    : { kind: 'refused', code: 'read-only', reason: 'this identity may not write here', retryable: true }
 }
 
-function sendRefused(link: LinkSession, channel: Channel, doc: DocState, seq: number, code: string, retryable: boolean, reason: string): void {
+function sendRefused(
+  link: LinkSession,
+  channel: Channel,
+  doc: DocState,
+  seq: number,
+  code: string,
+  retryable: boolean,
+  reason: string,
+): void {
   link.send({ kind: 'refused', channel: channel.number, doc: link.docRef(doc.key, doc.name, doc.docEpoch), seq, code, retryable, reason })
 }
 

@@ -148,6 +148,8 @@ export class ReplicaCore {
     for (const doc of batch.docs) this.#verifier.wrote(doc.key)
     for (const run of batch.onCommitted) run()
     this.#housekeeping.committed()
+    // Edits made while the store was being tried again.
+    if (commits.outbox.length > 0) this.#readmitOutbox()
   }
 
   commitFailed(error: SynclineError): void {
@@ -214,6 +216,8 @@ export class ReplicaCore {
         this.#admitWrite({ doc: write.name, update: write.update, source: write.source, ticket: write.ticket })
       } catch (error) {
         this.#damaged(error)
+        // It is admitted again when the quarantine is stored.
+        commits.outbox.push(write)
       }
     }
   }
