@@ -234,6 +234,12 @@ export class ReplicaCore {
     effects.push({ kind: 'commit', transaction: commits.retry() })
   }
 
+  /** The host is closing: acks and cursors that would wait for company are committed with the next flush. */
+  hurry(): void {
+    const { pending } = this.#context.commits
+    if (!pending.isEmpty()) pending.urgent = true
+  }
+
   /** What to do now, in order. Call once per turn after inputs. */
   flush(): Effect[] {
     const { commits, effects } = this.#context

@@ -350,6 +350,7 @@ export class Replica {
     await this.#turns.turnEnd()
     this.#guests.close(reason)
     this.#documents.leave()
+    this.#core.hurry()
     this.#turns.wake()
     await this.#turns.until(() => this.#writes.size === 0 && !this.#storeBusy && !this.#turns.scheduled, deadline)
     for (const link of this.#links.values()) link.close('shutting-down', reason)

@@ -36,7 +36,12 @@ interface RecordedDial extends Dial {
 
 function startDial(host: Host, url: string, options: Partial<DialOptions> = {}): RecordedDial {
   const states: DialState[] = []
-  const dialling = dial(host.replica, { url, backoff: { firstMs: 20, maxMs: 200, resetAfterMs: 300 }, ...options, onState: (state) => states.push(state) })
+  const dialling = dial(host.replica, {
+    url,
+    backoff: { firstMs: 20, maxMs: 200, resetAfterMs: 300 },
+    ...options,
+    onState: (state) => states.push(state),
+  })
   onTestFinished(() => dialling.close())
   return Object.assign(dialling, { states })
 }

@@ -20,6 +20,7 @@ export interface DialOptions {
   /** Default: those of the replica. */
   readonly clock?: Clock
   readonly random?: (length: number) => Uint8Array
+  /** Called after every change, in order, never during a call of dial() or close(). */
   readonly onState?: (state: DialState) => void
 }
 
@@ -156,7 +157,10 @@ class Dialler implements Dial {
   }
 
   #become(change: Partial<DialState>): void {
-    this.state = { ...this.state, ...change }
-    this.#options.onState?.(this.state)
+    const state = { ...this.state, ...change }
+    this.state = state
+    const { onState } = this.#options
+    // User code: what it throws must not end the dialling.
+    if (onState !== undefined) queueMicrotask(() => onState(state))
   }
 }

@@ -11,7 +11,7 @@ export interface Identity {
   readonly replicaId: ReplicaId
   readonly space: SpaceId
   readonly fingerprint: Fingerprint
-  /** Machine that opened it last, for the words of "store-locked". */
+  /** Machine that opened it last, for inspection. */
   readonly host: string
 }
 

@@ -2,25 +2,15 @@
 // `export` and `verify`.
 
 import { readFileSync, statSync } from 'node:fs'
-import { Sum128, SynclineError, WHOLE_RANGE, documentPoint, type DocKey, type ReplicaId, type SpaceId } from '@syncline/protocol'
+import { Sum128, SynclineError, WHOLE_RANGE, documentPoint, type DocKey } from '@syncline/protocol'
 import { readIdentity, readState } from './file-meta.ts'
 import { formatOf, walBytes } from './inspect-file.ts'
 import { loadSqlite, type Database, type DatabaseConstructor } from './load-sqlite.ts'
-import { SqliteReader } from './reader.ts'
+import { SpaceReader } from './space-reader.ts'
+import type { SqliteReading } from './sqlite-api.ts'
 import { realPath } from './sqlite-store.ts'
 import { asStoreError, errorName, withStoreErrors } from './sqlite-error.ts'
 import { readStatements, structureComplaints } from './statements.ts'
-
-export interface SqliteReading {
-  readonly reader: SqliteReader
-  readonly replicaId: ReplicaId
-  readonly space: SpaceId
-  /** Format version of the file. */
-  readonly format: number
-  /** Every fault found, in words; empty when there is none. Reads the whole file; `onDocument` is told of each document done. */
-  check(onDocument?: (done: number, all: number) => void): readonly string[]
-  close(): void
-}
 
 /** Rejects with "sqlite-missing", "store-foreign", "store-newer", "store-corrupt", "store-io". The reader sees each commit as soon as it is made. */
 export async function openSqliteReader(path: string): Promise<SqliteReading> {
@@ -34,7 +24,7 @@ export async function openSqliteReader(path: string): Promise<SqliteReading> {
     const reads = readStatements(db)
     const { replicaId, space } = readIdentity(reads)
     readState(reads)
-    const reader = new SqliteReader(db)
+    const reader = new SpaceReader(db)
     return { reader, replicaId, space, format, check: (onDocument) => faults(db, reader, onDocument), close: () => reader.close() }
   } catch (error) {
     db.close()
@@ -75,7 +65,7 @@ function probed(db: Database): Database {
 const BUSY_MS = 2_000
 const DOCUMENTS_PER_READ = 500
 
-function faults(db: Database, reader: SqliteReader, onDocument?: (done: number, all: number) => void): readonly string[] {
+function faults(db: Database, reader: SpaceReader, onDocument?: (done: number, all: number) => void): readonly string[] {
   const found = [...structureComplaints(db, 100)]
   const note = (read: () => void): void => {
     try {

@@ -1,10 +1,9 @@
 // How a space file is opened for writing. Decides: page size, WAL, what a commit survives. What matters is set and then read back, because
 // SQLite ignores a pragma that it cannot honour without saying so. Sources: PROTOCOL.md 4, TRAPS T22. Rule: DU-1.
 
-import { SynclineError, type Durability } from '@syncline/protocol'
+import { SynclineError } from '@syncline/protocol'
 import type { Database } from './load-sqlite.ts'
-
-export type SqliteDurability = Exclude<Durability, 'memory'>
+import type { SqliteDurability } from './sqlite-api.ts'
 
 /** SQLite's numbers for synchronous: NORMAL survives kill -9, FULL a power cut too. */
 const synchronousOf = { process: 1, disk: 2 } as const satisfies Record<SqliteDurability, number>

@@ -4,41 +4,16 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { SynclineError, type DocKey, type EpochNonce, type ReplicaId, type SpaceId } from '@syncline/protocol'
-import type { CompactedDoc, OpenReason, Store, SweepResult, Transaction } from '../store.ts'
+import type { CompactedDoc, OpenReason, SweepResult, Transaction } from '../store.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { loadSqlite } from './load-sqlite.ts'
 import { buffersOf, packCompacted, packTransaction } from './packed-transaction.ts'
-import type { SqliteDurability } from './pragmas.ts'
-import { SqliteReader } from './reader.ts'
+import { SpaceReader } from './space-reader.ts'
+import type { CommitCounters, SqliteDurability, SqliteStore, SqliteStoreOptions } from './sqlite-api.ts'
 import { lockSpace, type SpaceLock } from './space-lock.ts'
 import { asStoreError } from './sqlite-error.ts'
-import { WriterFile, type CommitCounters } from './writer.ts'
+import { WriterFile } from './writer.ts'
 import type { FileAnswers, FileWork } from './writer-messages.ts'
-
-export interface SqliteStoreOptions {
-  /** The file; its folder must exist. Created when it is absent, of zero bytes, or a database without tables. */
-  readonly path: string
-  readonly space: SpaceId
-  /** process: survives kill -9. disk: survives a power cut too, at one fsync per group of commits. */
-  readonly durability: SqliteDurability
-  /** Of a new file (or of a copy, which must not keep its original's). Random when absent. */
-  readonly replicaId?: ReplicaId
-  /** Bound of the file in pages of 8 KB, for quotas: beyond it commits are "store-full". */
-  readonly maxPages?: number
-  readonly clock?: Clock
-}
-
-export interface SqliteStore extends Store {
-  readonly reader: SqliteReader
-  readonly durability: SqliteDurability
-  /** Commits at the end of the file's WAL were lost before it was opened: the store is an older prefix than it was. Peers notice by their
-   *  cursors and nothing forks. May also follow a refused commit that was the last before a crash. */
-  readonly tailLost: boolean
-  /** Rows were missing from the log at open; its old epochs answer no cursor any more. */
-  readonly logDamaged: boolean
-  /** Since open: how many SQLite transactions the commits took. */
-  readonly counters: Readonly<CommitCounters>
-}
 
 /** How long close() waits for the disk before it gives up with "store-io". */
 const CLOSE_DEADLINE_MS = 10_000
@@ -54,7 +29,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
   try {
     const { space, durability, replicaId = null, maxPages = null } = options
     file = await WriterFile.open({ path, space, durability, replicaId, maxPages, atMs: clock.now() })
-    const reader = new SqliteReader(new Sqlite(path, { readonly: true, fileMustExist: true }))
+    const reader = new SpaceReader(new Sqlite(path, { readonly: true, fileMustExist: true }))
     return new StoreInSqlite({ space, file, reader, lock, clock })
   } catch (error) {
     if (file !== null) {
@@ -83,7 +58,7 @@ export function realPath(path: string): string {
 interface Parts {
   readonly space: SpaceId
   readonly file: WriterFile
-  readonly reader: SqliteReader
+  readonly reader: SpaceReader
   readonly lock: SpaceLock
   readonly clock: Clock
 }
@@ -95,7 +70,7 @@ class StoreInSqlite implements SqliteStore {
   readonly openReason: OpenReason
   readonly tailLost: boolean
   readonly logDamaged: boolean
-  readonly reader: SqliteReader
+  readonly reader: SpaceReader
   readonly counters: Readonly<CommitCounters>
   private readonly file: WriterFile
   private readonly lock: SpaceLock

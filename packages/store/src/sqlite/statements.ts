@@ -26,7 +26,7 @@ export interface ReadStatements {
   doc: Query<[key: Uint8Array], StoredDoc>
   docsFrom: Query<[first: Uint8Array, last: Uint8Array, limit: number], StoredDoc>
   docsAfter: Query<[after: Uint8Array, first: Uint8Array, last: Uint8Array, limit: number], StoredDoc>
-  docsNamed: Query<[from: string, below: string, after: string, limit: number], StoredDoc>
+  docsNamed: Query<[from: string, after: string, limit: number], StoredDoc>
   docsDue: Query<[limit: number], StoredDoc>
   snap: Query<[doc: number], StoredSnap>
   snapKnowledge: Query<[doc: number], StoredSnap>
@@ -54,7 +54,7 @@ export function readStatements(db: Database): ReadStatements {
     doc: query(`SELECT ${docColumns} FROM doc WHERE key = ?`),
     docsFrom: query(`SELECT ${docColumns} FROM doc WHERE key >= ? AND key <= ? ORDER BY key LIMIT ?`),
     docsAfter: query(`SELECT ${docColumns} FROM doc WHERE key > ? AND key >= ? AND key <= ? ORDER BY key LIMIT ?`),
-    docsNamed: query(`SELECT ${docColumns} FROM doc WHERE name >= ? AND name < ? AND name > ? ORDER BY name LIMIT ?`),
+    docsNamed: query(`SELECT ${docColumns} FROM doc WHERE name >= ? AND name > ? ORDER BY name LIMIT ?`),
     docsDue: query(`SELECT ${docColumns} FROM doc INDEXED BY doc_due WHERE ${urgency} >= 1 AND flags = 0 ORDER BY ${urgency} DESC LIMIT ?`),
     snap: query('SELECT seq, enc, know_crc, data_crc, know, data FROM snap WHERE doc = ?'),
     snapKnowledge: query('SELECT seq, enc, know_crc, data_crc, know FROM snap WHERE doc = ?'),

@@ -1,5 +1,5 @@
 // Rows as SQLite holds them, and as the contract speaks of them. Decides: what a row's checksum covers, and that a row which fails it is never
-// returned (null). Written by space-writer.ts, read by reader.ts. Columns may hold anything here, of any type: the disk is not trusted.
+// returned (null). Written by space-writer.ts, read by space-reader.ts. Columns may hold anything here, of any type: the disk is not trusted.
 
 import {
   DURABILITIES,

@@ -6,13 +6,8 @@ import { Worker } from 'node:worker_threads'
 import { SynclineError } from '@syncline/protocol'
 import type { Opened, OpenRequest } from './space-file.ts'
 import { systemClock } from './clock.ts'
+import type { CommitCounters } from './sqlite-api.ts'
 import { receivedError, type FileAnswers, type FileWork, type WriterReply, type WriterRequest } from './writer-messages.ts'
-
-/** SQLite transactions that held commits, and the commits they held. */
-export interface CommitCounters {
-  groups: number
-  commits: number
-}
 
 const LINGER_MS = 1_000
 

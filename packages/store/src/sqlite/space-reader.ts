@@ -14,9 +14,10 @@ import {
   type ReplicaId,
   type ScopeText,
 } from '@syncline/protocol'
-import type { AckRow, CursorRow, DocContent, DocRow, Epoch, HeldRow, LogRow, RefusalRow, StoreReader, Totals } from '../store.ts'
+import type { AckRow, CursorRow, DocContent, DocRow, Epoch, HeldRow, LogRow, RefusalRow, Totals } from '../store.ts'
 import { readState } from './file-meta.ts'
 import type { Database } from './load-sqlite.ts'
+import type { SqliteReader } from './sqlite-api.ts'
 import { withStoreErrors } from './sqlite-error.ts'
 import { atOneState, readStatements, type ReadStatements } from './statements.ts'
 import {
@@ -36,7 +37,7 @@ import {
   type StoredSnap,
 } from './stored-rows.ts'
 
-export class SqliteReader implements StoreReader {
+export class SpaceReader implements SqliteReader {
   private readonly db: Database
   private readonly sql: ReadStatements
 
@@ -76,13 +77,18 @@ export class SqliteReader implements StoreReader {
     return this.reading('documents', () => {
       const found =
         after === undefined ? this.sql.docsFrom.all(first, last, limit) : this.sql.docsAfter.all(blobOf(after), first, last, limit)
-      return found.map(wholeDocRow)
+      const docs = found.map(wholeDocRow)
+      docs.reduce<string>((before, { key }) => (assertAscends(before, key), key), after ?? '')
+      return docs
     })
   }
 
-  /** Documents by name, ascending bytewise, whose name starts with `prefix`, after the name `after`, at most `limit`. */
   docsNamed(prefix: string, limit: number, after: DocId | '' = ''): readonly DocRow[] {
-    return this.reading('documents', () => this.sql.docsNamed.all(prefix, `${prefix}\u{10ffff}`, after, limit).map(wholeDocRow))
+    return this.reading('documents', () => {
+      const docs = this.sql.docsNamed.all(prefix, after, limit).map(wholeDocRow)
+      const end = docs.findIndex((doc) => !doc.name.startsWith(prefix)) // names with one prefix stand together
+      return end < 0 ? docs : docs.slice(0, end)
+    })
   }
 
   content(key: DocKey): DocContent | undefined {
@@ -190,7 +196,10 @@ export class SqliteReader implements StoreReader {
   private scanLog(after: number, rows: number, bytes: number): { found: LogRow[]; damaged: StoredLog | null } {
     const found: LogRow[] = []
     let size = 0
+    let last = after
     for (const row of this.sql.logAfter.iterate(after, rows)) {
+      assertAscends(last, row.seq)
+      last = row.seq
       if (!isWhole(row, crcOf.log)) return { found, damaged: row }
       found.push(logRowOf(row))
       size += row.data.length
@@ -214,6 +223,11 @@ export class SqliteReader implements StoreReader {
 
 function epochOf(row: StoredEpochRow): Epoch {
   return { nonce: Buffer.from(row.nonce).toString('hex') as EpochNonce, startSeq: row.start_seq, endSeq: row.end_seq }
+}
+
+/** SQLite finds its way by the order of rows; where damage broke it, a scan could go round in circles. */
+function assertAscends<K extends string | number>(before: K, next: K): void {
+  if (next <= before) throw new SynclineError('store-corrupt', `Rows are out of order: ${next} follows ${before}.`)
 }
 
 function wholeDocRow(row: StoredDoc): DocRow {
