@@ -14,7 +14,7 @@ export function mutate(random: Random, update: Uint8Array, surroundings: Surroun
   const kinds: string[] = []
   let bytes = update
   for (let left = random.pick([1, 1, 1, 2, 3]); left > 0; left--) {
-    if (random.chance(0.35)) {
+    if (random.chance(0.6)) {
       const kind = random.pick(BYTE_KINDS)
       bytes = BYTE_MUTATIONS[kind](random, bytes, surroundings)
       kinds.push(kind)

@@ -116,3 +116,17 @@ export function lengthContent(length: number): Uint8Array {
   encoding.writeVarUint(out, length)
   return encoding.toUint8Array(out)
 }
+
+/** Names of what an update holds, for coverage counters. */
+export function contentKinds(update: Uint8Array): string[] {
+  const names = Object.fromEntries(Object.entries(REF).map(([name, ref]) => [ref, name]))
+  const { runs, deletes } = modelOf(update)
+  const kinds = deletes.length > 0 ? ['delete set'] : []
+  for (const { info, key, content } of runs.flatMap(({ structs }) => structs)) {
+    const name = names[info & 0x1f]!
+    kinds.push(name === 'type' ? `type ${content[0]}` : name)
+    if (key !== null) kinds.push('map key')
+    if (name === 'string' && content.some((byte) => byte >= 0xf0)) kinds.push('astral')
+  }
+  return kinds
+}

@@ -255,7 +255,7 @@ export class World implements Checks {
     this.note('all faults end')
     this.network.heal()
     for (const replica of this.replicas) {
-      replica.storeFull = false
+      replica.heal()
       if (this.twins.has(replica) && replica.isUp && this.#sharesIdentity(replica)) this.#becomeAnother(replica)
       else if (replica.isUp && replica.hasHiddenDamage) replica.crash()
       if (!replica.isUp) replica.start()

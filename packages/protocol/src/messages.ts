@@ -10,6 +10,9 @@ import type { Digest, DocId, EpochNonce, ReplicaId } from './ids.ts'
 export const PROTOCOL_VERSION = 1
 export const SUBPROTOCOL = 'syncline.1'
 
+/** Bits of `features` in HELLO. This side inflates 'deflate' payloads. */
+export const FEATURE_DEFLATE = 1
+
 export const ROLES = ['device', 'relay', 'follower'] as const
 export type Role = (typeof ROLES)[number]
 

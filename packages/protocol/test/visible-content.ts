@@ -42,7 +42,7 @@ function dumpType(type: Type): string {
   return JSON.stringify({ list, map })
 }
 
-function dumpContent(content: Y.AbstractContent): string[] {
+function dumpContent(content: Y.Item['content']): string[] {
   if (content instanceof Y.ContentType) {
     const type = content.type as unknown as Type & { nodeName?: string; hookName?: string }
     return [`${type.constructor.name} ${type.nodeName ?? ''} ${type.hookName ?? ''} ${dumpType(type)}`]

@@ -126,6 +126,8 @@ export class LinkDesk {
     const judged = judgeHello(this.#context, link, message)
     link.hello = message
     if (judged === 'contend') return this.#contend(link, rest)
+    // The dialler learns whom it reached, so that it knows which of its addresses this is.
+    if (judged !== null && !link.dialled) sayHello(this.#context, link)
     if (judged !== null) return this.end(link, judged, `HELLO of ${message.replicaId} in space ${message.space}`)
     link.advance('hello')
     goLive(this.#context, link, this.#interests)

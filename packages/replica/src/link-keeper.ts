@@ -3,6 +3,7 @@
 
 import {
   errorTable,
+  FEATURE_DEFLATE,
   highestShared,
   LIMITS,
   parseScope,
@@ -19,8 +20,6 @@ import { channelSummary } from './channel-root.ts'
 import type { CoreContext } from './core-context.ts'
 import type { LinkSession } from './link-session.ts'
 import { startServing } from './server.ts'
-
-const FEATURE_DEFLATE = 1
 
 export function sayHello(context: CoreContext, link: LinkSession): void {
   const { options, commits, limits } = context

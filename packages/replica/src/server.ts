@@ -1,7 +1,7 @@
 // The serve side of a channel: judging the peer's cursor, pumping the log, and answering WANT and ASK. Live traffic and catch-up are the same code; there
 // is no per-peer queue: a slow link is left alone and resumes from the log. Reads committed state only. Rules: CV-2, RS-1, I5, I8; PROTOCOL 3 and 10.
 
-import { frameUpdates, LIMITS, rangeHolds, type Cursor, type DocKey, type EntryRow, type Message, type MessageOf, type StartMode } from '@syncline/protocol'
+import { FEATURE_DEFLATE, frameUpdates, LIMITS, rangeHolds, type Cursor, type DocKey, type EntryRow, type Message, type MessageOf, type StartMode } from '@syncline/protocol'
 import type { LogRow } from '@syncline/store'
 import type { Channel } from './channel.ts'
 import { channelSummary } from './channel-root.ts'
@@ -100,7 +100,7 @@ export function serveOwed(context: CoreContext, link: LinkSession, channel: Chan
     }
     const readable = link.access.read(doc.name) && !doc.quarantined
     const bytes = readable ? diffOf(context, doc, owed) : new Uint8Array(0)
-    const { encoding, bytes: payload } = pack(context, bytes)
+    const { encoding, bytes: payload } = pack(context, link, bytes)
     for (let part = 0, at = 0; part === 0 || at < payload.length; part++, at += LIMITS.diffChunkBytes) {
       const chunk = payload.subarray(at, at + LIMITS.diffChunkBytes)
       const last = at + LIMITS.diffChunkBytes >= payload.length
@@ -112,8 +112,10 @@ export function serveOwed(context: CoreContext, link: LinkSession, channel: Chan
   return false
 }
 
-export function pack(context: CoreContext, bytes: Uint8Array): { encoding: 'plain' | 'deflate'; bytes: Uint8Array } {
-  if (bytes.length < DEFLATE_FROM_BYTES || context.options.compression === undefined) return { encoding: 'plain', bytes }
+/** Large payloads are deflated once, for peers that said they can inflate. */
+export function pack(context: CoreContext, link: LinkSession, bytes: Uint8Array): { encoding: 'plain' | 'deflate'; bytes: Uint8Array } {
+  const inflates = (link.hello!.features & FEATURE_DEFLATE) !== 0
+  if (bytes.length < DEFLATE_FROM_BYTES || context.options.compression === undefined || !inflates) return { encoding: 'plain', bytes }
   const deflated = context.options.compression.deflate(bytes)
   return deflated.length < bytes.length ? { encoding: 'deflate', bytes: deflated } : { encoding: 'plain', bytes }
 }

@@ -91,7 +91,7 @@ export class Verifier {
   receiveCompare(link: LinkSession, message: MessageOf<'compare'>): boolean {
     const doc = this.#resolve(link, message)
     if (doc === null || !link.access.read(doc.name)) return false
-    const { encoding, bytes } = pack(this.#context, oneUpdate(this.#context.reader.content(doc.key), null))
+    const { encoding, bytes } = pack(this.#context, link, oneUpdate(this.#context.reader.content(doc.key), null))
     for (let part = 0, at = 0; part === 0 || at < bytes.length; part++, at += LIMITS.diffChunkBytes) {
       const last = at + LIMITS.diffChunkBytes >= bytes.length
       const chunk = bytes.subarray(at, at + LIMITS.diffChunkBytes)

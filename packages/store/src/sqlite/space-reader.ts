@@ -116,14 +116,9 @@ export class SpaceReader implements SqliteReader {
 
   log(after: number, rows: number, bytes: number): readonly LogRow[] {
     return this.reading('the log', () => {
-      let from = after
-      for (;;) {
-        const { found, damaged } = this.scanLog(from, rows, bytes)
-        if (found.length > 0 || damaged === null) return found
-        const owner = this.ownerOf(damaged)
-        if (owner !== null) throw quarantined(owner, `row ${damaged.seq} fails its checksum`)
-        from = damaged.seq // nothing refers to the row, so it holds nothing: left for the next quarantine to clear away
-      }
+      const { found, damaged } = this.scanLog(after, rows, bytes)
+      if (found.length > 0 || damaged === null) return found
+      throw quarantined(this.ownerOf(damaged), `row ${damaged.seq} fails its checksum`)
     })
   }
 
@@ -208,11 +203,12 @@ export class SpaceReader implements SqliteReader {
     return { found, damaged: null }
   }
 
-  /** Not by the number in the row, which may be what is damaged, but by the document or the later row that points at it, or else by the damaged
-   *  record of a document, which may have pointed at it. Null for a row that nothing misses. */
-  private ownerOf(row: StoredLog): DocKey | null {
-    const owner = this.sql.docEndingAt.get(row.seq) ?? this.sql.docPassing.get(row.seq) ?? this.firstDamagedDoc()
-    return owner === undefined ? null : docKeyFromBytes(owner.key)
+  /** Not by the number in the row, which may be what is damaged, but by the document or the later row that points at it, or else by a damaged
+   *  document, which may have pointed at it. Where nothing points at it, its position is what is damaged, and its number tells. */
+  private ownerOf(row: StoredLog): DocKey {
+    const owner = this.sql.docEndingAt.get(row.seq) ?? this.sql.docPassing.get(row.seq) ?? this.firstDamagedDoc() ?? row
+    if (owner.key === null) throw new SynclineError('store-corrupt', `Row ${row.seq} is damaged, and no document is known to it.`)
+    return docKeyFromBytes(owner.key)
   }
 
   private firstDamagedDoc(): StoredDoc | undefined {
