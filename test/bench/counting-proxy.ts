@@ -24,7 +24,7 @@ export async function countingProxy(target: string): Promise<CountingProxy> {
     const far = new WebSocket(target, SUBPROTOCOL, { perMessageDeflate: false })
     const early: Uint8Array[] = []
     const count = (way: 'up' | 'down', data: Uint8Array): void => {
-      const decoded = decodeFrame(new Uint8Array(data))
+      const decoded = decodeFrame(new Uint8Array(data), null)
       frames.push({ way, bytes: data.length, kinds: decoded.ok ? decoded.messages.map((message) => message.kind) : ['?'], atMs: performance.now() })
     }
     near.on('message', (data: Buffer) => {

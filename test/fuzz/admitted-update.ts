@@ -10,7 +10,13 @@ import { factsOf, knowledgeOfState } from './situations.ts'
 import { encodeModel, modelOf } from './update-model.ts'
 
 /** Null, or what went wrong. */
-export function problemOf(random: Random, base: Uint8Array, knowledge: Knowledge, update: Uint8Array, others: readonly Uint8Array[]): string | null {
+export function problemOf(
+  random: Random,
+  base: Uint8Array,
+  knowledge: Knowledge,
+  update: Uint8Array,
+  others: readonly Uint8Array[],
+): string | null {
   const docs: Y.Doc[] = []
   try {
     const store = knowledge.clone()
@@ -104,7 +110,7 @@ export function namesImpossiblePlace(base: Uint8Array, knowledge: Knowledge, upd
   const store = knowledge.clone()
   const model = modelOf(update)
   let left = model.runs.reduce((sum, { structs }) => sum + structs.length, 0)
-  for (let before = -1; left > 0 && before !== left; ) {
+  for (let before = -1; left > 0 && before !== left;) {
     before = left
     for (const run of model.runs) {
       for (let struct = run.structs[0]; struct !== undefined; struct = run.structs[0]) {
@@ -124,7 +130,10 @@ export function namesImpossiblePlace(base: Uint8Array, knowledge: Knowledge, upd
 }
 
 function isLeftOf(doc: Y.Doc, origin: { client: number; clock: number }, right: { client: number; clock: number }): boolean {
-  const [left, end] = [Y.getItem(doc.store, Y.createID(origin.client, origin.clock)), Y.getItem(doc.store, Y.createID(right.client, right.clock))] as (Y.Item | Y.GC)[]
+  const [left, end] = [
+    Y.getItem(doc.store, Y.createID(origin.client, origin.clock)),
+    Y.getItem(doc.store, Y.createID(right.client, right.clock)),
+  ] as (Y.Item | Y.GC)[]
   if (left instanceof Y.GC || end instanceof Y.GC) return left instanceof Y.GC && end instanceof Y.GC
   if (left === end) return origin.clock < right.clock
   for (let item: Y.Item | null = left as Y.Item; item !== null; item = item.right) if (item === end) return true

@@ -32,8 +32,11 @@ class Counters {
     return this.counts.get(name) ?? 0
   }
 
-  toString(): string {
-    return [...this.counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, count]) => `${name} ${count}`).join(', ')
+  summary(): string {
+    return [...this.counts]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, count]) => `${name} ${count}`)
+      .join(', ')
   }
 }
 
@@ -56,7 +59,10 @@ function tryMutant(number: number, batch: readonly Situation[], counters: Counte
   if (others.length > 0) counters.add('admitted beside others')
   const problem = problemOf(random, situation.base, situation.knowledge, admitted, others)
   if (problem === null) return null
-  if ((problem === 'content differs' || problem === 'export differs') && namesImpossiblePlace(situation.base, situation.knowledge, admitted)) {
+  if (
+    (problem === 'content differs' || problem === 'export differs') &&
+    namesImpossiblePlace(situation.base, situation.knowledge, admitted)
+  ) {
     counters.add('of impossible place, and differing')
     return null
   }
@@ -75,10 +81,12 @@ describe('[IN-1] mutation fuzz of the gate', () => {
         if (batch.length === 0 || number % BATCH === 0) batch = batchOf(number)
         const problem = tryMutant(number, batch, counters)
         if (problem !== null) {
-          expect.fail(`mutant ${number}: ${problem}\nreplay: SYNCLINE_FUZZ_SEED=${SEED} SYNCLINE_FUZZ_ONLY=${number} npx vitest run test/fuzz/gate.test.ts`)
+          expect.fail(
+            `mutant ${number}: ${problem}\nreplay: SYNCLINE_FUZZ_SEED=${SEED} SYNCLINE_FUZZ_ONLY=${number} npx vitest run test/fuzz/gate.test.ts`,
+          )
         }
       }
-      console.log(`gate fuzz, seed ${SEED}, ${MUTANTS} mutants: ${counters}`)
+      console.log(`gate fuzz, seed ${SEED}, ${MUTANTS} mutants: ${counters.summary()}`)
       if (ONLY !== undefined) return
       expect(counters.of('admitted')).toBeGreaterThan(MUTANTS * 0.05)
       expect(counters.of('admitted beside others')).toBeGreaterThan(MUTANTS * 0.02)
@@ -89,8 +97,23 @@ describe('[IN-1] mutation fuzz of the gate', () => {
 
   test('[IN-1] the mutated updates hold every kind of content and every kind of type', () => {
     const seen = new Set<string>()
-    for (let number = 0; number < 20 * BATCH; number += BATCH) for (const { next } of batchOf(number)) for (const kind of contentKinds(next)) seen.add(kind)
-    const kinds = ['gc', 'deleted', 'json', 'binary', 'string', 'embed', 'format', 'any', 'doc', ...Array.from({ length: 7 }, (_, type) => `type ${type}`), 'astral', 'map key', 'delete set']
+    for (let number = 0; number < 20 * BATCH; number += BATCH)
+      for (const { next } of batchOf(number)) for (const kind of contentKinds(next)) seen.add(kind)
+    const kinds = [
+      'gc',
+      'deleted',
+      'json',
+      'binary',
+      'string',
+      'embed',
+      'format',
+      'any',
+      'doc',
+      ...Array.from({ length: 7 }, (_, type) => `type ${type}`),
+      'astral',
+      'map key',
+      'delete set',
+    ]
     expect([...seen].sort()).toEqual(expect.arrayContaining(kinds))
   })
 
@@ -108,8 +131,9 @@ describe('[IN-1] mutation fuzz of the gate', () => {
         if (random.chance(0.25)) expect({ seed, kind, verdict }).toEqual({ seed, kind, verdict: oracleVerdict(state, update) })
       }
     }
-    console.log(`honest updates, seed ${SEED}: ${counters}`)
-    for (const kind of ['event', 'state', 'collected state', 'diff', 'merged', 'state with pending', 'from V2']) expect(counters.of(`${kind} new`)).toBeGreaterThan(100)
+    console.log(`honest updates, seed ${SEED}: ${counters.summary()}`)
+    for (const kind of ['event', 'state', 'collected state', 'diff', 'merged', 'state with pending', 'from V2'])
+      expect(counters.of(`${kind} new`)).toBeGreaterThan(100)
     expect(counters.of('state with pending missing')).toBeGreaterThan(100)
   })
 })

@@ -17,7 +17,12 @@ export interface HonestUpdate {
 
 /** All that one random history gives. */
 export function honestUpdates(random: Random): HonestUpdate[] {
-  const { docs, events } = randomHistory(random, { steps: random.between(10, 50), authors: random.between(2, 4), midPair: random.chance(0.3), clientMax: random.pick([2 ** 32, 2 ** 42, 2 ** 53 - 1]) })
+  const { docs, events } = randomHistory(random, {
+    steps: random.between(10, 50),
+    authors: random.between(2, 4),
+    midPair: random.chance(0.3),
+    clientMax: random.pick([2 ** 32, 2 ** 42, 2 ** 53 - 1]),
+  })
   const updates = events.map(({ update }) => update)
   const made: { kind: string; update: Uint8Array }[] = updates.map((update) => ({ kind: 'event', update }))
   for (const gc of [true, false]) {

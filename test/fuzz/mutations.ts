@@ -52,7 +52,8 @@ function replaced(bytes: Uint8Array, at: number, removed: number, inserted: read
 const BYTE_MUTATIONS = {
   'bit-flip': (random: Random, bytes: Uint8Array) => edited(bytes, (copy) => (copy[random.below(copy.length)]! ^= 1 << random.below(8))),
   'byte-set': (random: Random, bytes: Uint8Array) => edited(bytes, (copy) => (copy[random.below(copy.length)] = random.below(256))),
-  'byte-nudge': (random: Random, bytes: Uint8Array) => edited(bytes, (copy) => (copy[random.below(copy.length)]! += random.pick([-2, -1, 1, 2]))),
+  'byte-nudge': (random: Random, bytes: Uint8Array) =>
+    edited(bytes, (copy) => (copy[random.below(copy.length)]! += random.pick([-2, -1, 1, 2]))),
   truncate: (random: Random, bytes: Uint8Array) => bytes.slice(0, random.below(bytes.length)),
   append: (random: Random, bytes: Uint8Array) => replaced(bytes, bytes.length, 0, [random.below(256)]),
   insert: (random: Random, bytes: Uint8Array) => replaced(bytes, random.below(bytes.length + 1), 0, [random.below(256)]),
@@ -66,7 +67,8 @@ const BYTE_MUTATIONS = {
     const at = random.below(bytes.length)
     return Uint8Array.from([...bytes.subarray(0, at), ...other.subarray(random.below(other.length))])
   },
-  'bad-utf8': (random: Random, bytes: Uint8Array) => edited(bytes, (copy) => copy.set(random.pick(BAD_UTF8).slice(0, copy.length), random.below(Math.max(1, copy.length - 3)))),
+  'bad-utf8': (random: Random, bytes: Uint8Array) =>
+    edited(bytes, (copy) => copy.set(random.pick(BAD_UTF8).slice(0, copy.length), random.below(Math.max(1, copy.length - 3)))),
 } as const satisfies Record<string, (random: Random, bytes: Uint8Array, surroundings: Surroundings) => Uint8Array>
 
 const HUGE = [
@@ -127,7 +129,10 @@ const MODEL_MUTATIONS = {
   },
   'map-key': (random: Random, model: UpdateModel) => {
     const struct = someStruct(random, model)
-    if (struct !== null) struct.key = random.chance(0.3) ? null : new TextEncoder().encode(random.pick(['a', 'b', '', '__proto__', 'constructor', 'x'.repeat(300)]))
+    if (struct !== null)
+      struct.key = random.chance(0.3)
+        ? null
+        : new TextEncoder().encode(random.pick(['a', 'b', '', '__proto__', 'constructor', 'x'.repeat(300)]))
   },
   ref: (random: Random, model: UpdateModel) => {
     const struct = someStruct(random, model)
@@ -137,11 +142,14 @@ const MODEL_MUTATIONS = {
     const struct = someStruct(random, model)
     if (struct === null) return
     struct.info = random.chance(0.5) ? 0 : (struct.info & 0xe0) | 1
-    struct.content = lengthContent(random.chance(0.1) ? random.pick([0, 2 ** 20, 2 ** 32, 2 ** 32 + 1, 2 ** 53 - 1]) : nudge(random, struct.length))
+    struct.content = lengthContent(
+      random.chance(0.1) ? random.pick([0, 2 ** 20, 2 ** 32, 2 ** 32 + 1, 2 ** 53 - 1]) : nudge(random, struct.length),
+    )
   },
   content: (random: Random, model: UpdateModel) => {
     const struct = someStruct(random, model)
-    if (struct !== null && struct.content.length > 0) struct.content = edited(struct.content, (copy) => (copy[random.below(copy.length)]! ^= 1 << random.below(8)))
+    if (struct !== null && struct.content.length > 0)
+      struct.content = edited(struct.content, (copy) => (copy[random.below(copy.length)]! ^= 1 << random.below(8)))
   },
   'swap-content': (random: Random, model: UpdateModel, { other }: Surroundings) => {
     const struct = someStruct(random, model)
@@ -156,7 +164,8 @@ const MODEL_MUTATIONS = {
   },
   'repeat-struct': (random: Random, model: UpdateModel) => {
     const run = someRun(random, model)
-    if (run !== null && run.structs.length > 0) run.structs.splice(random.below(run.structs.length + 1), 0, structuredClone(random.pick(run.structs)))
+    if (run !== null && run.structs.length > 0)
+      run.structs.splice(random.below(run.structs.length + 1), 0, structuredClone(random.pick(run.structs)))
   },
   'swap-structs': (random: Random, model: UpdateModel) => {
     const run = someRun(random, model)

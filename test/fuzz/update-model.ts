@@ -92,7 +92,10 @@ function writeStruct(out: encoding.Encoder, struct: StructModel): void {
   } else {
     const placed = struct.origin !== null || struct.right !== null
     const keyed = placed ? (struct.info & HAS_MAP_KEY) !== 0 : struct.key !== null
-    encoding.writeUint8(out, ref | (struct.origin === null ? 0 : HAS_ORIGIN) | (struct.right === null ? 0 : HAS_RIGHT_ORIGIN) | (keyed ? HAS_MAP_KEY : 0))
+    encoding.writeUint8(
+      out,
+      ref | (struct.origin === null ? 0 : HAS_ORIGIN) | (struct.right === null ? 0 : HAS_RIGHT_ORIGIN) | (keyed ? HAS_MAP_KEY : 0),
+    )
     if (struct.origin !== null) writeId(out, struct.origin)
     if (struct.right !== null) writeId(out, struct.right)
     if (!placed) {

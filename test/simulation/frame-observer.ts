@@ -24,6 +24,7 @@ interface Outstanding {
 
 /** One end of one connection. */
 class Edge {
+  framesSeen = 0
   readonly scopes = new Map<number, string>()
   readonly peerScopes = new Map<number, string>()
   readonly aliases = new Map<number, string>()
@@ -38,18 +39,15 @@ export class FrameObserver implements Traffic {
   busyBytes = 0
   lastBusy: { readonly port: Port; readonly bytes: Uint8Array } | null = null
   readonly #counters: Counters
-  readonly #strict: boolean
   readonly #edges = new Map<Port, Edge>()
   readonly #commits = new Map<string, number>()
 
-  /** `strict`: links are ordered and lossless while they live, so that I7 can be told from outside. */
-  constructor(counters: Counters, strict: boolean) {
+  constructor(counters: Counters) {
     this.#counters = counters
-    this.#strict = strict
   }
 
   sent(port: Port, bytes: Uint8Array): void {
-    const frame = decodeFrame(bytes)
+    const frame = decodeFrame(bytes, port.framesSent)
     if (!frame.ok) throw new Violation('IN-1', `${port.owner.name} sent a frame that cannot be read: ${frame.reason}`)
     const edge = this.#edgeOf(port)
     const owner = port.owner as unknown as Committed
@@ -96,10 +94,9 @@ export class FrameObserver implements Traffic {
   }
 
   delivered(port: Port, bytes: Uint8Array): void {
-    if (!this.#strict) return
-    const frame = decodeFrame(bytes)
-    if (!frame.ok) return
     const edge = this.#edgeOf(port)
+    const frame = decodeFrame(bytes, edge.framesSeen++)
+    if (!frame.ok) return
     for (const message of frame.messages) {
       if (message.kind === 'open') edge.peerScopes.set(message.channel, message.scope)
       introduce(edge.peerAliases, message)
@@ -129,7 +126,7 @@ export class FrameObserver implements Traffic {
   commitBegins(owner: Committed & { ports(): Iterable<Port> }, transaction: Transaction): void {
     const begun = this.#commits.get(owner.name) ?? 0
     this.#commits.set(owner.name, begun + 1)
-    if (!this.#strict || transaction.cursors.length === 0) return
+    if (transaction.cursors.length === 0) return
     for (const port of owner.ports()) {
       const edge = this.#edges.get(port)
       if (edge === undefined || !port.open) continue
@@ -168,7 +165,7 @@ function resolve(aliases: Map<number, string>, ref: DocRef): string {
 
 /** For traces: what a frame says, in one line. */
 export function describeFrame(bytes: Uint8Array): string {
-  const frame = decodeFrame(bytes)
+  const frame = decodeFrame(bytes, null)
   if (!frame.ok) return frame.code
   return frame.messages.map(describeMessage).join(', ')
 }

@@ -51,6 +51,7 @@ export class Port {
   readonly connection: Connection
   /** This end still believes in the connection. */
   open = true
+  framesSent = 0
 
   constructor(id: LinkId, owner: Endpoint, dialled: boolean, connection: Connection) {
     this.id = id
@@ -150,6 +151,7 @@ export class Network {
   send(port: Port, bytes: Uint8Array): void {
     if (!port.open) return
     this.traffic?.sent(port, bytes)
+    port.framesSent++
     this.#transmit(port, { bytes })
   }
 

@@ -73,7 +73,7 @@ export class World implements Checks {
     this.network = new Network(this.schedule, this.random, this.counters)
     this.network.weather = plan.weather
     this.trace = new Trace(print)
-    this.observer = new FrameObserver(this.counters, !plan.faults.includes('hostile'))
+    this.observer = new FrameObserver(this.counters)
     this.observer.keyPrefixOf = (doc) => docKeyOf(SPACE, doc as DocId).slice(0, 16)
     this.network.traffic = this.observer
     const { schedule, network, counters, trace } = this
@@ -478,7 +478,6 @@ export class World implements Checks {
   }
 
   committed(replica: SimulatedReplica, transaction: Transaction): void {
-    if (this.plan.faults.includes('hostile')) return
     for (const cursor of transaction.cursors) {
       if (this.#checksDone++ % 4 !== 0) continue
       for (const sender of this.replicas) {

@@ -6,7 +6,17 @@ import { REFUSE } from './gate-refusal.ts'
 import { LIMITS } from './limits.ts'
 import type { StrictReader } from './strict-reader.ts'
 
-const TAG = { bytes: 116, array: 117, object: 118, string: 119, bigint: 122, float64: 123, float32: 124, integer: 125, undefined: 127 } as const
+const TAG = {
+  bytes: 116,
+  array: 117,
+  object: 118,
+  string: 119,
+  bigint: 122,
+  float64: 123,
+  float32: 124,
+  integer: 125,
+  undefined: 127,
+} as const
 
 /** Reads past one lib0 value at nesting `depth` (1 for the outermost). Throws a row of REFUSE. */
 export function skipValue(reader: StrictReader, depth: number): void {

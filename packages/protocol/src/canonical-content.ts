@@ -33,12 +33,13 @@ const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
  *  and its tail). Null when the gate refuses one, when clocks are missing between them, or when they delete what they do not hold. */
 export function canonicalRuns(state: Uint8Array | readonly Uint8Array[]): CanonicalRun[] | null {
   const updates = state instanceof Uint8Array ? [state] : state
-  const whole = new UpdateFacts()
+  const lists = { structs: [] as number[], deletes: [] as number[], structDeletes: [] as number[] }
   for (const update of updates) {
     const facts = walkUpdate(update)
     if (isRefusal(facts)) return null
-    for (const list of ['structs', 'deletes', 'structDeletes'] as const) for (const value of facts[list]) whole[list].push(value)
+    for (const list of ['structs', 'deletes', 'structDeletes'] as const) for (const value of facts[list]) lists[list].push(value)
   }
+  const whole = Object.assign(new UpdateFacts(), lists)
   const places = placesOf(updates)
   if (places === null) return null
   const ends = new Map(places.map(({ client, end }) => [client, end]))
@@ -118,8 +119,10 @@ function brokenPairs(updates: readonly Uint8Array[]): IdSet {
   })
   if (pairs.size === 0) return broken
   eachStruct(updates, (reader) => {
-    if (reader.originClient !== 0 && pairs.get(reader.originClient)?.has(reader.originClock + 1)) addId(broken, reader.originClient, reader.originClock + 1)
-    if (reader.rightClient !== 0 && pairs.get(reader.rightClient)?.has(reader.rightClock)) addId(broken, reader.rightClient, reader.rightClock)
+    if (reader.originClient !== 0 && pairs.get(reader.originClient)?.has(reader.originClock + 1))
+      addId(broken, reader.originClient, reader.originClock + 1)
+    if (reader.rightClient !== 0 && pairs.get(reader.rightClient)?.has(reader.rightClock))
+      addId(broken, reader.rightClient, reader.rightClock)
   })
   return broken
 }
@@ -172,7 +175,7 @@ class RunWriter {
     const start = Math.max(reader.clock, done)
     this.units = null
     let at = rangeAfter(deleted, start)
-    for (let clock = start; clock < end; ) {
+    for (let clock = start; clock < end;) {
       const nextDeleted = at < deleted.length ? deleted[at]! : Infinity
       if (clock < nextDeleted) {
         const to = Math.min(end, nextDeleted)

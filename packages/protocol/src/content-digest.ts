@@ -52,7 +52,12 @@ function rangeOf({ client, from, to }: CanonicalRun): IdRange {
 }
 
 function sameRun(left: CanonicalRun, right: CanonicalRun): boolean {
-  return left.from === right.from && left.to === right.to && left.bytes.length === right.bytes.length && left.bytes.every((byte, i) => byte === right.bytes[i])
+  return (
+    left.from === right.from &&
+    left.to === right.to &&
+    left.bytes.length === right.bytes.length &&
+    left.bytes.every((byte, i) => byte === right.bytes[i])
+  )
 }
 
 /** Both start at the same clock: everything before was equal. */

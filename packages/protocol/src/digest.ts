@@ -98,8 +98,8 @@ export class Sum128 {
     state[0] = state[1] = state[2] = state[3] = 0
     absorb(client | 0, (client / 0x100000000) | 0, clock | 0, ((clock / 0x100000000) | 0) ^ (tag << 24))
     finish(16)
-    if (negate === 0) this.addWords(state[0]!, state[1]!, state[2]!, state[3]!, 0)
-    else this.addWords(~state[0]!, ~state[1]!, ~state[2]!, ~state[3]!, 1)
+    if (negate === 0) this.addWords(state[0], state[1], state[2], state[3], 0)
+    else this.addWords(~state[0], ~state[1], ~state[2], ~state[3], 1)
   }
 }
 
@@ -111,7 +111,7 @@ export function documentPoint(key: string, digest: string): Sum128 {
   absorb(word(key, 0), word(key, 8), word(key, 16), word(key, 24))
   absorb(word(digest, 0), word(digest, 8), word(digest, 16), word(digest, 24))
   finish(32)
-  return Sum128.fromWords(state[0]!, state[1]!, state[2]!, state[3]!)
+  return Sum128.fromWords(state[0], state[1], state[2], state[3])
 }
 
 // MurmurHash3_x86_128, seed 0, over blocks of four 32-bit words. One module-level state: no caller is re-entrant.

@@ -68,7 +68,13 @@ function collectRuns(facts: UpdateFacts, knowledge: Knowledge): Map<number, Run>
   return runs
 }
 
-function settle(start: Run, runs: ReadonlyMap<number, Run>, facts: UpdateFacts, knowledge: Knowledge, found: { missing: IntegrationPlan['missing']; circular: boolean }): void {
+function settle(
+  start: Run,
+  runs: ReadonlyMap<number, Run>,
+  facts: UpdateFacts,
+  knowledge: Knowledge,
+  found: { missing: IntegrationPlan['missing']; circular: boolean },
+): void {
   const path = [start]
   start.state = ON_PATH
   start.target = Infinity

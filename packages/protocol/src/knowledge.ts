@@ -167,7 +167,12 @@ export class Knowledge {
         if (differing.get(bucket) === hash8) differing.delete(bucket)
         else differing.set(bucket, hash8)
       }
-      pushTouching(ranges, client, deleted, [...differing.keys()].sort((a, b) => a - b))
+      pushTouching(
+        ranges,
+        client,
+        deleted,
+        [...differing.keys()].sort((a, b) => a - b),
+      )
     }
     return ranges
   }

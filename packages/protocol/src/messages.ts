@@ -1,4 +1,5 @@
-// The wire is one table. A frame (one binary WebSocket message) is crc32 (4 bytes, little endian, over the rest) and then 1..n messages, each
+// The wire is one table. A frame (one binary WebSocket message) is a checksum (4 bytes, little endian: crc32 of the rest, xor 0x9e3779b1 times the number of
+// frames its sender sent on this link before, modulo 2^32) and then 1..n messages, each
 // `tag varuint, length varuint, payload`; unknown tags are skipped. Fields stand in the order of their row. The codec, docs/wire.md,
 // metric labels and the fuzzers read this table; a test hashes it per version and golden frames stand under test/compat/v1.
 //

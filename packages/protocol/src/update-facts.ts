@@ -1,17 +1,19 @@
-// What the gate learns from one update: the ids it brings, deletes and needs. Flat number arrays, so that a typing update costs a few pushes.
-// Written by the walker, read by judge, Knowledge.admit and update-parts. Ranges are half-open.
+// What the gate learns from one update: the ids it brings, deletes and needs. Flat number arrays, made when they get their first entry, so that a
+// typing update costs one or two small ones. Written by the walker, read by judge, Knowledge.admit and update-parts. Ranges are half-open.
+
+const NONE: readonly number[] = /* @__PURE__ */ Object.freeze([])
 
 export class UpdateFacts {
   /** [client, from, to]*: ids the update brings, clients descending, clocks ascending. A client has several ranges where the update has Skips. */
-  readonly structs: number[] = []
+  structs: readonly number[] = NONE
   /** [client, from, to]*: the delete set, as encoded: in any order, maybe overlapping. */
-  readonly deletes: number[] = []
+  deletes: readonly number[] = NONE
   /** [client, from, to]*: ids that arrive already deleted (GC structs and deleted content). */
-  readonly structDeletes: number[] = []
+  structDeletes: readonly number[] = NONE
   /** [client, clock]*: ids of other clients that structs refer to. Where an earlier struct of the same range implies one, it is left out. */
-  readonly dependencies: number[] = []
+  dependencies: readonly number[] = NONE
   /** [client, clock]*: for each dependency the struct that has it. */
-  readonly dependents: number[] = []
+  dependents: readonly number[] = NONE
   /** The update names a gap: it holds ids on both sides of ids that it lacks. */
   hasSkip = false
 
@@ -20,10 +22,24 @@ export class UpdateFacts {
     return this.structs.length === 0 && this.deletes.length === 0
   }
 
-  /** Empties it, to be filled again. */
+  /** Empties it, to be filled again. Arrays that were taken from it stay as they are. */
   reset(): this {
-    for (const list of [this.structs, this.deletes, this.structDeletes, this.dependencies, this.dependents]) if (list.length > 0) list.length = 0
+    this.structs = this.deletes = this.structDeletes = this.dependencies = this.dependents = NONE
     this.hasSkip = false
     return this
   }
+}
+
+/** `list` with a range more: a new array for the first one, the same array after that. */
+export function withRange(list: readonly number[], client: number, from: number, to: number): readonly number[] {
+  if (list.length === 0) return [client, from, to]
+  ;(list as number[]).push(client, from, to)
+  return list
+}
+
+/** `list` with an id more, likewise. */
+export function withId(list: readonly number[], client: number, clock: number): readonly number[] {
+  if (list.length === 0) return [client, clock]
+  ;(list as number[]).push(client, clock)
+  return list
 }

@@ -24,7 +24,11 @@ interface RunPart {
 /** The parts of `update` that can be integrated now, and what must wait. `ready` holds nothing that is known: no struct twice, no delete twice,
  *  and names as deletes what known ids the update's deleted structs cover (Yjs ignores those structs). It is new and exact by judge; walk it
  *  for its own facts. `rest` is what to hold until something is missing no more. Either is null when it would hold nothing. */
-export function splitAdmissible(update: Uint8Array, facts: UpdateFacts, knowledge: Knowledge): { readonly ready: Uint8Array | null; readonly rest: Uint8Array | null } {
+export function splitAdmissible(
+  update: Uint8Array,
+  facts: UpdateFacts,
+  knowledge: Knowledge,
+): { readonly ready: Uint8Array | null; readonly rest: Uint8Array | null } {
   const { frontier } = planIntegration(facts, knowledge)
   const limitOf = (client: number): number => frontier.get(client) ?? knowledge.clockOf(client)
   const ready: RunPart[] = []
@@ -75,7 +79,7 @@ export function splitAtSkips(update: Uint8Array): Uint8Array[] {
     const endsOfClient = ends.get(client) ?? []
     let nth = 0
     for (let i = 0; i < ranges.length; i += 2) {
-      for (let from = ranges[i]!; from < ranges[i + 1]!; ) {
+      for (let from = ranges[i]!; from < ranges[i + 1]!;) {
         while (nth < endsOfClient.length - 1 && endsOfClient[nth]! <= from) nth++
         const to = nth < endsOfClient.length - 1 ? Math.min(ranges[i + 1]!, endsOfClient[nth]!) : ranges[i + 1]!
         part(nth).deletes.push(client, from, to)
@@ -94,7 +98,13 @@ export function encodeDeletes(ranges: readonly number[]): Uint8Array {
 /** The same structs with another delete set: [client, from, to]*. For diffs that carry only what a peer may lack. */
 export function replaceDeleteSet(update: Uint8Array, ranges: readonly number[]): Uint8Array {
   const encoder = encoding.createEncoder()
-  encoding.writeUint8Array(encoder, update.subarray(0, eachStruct(update, () => {})))
+  encoding.writeUint8Array(
+    encoder,
+    update.subarray(
+      0,
+      eachStruct(update, () => {}),
+    ),
+  )
   writeDeleteSet(encoder, ranges)
   return encoding.toUint8Array(encoder)
 }

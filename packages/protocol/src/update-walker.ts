@@ -5,7 +5,7 @@
 import { REFUSE, UpdateRefused, type GateRefusal } from './gate-refusal.ts'
 import { LIMITS } from './limits.ts'
 import { checkTypeDepth } from './type-depth.ts'
-import { UpdateFacts } from './update-facts.ts'
+import { UpdateFacts, withId, withRange } from './update-facts.ts'
 import { REF, UpdateReader } from './update-reader.ts'
 
 export type { GateRefusal } from './gate-refusal.ts'
@@ -46,7 +46,7 @@ function walk(reader: UpdateReader, bytes: Uint8Array, facts: UpdateFacts): numb
     previous = reader.client
     types += walkRun(reader, facts)
   }
-  walkDeletes(reader, facts.deletes)
+  walkDeletes(reader, facts)
   if (reader.at !== bytes.length) throw REFUSE.trailingBytes
   return types
 }
@@ -59,22 +59,22 @@ function walkRun(reader: UpdateReader, facts: UpdateFacts): number {
     reader.struct()
     const ref = reader.ref
     if (ref === REF.skip) {
-      if (reader.clock > from) facts.structs.push(reader.client, from, reader.clock)
+      if (reader.clock > from) facts.structs = withRange(facts.structs, reader.client, from, reader.clock)
       from = reader.clock + reader.length
       impliedFrom = facts.dependencies.length
       facts.hasSkip = true
     } else if (ref === REF.gc) {
-      addStructDelete(reader, facts.structDeletes)
+      addStructDelete(reader, facts)
     } else {
       if (reader.originClient !== 0) need(reader, facts, reader.originClient, reader.originClock, impliedFrom)
       if (reader.rightClient !== 0) need(reader, facts, reader.rightClient, reader.rightClock, impliedFrom)
       if (reader.parentClient !== 0) need(reader, facts, reader.parentClient, reader.parentClock, impliedFrom)
       if (ref === REF.type) types++
-      else if (ref === REF.deleted) addStructDelete(reader, facts.structDeletes)
+      else if (ref === REF.deleted) addStructDelete(reader, facts)
     }
     reader.advance()
   }
-  if (reader.clock > from) facts.structs.push(reader.client, from, reader.clock)
+  if (reader.clock > from) facts.structs = withRange(facts.structs, reader.client, from, reader.clock)
   return types
 }
 
@@ -84,17 +84,19 @@ function need(reader: UpdateReader, facts: UpdateFacts, client: number, clock: n
   const { dependencies } = facts
   const last = dependencies.length - 2
   if (last >= impliedFrom && dependencies[last] === client && dependencies[last + 1]! >= clock) return
-  dependencies.push(client, clock)
-  facts.dependents.push(reader.client, reader.clock)
+  facts.dependencies = withId(dependencies, client, clock)
+  facts.dependents = withId(facts.dependents, reader.client, reader.clock)
 }
 
-function addStructDelete(reader: UpdateReader, structDeletes: number[]): void {
+function addStructDelete(reader: UpdateReader, facts: UpdateFacts): void {
+  const { structDeletes } = facts
+  const end = reader.clock + reader.length
   const last = structDeletes.length - 1
-  if (last > 0 && structDeletes[last] === reader.clock && structDeletes[last - 2] === reader.client) structDeletes[last] = reader.clock + reader.length
-  else structDeletes.push(reader.client, reader.clock, reader.clock + reader.length)
+  if (last > 0 && structDeletes[last] === reader.clock && structDeletes[last - 2] === reader.client) (structDeletes as number[])[last] = end
+  else facts.structDeletes = withRange(structDeletes, reader.client, reader.clock, end)
 }
 
-function walkDeletes(reader: UpdateReader, deletes: number[]): void {
+function walkDeletes(reader: UpdateReader, facts: UpdateFacts): void {
   for (let clients = reader.count(2); clients > 0; clients--) {
     const client = reader.clientId()
     for (let ranges = reader.count(2); ranges > 0; ranges--) {
@@ -102,7 +104,7 @@ function walkDeletes(reader: UpdateReader, deletes: number[]): void {
       const length = reader.uint()
       if (length === 0) throw REFUSE.zeroLength
       if (from + length > LIMITS.clockMax) throw REFUSE.clock
-      deletes.push(client, from, from + length)
+      facts.deletes = withRange(facts.deletes, client, from, from + length)
     }
   }
 }

@@ -44,7 +44,9 @@ describe('[CV-1] the digest', () => {
     expect(sum.toHex()).toBe('593ce8c10eb6bd8296af7484ce9e74cb')
     sum.addPoint(POINT.deleted, Number.MAX_SAFE_INTEGER, 2 ** 40)
     expect(sum.toHex()).toBe('33177356a0a03222d7d981231f598137')
-    expect(documentPoint('00112233445566778899aabbccddeeff', 'ffeeddccbbaa99887766554433221100').toHex()).toBe('c35b29153fce422224fcfc1aceeb4108')
+    expect(documentPoint('00112233445566778899aabbccddeeff', 'ffeeddccbbaa99887766554433221100').toHex()).toBe(
+      'c35b29153fce422224fcfc1aceeb4108',
+    )
   })
 
   test('[CV-1] is a sum: order does not matter, what was added can be taken out, carries run through', () => {
@@ -95,7 +97,10 @@ describe('[CV-1] the digest', () => {
     const random = new Random(3)
     for (let round = 0; round < 100; round++) {
       const cuts = [10, 60, ...Array.from({ length: random.below(30) }, () => random.between(11, 60))].sort((a, b) => a - b)
-      const pieces = cuts.slice(1).map((to, i) => [cuts[i]!, Math.min(60, to + random.below(3))] as const).filter(([from, to]) => from < to)
+      const pieces = cuts
+        .slice(1)
+        .map((to, i) => [cuts[i]!, Math.min(60, to + random.below(3))] as const)
+        .filter(([from, to]) => from < to)
       const oneByOne = random.shuffle([...pieces, ...pieces.slice(0, 3)]).map(([from, to]) => encodeDeletes([7, from, to]))
       expect(knowledgeOf(text, ...oneByOne).digest()).toBe(whole.digest())
       const together = update([], [deletes(7, ...random.shuffle(pieces).map(([from, to]) => [from, to - from] as const))])
@@ -106,7 +111,9 @@ describe('[CV-1] the digest', () => {
   })
 
   test('[CV-1] counts structs that arrive deleted as deleted', () => {
-    expect(knowledgeOf(update([run(7, 0, gc(3))])).digest()).toBe(knowledgeOf(update([run(7, 0, rooted(4, s('abc')))], [deletes(7, [0, 3])])).digest())
+    expect(knowledgeOf(update([run(7, 0, gc(3))])).digest()).toBe(
+      knowledgeOf(update([run(7, 0, rooted(4, s('abc')))], [deletes(7, [0, 3])])).digest(),
+    )
     expect(knowledgeOf(update([run(7, 0, rooted(1, [3]))])).digest()).toBe(knowledgeOf(update([run(7, 0, gc(3))])).digest())
   })
 })
@@ -169,7 +176,15 @@ describe('[CV-1] knowledge', () => {
       expect(knowledge.encode()).toEqual(mutant)
     }
     expect(decoded).toBeGreaterThan(300)
-    for (const bytes of [[], [0xff, 0xff, 0xff, 0xff, 0x7f], [1, 7, 0, 0], [1, 0, 1, 0], [1, 7, 5, 1, 4, 2], [2, 7, 5, 0, 7, 5, 0], [0, 0]]) {
+    for (const bytes of [
+      [],
+      [0xff, 0xff, 0xff, 0xff, 0x7f],
+      [1, 7, 0, 0],
+      [1, 0, 1, 0],
+      [1, 7, 5, 1, 4, 2],
+      [2, 7, 5, 0, 7, 5, 0],
+      [0, 0],
+    ]) {
       expect(Knowledge.decode(Uint8Array.from(bytes))).toBeNull()
     }
   })

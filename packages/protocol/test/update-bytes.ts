@@ -59,6 +59,11 @@ export function after(client: number, clock: number, ref: number, content: reado
 }
 
 /** An item between two others. */
-export function between(left: readonly [number, number], right: readonly [number, number], ref: number, content: readonly number[]): number[] {
+export function between(
+  left: readonly [number, number],
+  right: readonly [number, number],
+  ref: number,
+  content: readonly number[],
+): number[] {
   return [ref | 0xc0, ...left.flatMap(v), ...right.flatMap(v), ...content]
 }

@@ -49,11 +49,27 @@ const cases: [title: string, bytes: Uint8Array, verdict: Verdict][] = [
   ['61 a Skip over what is missing is missing', update([run(7, 10, after(7, 9, 4, x), skip(1), gc(1))]), missing(7, 11)],
   ['61 a Skip over what is known overlaps', update([run(7, 4, gc(1), skip(5), after(7, 9, 4, x))]), OVERLAPS],
   ['61 a Skip in front overlaps', update([run(7, 8, skip(2), after(7, 9, 4, x))]), OVERLAPS],
-  ['clients that build on each other in turn are new', update([run(8, 0, after(3, 0, 4, x), after(3, 1, 4, x)), run(3, 0, after(7, 1, 4, x), after(8, 0, 4, x))]), NEW],
+  [
+    'clients that build on each other in turn are new',
+    update([run(8, 0, after(3, 0, 4, x), after(3, 1, 4, x)), run(3, 0, after(7, 1, 4, x), after(8, 0, 4, x))]),
+    NEW,
+  ],
   ['64 clients that need each other first are refused', update([run(8, 0, after(3, 0, 4, x)), run(3, 0, after(8, 0, 4, x))]), CIRCULAR],
-  ['64 a circle of three is refused', update([run(8, 0, after(3, 0, 4, x)), run(3, 0, after(2, 0, 4, x)), run(2, 0, inside(8, 0, 4, x))]), CIRCULAR],
-  ['64 a circle through the order of a run is refused', update([run(8, 0, after(3, 1, 4, x)), run(3, 0, after(8, 0, 4, x), after(7, 0, 4, x))]), CIRCULAR],
-  ['64 a circle that also lacks something is missing that', update([run(8, 0, after(3, 0, 4, x)), run(3, 0, after(8, 0, 4, x), after(6, 0, 4, x)), run(2, 0, after(5, 1, 4, x))]), missing(5, 1)],
+  [
+    '64 a circle of three is refused',
+    update([run(8, 0, after(3, 0, 4, x)), run(3, 0, after(2, 0, 4, x)), run(2, 0, inside(8, 0, 4, x))]),
+    CIRCULAR,
+  ],
+  [
+    '64 a circle through the order of a run is refused',
+    update([run(8, 0, after(3, 1, 4, x)), run(3, 0, after(8, 0, 4, x), after(7, 0, 4, x))]),
+    CIRCULAR,
+  ],
+  [
+    '64 a circle that also lacks something is missing that',
+    update([run(8, 0, after(3, 0, 4, x)), run(3, 0, after(8, 0, 4, x), after(6, 0, 4, x)), run(2, 0, after(5, 1, 4, x))]),
+    missing(5, 1),
+  ],
   ['a merged text that is needed in its middle is new', update([run(8, 0, after(3, 4, 4, x)), run(3, 0, rooted(4, s('abcdef')))]), NEW],
 ]
 
@@ -69,7 +85,8 @@ describe('[IN-1] judge', () => {
     const clients = 4_000
     const chain = Array.from({ length: clients }, (_, i) => {
       const client = 10_000 - i
-      const structs = i === clients - 1 ? [gc(8)] : [after(client - 1, 7, 4, x), ...Array.from({ length: 7 }, () => after(10_000 - clients + 1, 7, 4, x))]
+      const structs =
+        i === clients - 1 ? [gc(8)] : [after(client - 1, 7, 4, x), ...Array.from({ length: 7 }, () => after(10_000 - clients + 1, 7, 4, x))]
       return run(client, 0, ...structs)
     })
     const facts = factsOf(update(chain))

@@ -40,18 +40,68 @@ const text = update([run(7, 0, rooted(4, s('0123456789')))], [deletes(7, [2, 2])
 
 describe('[IN-1] splitAdmissible', () => {
   const cases: [title: string, bytes: Uint8Array, ready: Uint8Array | null, rest: Uint8Array | null][] = [
-    ['what is new stays as it is', update([run(7, 10, after(7, 9, 4, x))], [deletes(7, [10, 1])]), update([run(7, 10, after(7, 9, 4, x))], [deletes(7, [10, 1])]), null],
+    [
+      'what is new stays as it is',
+      update([run(7, 10, after(7, 9, 4, x))], [deletes(7, [10, 1])]),
+      update([run(7, 10, after(7, 9, 4, x))], [deletes(7, [10, 1])]),
+      null,
+    ],
     ['what is known leaves nothing', text, null, null],
-    ['known structs are cut off, the one in the middle as Yjs cuts it', update([run(7, 4, after(7, 3, 4, s('45')), after(7, 5, 4, s('6789ab')))]), update([run(7, 10, after(7, 9, 4, s('ab')))]), null],
-    ['an array is cut between its elements', update([run(7, 9, after(7, 8, 8, [3, 126, 119, 1, 65, 125, 5]))]), update([run(7, 10, after(7, 9, 8, [2, 119, 1, 65, 125, 5]))]), null],
-    ['legacy content is cut between its texts', update([run(7, 9, after(7, 8, 2, [2, ...s('1'), ...s('"b"')]))]), update([run(7, 10, after(7, 9, 2, [1, ...s('"b"')]))]), null],
-    ['deleted content is cut', update([run(7, 9, after(7, 8, 1, [3]))]), update([run(7, 10, after(7, 9, 1, [2]))], [deletes(7, [9, 1])]), null],
-    ['collected structs are cut, and what they cover of live ids becomes deletes', update([run(7, 1, gc(12))]), update([run(7, 10, gc(3))], [deletes(7, [1, 1], [4, 6])]), null],
+    [
+      'known structs are cut off, the one in the middle as Yjs cuts it',
+      update([run(7, 4, after(7, 3, 4, s('45')), after(7, 5, 4, s('6789ab')))]),
+      update([run(7, 10, after(7, 9, 4, s('ab')))]),
+      null,
+    ],
+    [
+      'an array is cut between its elements',
+      update([run(7, 9, after(7, 8, 8, [3, 126, 119, 1, 65, 125, 5]))]),
+      update([run(7, 10, after(7, 9, 8, [2, 119, 1, 65, 125, 5]))]),
+      null,
+    ],
+    [
+      'legacy content is cut between its texts',
+      update([run(7, 9, after(7, 8, 2, [2, ...s('1'), ...s('"b"')]))]),
+      update([run(7, 10, after(7, 9, 2, [1, ...s('"b"')]))]),
+      null,
+    ],
+    [
+      'deleted content is cut',
+      update([run(7, 9, after(7, 8, 1, [3]))]),
+      update([run(7, 10, after(7, 9, 1, [2]))], [deletes(7, [9, 1])]),
+      null,
+    ],
+    [
+      'collected structs are cut, and what they cover of live ids becomes deletes',
+      update([run(7, 1, gc(12))]),
+      update([run(7, 10, gc(3))], [deletes(7, [1, 1], [4, 6])]),
+      null,
+    ],
     ['known deletes are dropped', update([], [deletes(7, [1, 4])]), update([], [deletes(7, [1, 1], [4, 1])]), null],
-    ['what lacks something waits, with the deletes of what waits', update([run(7, 10, after(7, 9, 4, x), after(5, 0, 4, x), after(7, 11, 4, x))], [deletes(7, [9, 3])]), update([run(7, 10, after(7, 9, 4, x))], [deletes(7, [9, 2])]), update([run(7, 11, after(5, 0, 4, x), after(7, 11, 4, x))], [deletes(7, [11, 1])])],
-    ['so does what comes after a Skip', update([run(7, 10, after(7, 9, 4, x), skip(4), gc(1), skip(2), gc(1))]), update([run(7, 10, after(7, 9, 4, x))]), update([run(7, 15, gc(1), skip(2), gc(1))])],
-    ['a Skip over what is known is dropped', update([run(7, 9, after(7, 8, 4, s('9')), skip(1), gc(1))]), null, update([run(7, 11, gc(1))])],
-    ['a circle waits', update([run(8, 0, after(3, 0, 4, x)), run(3, 0, after(8, 0, 4, x))]), null, update([run(8, 0, after(3, 0, 4, x)), run(3, 0, after(8, 0, 4, x))])],
+    [
+      'what lacks something waits, with the deletes of what waits',
+      update([run(7, 10, after(7, 9, 4, x), after(5, 0, 4, x), after(7, 11, 4, x))], [deletes(7, [9, 3])]),
+      update([run(7, 10, after(7, 9, 4, x))], [deletes(7, [9, 2])]),
+      update([run(7, 11, after(5, 0, 4, x), after(7, 11, 4, x))], [deletes(7, [11, 1])]),
+    ],
+    [
+      'so does what comes after a Skip',
+      update([run(7, 10, after(7, 9, 4, x), skip(4), gc(1), skip(2), gc(1))]),
+      update([run(7, 10, after(7, 9, 4, x))]),
+      update([run(7, 15, gc(1), skip(2), gc(1))]),
+    ],
+    [
+      'a Skip over what is known is dropped',
+      update([run(7, 9, after(7, 8, 4, s('9')), skip(1), gc(1))]),
+      null,
+      update([run(7, 11, gc(1))]),
+    ],
+    [
+      'a circle waits',
+      update([run(8, 0, after(3, 0, 4, x)), run(3, 0, after(8, 0, 4, x))]),
+      null,
+      update([run(8, 0, after(3, 0, 4, x)), run(3, 0, after(8, 0, 4, x))]),
+    ],
   ]
   for (const [title, bytes, ready, rest] of cases) {
     test(`[IN-1] ${title}`, () => {
@@ -62,6 +112,21 @@ describe('[IN-1] splitAdmissible', () => {
   test('[IN-1] cuts astral text where Yjs cuts it', () => {
     const [whole, known] = [update([run(7, 0, rooted(4, s('a🙂b')))]), update([run(7, 0, rooted(4, s('a')))])]
     expect(splitAdmissible(whole, factsOf(whole), knowledgeOf(known)).ready).toEqual(Y.diffUpdate(whole, knowledgeOf(known).stateVector()))
+  })
+
+  test('[IN-1] an update that overlaps collected ids would make Yjs throw, its admissible part does not', () => {
+    const doc = new Y.Doc()
+    doc.clientID = 7
+    doc.getMap('m').set('k', new Y.Text('abcd'))
+    doc.getMap('m').delete('k')
+    const knowledge = knowledgeOf(Y.encodeStateAsUpdate(doc))
+    const overlapping = update([run(7, 3, rooted(4, s('efgh')))])
+    expect(judge(factsOf(overlapping), knowledge)).toEqual({ kind: 'new', overlaps: true })
+    const unguarded = new Y.Doc()
+    Y.applyUpdate(unguarded, Y.encodeStateAsUpdate(doc))
+    expect(() => Y.applyUpdate(unguarded, overlapping)).toThrow()
+    expect(admitPart(overlapping, knowledge, doc)).toBeNull()
+    expect(knowledge.stateVector()).toEqual(Y.encodeStateVector(doc))
   })
 
   test('[CV-1] admits from a document with pending updates what it had integrated, and the rest when what was missing comes', () => {

@@ -18,8 +18,10 @@ function factsOf(bytes: Uint8Array): UpdateFacts {
 function knowledgeOf(doc: Y.Doc): Knowledge {
   const knowledge = new Knowledge()
   const { sv, ds } = Y.snapshot(doc)
-  const facts = factsOf(encodeDeletes([...ds.clients].flatMap(([client, items]) => items.flatMap(({ clock, len }) => [client, clock, clock + len]))))
-  for (const [client, clock] of sv) facts.structs.push(client, 0, clock)
+  const facts = factsOf(
+    encodeDeletes([...ds.clients].flatMap(([client, items]) => items.flatMap(({ clock, len }) => [client, clock, clock + len]))),
+  )
+  facts.structs = [...sv].flatMap(([client, clock]) => [client, 0, clock])
   knowledge.admit(facts)
   return knowledge
 }
@@ -30,7 +32,7 @@ function admitAll(updates: readonly Uint8Array[], knowledge: Knowledge): number 
   let held: Uint8Array[] = []
   for (const bytes of updates) {
     held.push(bytes)
-    for (let before = Infinity; held.length < before; ) {
+    for (let before = Infinity; held.length < before;) {
       before = held.length
       held = held.filter((waiting) => {
         const facts = factsOf(waiting)
@@ -76,7 +78,7 @@ describe('[CV-1] knowledge is what Yjs holds', () => {
       const updates = events.map(({ update }) => update)
       const whole = knowledgeOf(docs[0]!)
       const merged = new Knowledge()
-      for (let i = 0; i < updates.length; ) {
+      for (let i = 0; i < updates.length;) {
         const group = updates.slice(i, (i += random.between(1, 6)))
         admitAll([Y.mergeUpdates(group)], merged)
       }

@@ -86,10 +86,12 @@ export class Channel {
   announced = 0
   acked = 0
   nonceSent: EpochNonce | null = null
+  /** My root as last told; null: entries went out since. */
   rootSent: Digest | null = null
   unacked: { readonly toSeq: number; readonly bytes: number }[] = []
   unackedBytes = 0
   owed: OwedDiff[] = []
+  /** The peer's root as last told; null: entries came since. */
   peerRoot: Digest | null = null
   activeAtMs: number
   announcedAtMs = 0

@@ -105,7 +105,7 @@ export class LinkDesk {
       link.deferred.push(bytes.slice())
       return
     }
-    const frame = decodeFrame(bytes)
+    const frame = decodeFrame(bytes, link.framesIn++)
     if (!frame.ok) return this.end(link, frame.code, frame.reason)
     this.#messages(link, frame.messages)
   }
@@ -135,7 +135,7 @@ export class LinkDesk {
 
   #contend(link: LinkSession, rest: readonly Message[]): void {
     const { links, nowMs } = this.#context
-    const older = [...links.values()].find((other) => other !== link && other.hello?.replicaId === link.hello!.replicaId)!
+    const older = [...links.values()].find((other) => other.live && other.hello?.replicaId === link.hello!.replicaId)!
     link.advance('hello-contended')
     link.contest = { older: older.id, sinceMs: nowMs }
     link.waiting = rest

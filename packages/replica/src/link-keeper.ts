@@ -45,11 +45,16 @@ export function judgeHello(context: CoreContext, link: LinkSession, hello: Messa
   if (hello.auth.length > LIMITS.authBytesMax) return 'message-malformed'
   if (hello.space !== options.space) return 'space-unknown'
   if (hello.replicaId === options.replicaId) return 'self-link'
-  const older = [...context.links.values()].find((other) => other !== link && other.hello?.replicaId === hello.replicaId && other.state !== 'closed')
+  const others = [...context.links.values()].filter((other) => other !== link && other.hello?.replicaId === hello.replicaId && other.state !== 'closed')
+  const contender = others.find((other) => other.state === 'contending')
+  const older = others.find((other) => other !== contender)
+  if (contender !== undefined) {
+    // One contender at a time, or two would win against the same dead link. The same process may dial again meanwhile.
+    const verdict = contender.hello?.nonce === hello.nonce ? judgeDouble(context, link, contender, hello) : 'duplicate-replica'
+    return verdict ?? (older === undefined ? null : 'contend')
+  }
   if (older === undefined) return null
-  if (older.state === 'contending') return 'duplicate-replica'
-  if (older.peerNonce !== hello.nonce) return 'contend'
-  return judgeDouble(context, link, older, hello)
+  return older.peerNonce === hello.nonce ? judgeDouble(context, link, older, hello) : 'contend'
 }
 
 /** Two links to the same running replica. Dialled from both ends: the one dialled by the lower id stays. Dialled twice from one end: the newer replaces. */

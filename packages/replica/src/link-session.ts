@@ -61,6 +61,9 @@ export class LinkSession {
   readonly diffParts = new Map<string, { bytes: Uint8Array[]; size: number }>()
   #nextChannel = 0
   #nextRound = 1
+  /** Frames read so far: each frame's checksum covers its number. */
+  framesIn = 0
+  #framesOut = 0
   #out: Uint8Array[] = []
   #outBytes = 0
   readonly #docsIn = new Map<number, DocId>()
@@ -118,14 +121,14 @@ export class LinkSession {
     let size = 0
     for (const message of this.#out) {
       if (group.length > 0 && (size + message.length > LIMITS.nativeFrameBytesMax - FRAME_OVERHEAD_BYTES || group.length >= LIMITS.messagesPerFrameMax)) {
-        frames.push(encodeFrame(group))
+        frames.push(encodeFrame(group, this.#framesOut++))
         group = []
         size = 0
       }
       group.push(message)
       size += message.length
     }
-    if (group.length > 0) frames.push(encodeFrame(group))
+    if (group.length > 0) frames.push(encodeFrame(group, this.#framesOut++))
     this.#out = []
     this.#outBytes = 0
     return frames

@@ -5,7 +5,7 @@ import { LIMITS, PresenceTable, rangeHolds, type DocId, type DocKey } from '@syn
 import type { Channel } from './channel.ts'
 import { NOBODY } from './commit-batch.ts'
 import type { CoreContext } from './core-context.ts'
-import type { LinkId, SourceId } from './effects.ts'
+import type { SourceId } from './effects.ts'
 import { ping } from './link-keeper.ts'
 import type { LinkSession } from './link-session.ts'
 
@@ -158,7 +158,7 @@ export class PresenceHub {
   }
 
   #linkOf(owner: Owner): LinkSession | undefined {
-    return owner.startsWith('link ') ? this.#context.links.get(Number(owner.slice(5)) as LinkId) : undefined
+    return owner.startsWith('link ') ? this.#context.links.get(Number(owner.slice(5))) : undefined
   }
 }
 

@@ -37,9 +37,16 @@ export function receiveEntries(context: CoreContext, link: LinkSession, channel:
     if (result.kind === 'missing' || (result.kind === 'new' && context.refusals.has(link.hello!.replicaId, key, 'in')))
       wantAgain(context, link, channel, key)
   }
-  channel.position = message.toSeq
-  channel.entriesSinceCursor = true
+  reached(context, channel, message.toSeq)
   return true
+}
+
+/** The peer's log is processed up to here, and its root is not the one it told before. */
+function reached(context: CoreContext, channel: Channel, toSeq: number): void {
+  channel.position = toSeq
+  channel.entriesSinceCursor = true
+  channel.peerRoot = null
+  channel.activeAtMs = context.nowMs
 }
 
 /** A missing dependency: the document is asked for, once per link when this replica refuses part of it. */
@@ -67,8 +74,7 @@ export function receiveOffer(context: CoreContext, link: LinkSession, channel: C
   if (name === null || !channel.advanceReceive('entries') || message.toSeq < channel.position) return false
   const key = context.documents.keyOf(name)
   if (!rangeHolds(channel.range, key)) return false
-  channel.position = message.toSeq
-  channel.entriesSinceCursor = true
+  reached(context, channel, message.toSeq)
   if (context.documents.digestOf(key) !== message.digest) {
     context.documents.get(name, context.nowMs)
     wantAgain(context, link, channel, key)

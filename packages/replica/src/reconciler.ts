@@ -33,6 +33,7 @@ function openRound(context: CoreContext, link: LinkSession, channel: Channel, nu
 
 function sendRanges(link: LinkSession, channel: Channel, round: Round, first: boolean, from: string, ranges: readonly ReconRange[]): void {
   link.send({ kind: 'recon', channel: channel.number, round: round.number, first, nonce: round.nonce, seq: round.seq, from, ranges })
+  channel.announced = Math.max(channel.announced, round.seq)
 }
 
 function wantsAnswer(range: ReconRange): boolean {

@@ -35,7 +35,7 @@ export function startServing(context: CoreContext, link: LinkSession, channel: C
   channel.announced = seq
   channel.nonceSent = commits.nonce
   channel.announcedAtMs = context.nowMs
-  if (cursorOk) noteAck(context, link, channel, open.cursor!.seq)
+  if (cursorOk) noteAck(context, link, channel, open.cursor.seq)
   if (mode === 'reconcile') channel.reconcileWhy = 'no-cursor'
   link.send({ kind: 'start', channel: channel.number, mode, nonce: commits.nonce, seq })
 }
@@ -134,12 +134,14 @@ export function pump(context: CoreContext, link: LinkSession, channel: Channel):
       link.send({ kind: 'entries', channel: channel.number, toSeq: part.toSeq, rows: part.rows })
       channel.sentEntries(part.toSeq, part.bytes)
       channel.announced = part.toSeq
+      channel.rootSent = null
       channel.activeAtMs = context.nowMs
     }
     if (part.offer !== null) {
       link.send(part.offer)
       channel.announced = part.offer.toSeq
       channel.sent = part.offer.toSeq
+      channel.rootSent = null
       channel.activeAtMs = context.nowMs
     }
   }

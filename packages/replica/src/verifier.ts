@@ -37,7 +37,7 @@ export class Verifier {
     const { nowMs, limits } = this.#context
     if (!link.live || !link.dialled || nowMs - link.verifiedAtMs < limits.verifyEveryMs) return
     link.verifiedAtMs = nowMs
-    const channel = [...link.channels.values()].find((one) => one.settled && one.serve === 'serving' && one.peerRoot === one.rootSent)
+    const channel = [...link.channels.values()].find((one) => one.settled && one.peerRoot !== null && one.peerRoot === one.rootSent)
     const key = channel === undefined ? null : this.#next(link, channel)
     if (key === null) return
     const doc = this.#context.documents.byKey(key, nowMs)

@@ -119,3 +119,17 @@ test('[CV-2] compaction keeps digests, and a client away meanwhile resumes by cu
   expect(b.core.root).toBe(a.core.root)
   expect(b.text('n')).toBe(a.text('n'))
 })
+
+test('[CV-2] steady traffic in one direction is no reason to reconcile', () => {
+  const world = new World()
+  const [a, b] = [world.node('a'), world.node('b')]
+  world.connect(a, b)
+  world.settle()
+  for (let second = 0; second < 90; second++) {
+    a.type('n', `${second} `)
+    world.settle()
+    world.pass(1_000)
+  }
+  expect([...a.events, ...b.events].filter((event) => event.type === 'reconcile')).toEqual([])
+  expect(b.core.root).toBe(a.core.root)
+})

@@ -186,7 +186,7 @@ export class World {
     const found = this.#find(node, link)
     if (found === null || !found.wire.open) return
     const to = found.wire.ends[found.to].node
-    const decoded = decodeFrame(bytes)
+    const decoded = decodeFrame(bytes, null)
     this.frames.push({ from: node.name, to: to.name, bytes, messages: decoded.ok ? decoded.messages : [] })
     this.#queue.push({ wire: found.wire, to: found.to, bytes })
   }

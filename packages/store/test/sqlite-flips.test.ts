@@ -125,15 +125,21 @@ function places(table: string, count: number, where: 'rows' | 'anywhere'): Place
   return Array.from({ length: Math.min(count, found.length) }, (_, i) => ({ offset: found[pick(i)]!, table }))
 }
 
-/** What went wrong at one place, or null. Both for reading alone and for opening to write. */
-async function afterFlip({ offset, table }: Place): Promise<{ wrong: string | null; noticed: boolean }> {
+/** A copy of the file with one bit flipped. */
+function flipped(offset: number): string {
   const path = join(folder, 'flipped.db')
-  rmSync(`${path}-wal`, { force: true })
+  for (const left of [path, `${path}-wal`, `${path}-shm`]) rmSync(left, { force: true })
   copyFileSync(original, path)
   const byte = readFileSync(path)[offset]!
   const file = openSync(path, 'r+')
   writeSync(file, Uint8Array.of(byte ^ (1 << (offset % 8))), 0, 1, offset)
   closeSync(file)
+  return path
+}
+
+/** What went wrong at one place, or null. Both for reading alone and for opening to write. */
+async function afterFlip({ offset, table }: Place): Promise<{ wrong: string | null; noticed: boolean }> {
+  const path = flipped(offset)
   let answers: Map<string, string>
   try {
     const reading = await openSqliteReader(path)
@@ -169,15 +175,65 @@ async function flipAll(chosen: readonly Place[]): Promise<void> {
 
 for (const table of ['log', 'doc', 'snap'] as const) {
   test(`[ST-35] sqlite: a bit flipped in a row of ${table} is a typed error or harmless, never wrong data`, async () => {
-    await flipAll(places(table, 150, 'rows'))
+    await flipAll(places(table, 100, 'rows'))
   })
 }
 
 test('[ST-35] sqlite: a bit flipped in meta, epochs, origins, cursors, acks, held updates or refusals is never wrong data', async () => {
   const tables = ['meta', 'epoch', 'origin', 'receive_cursor', 'peer_ack', 'held', 'refusal']
-  await flipAll(tables.flatMap((table) => places(table, 25, 'rows')))
+  await flipAll(tables.flatMap((table) => places(table, 15, 'rows')))
 })
 
 test('[ST-35] sqlite: a bit flipped anywhere in the pages of log, doc and snap is never wrong data', async () => {
-  await flipAll(['log', 'doc', 'snap'].flatMap((table) => places(table, 80, 'anywhere')))
+  await flipAll(['log', 'doc', 'snap'].flatMap((table) => places(table, 60, 'anywhere')))
 })
+
+/** Quarantines what is damaged until everything can be read, as the engine does. Null, or why it cannot. */
+async function heal(path: string): Promise<string | null> {
+  const store = await openSqliteStore({ path, space: DEFAULT_SPACE, durability: 'process' })
+  try {
+    for (let round = 0; round <= DOCUMENTS; round++) {
+      const damaged = firstDamaged(store.reader)
+      if (damaged === null) return null
+      await store.quarantine(damaged)
+    }
+    return 'quarantine did not end'
+  } catch (error) {
+    if (error instanceof SynclineError) return error.code
+    throw error
+  } finally {
+    await store.close()
+  }
+}
+
+function firstDamaged(reader: SqliteReader): DocKey | null {
+  try {
+    for (const doc of reader.docs(WHOLE_RANGE, 100)) reader.content(doc.key)
+    for (let page = reader.log(0, 20, 1e6); page.length > 0; page = reader.log(page.at(-1)!.seq, 20, 1e6));
+    return null
+  } catch (error) {
+    if (error instanceof SynclineError && error.code === 'doc-quarantined') return error.detail['doc'] as DocKey
+    throw error
+  }
+}
+
+test('[ST-35] sqlite: after a flipped bit in a row, quarantine of what is damaged nearly always leaves a file without a fault', async () => {
+  const outcomes: Record<string, number> = { whole: 0 }
+  for (const { offset, table } of ['log', 'doc', 'snap'].flatMap((table) => places(table, 25, 'rows'))) {
+    const path = flipped(offset)
+    const problem = await heal(path).catch((error: unknown) => (error instanceof SynclineError ? error.code : String(error)))
+    // a bit in the framing of a row damages the page around it, which only a new file mends
+    expect(problem, `${table} at ${offset}`).toBeOneOf([null, 'store-corrupt'])
+    const outcome = problem ?? (await faultsOf(path))
+    outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
+  }
+  console.log(outcomes)
+  expect(outcomes['whole']).toBeGreaterThan(65 * FLIPS)
+})
+
+async function faultsOf(path: string): Promise<'whole' | 'faults in the page'> {
+  const reading = await openSqliteReader(path)
+  const faults = reading.check()
+  reading.close()
+  return faults.length === 0 ? 'whole' : 'faults in the page'
+}

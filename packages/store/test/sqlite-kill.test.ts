@@ -30,7 +30,7 @@ async function writeAndKill(durability: SqliteDurability, sweep: boolean, resolv
   const writer = run('write', [path, durability, '1000000', sweep ? 'sweep' : ''])
   for (let i = 0; i < resolvedBefore; i++) await writer.line('resolved')
   writer.process.kill('SIGKILL')
-  expect((await writer.ended).signal).toBe('SIGKILL')
+  expect(await writer.ended).toEqual({ code: null, signal: 'SIGKILL', errors: '' })
   return Math.max(...writer.lines.map((line) => Number(line.split(' ')[1])))
 }
 

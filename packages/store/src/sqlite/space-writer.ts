@@ -70,10 +70,6 @@ export class SpaceWriter {
     this.state = readState(this.reads)
   }
 
-  get head(): number {
-    return this.state.head
-  }
-
   /** Commits a group of transactions in order, all or nothing. Throws "argument-invalid" where one does not follow the one before it. */
   commit(group: readonly PackedTransaction[]): void {
     this.inTransaction((state) => {
@@ -110,11 +106,11 @@ export class SpaceWriter {
   /** Forgets the document's content. Reads the whole log, because a damaged chain cannot be followed; every damaged row found on the way goes too. */
   quarantine(key: DocKey, atMs: number): EpochNonce {
     return this.inTransaction((state) => {
-      const row = this.reads.doc.get(blobOf(key))
+      const row = this.recordOf(key)
+      state = { ...state, removed: state.removed + this.dropDamagedRows(row?.id) }
       if (row !== undefined) {
-        const dropped = this.dropDamagedRows(row.id)
         this.sql.dropSnap.run(row.id)
-        state = { ...state, removed: state.removed + dropped, ...this.emptyDoc(key, row, state) }
+        state = { ...state, ...this.emptyDoc(key, row, state) }
       }
       this.sql.dropCursors.run()
       return { state, result: this.startEpoch('quarantine', state.head, atMs) }
@@ -289,12 +285,22 @@ export class SpaceWriter {
     return dropped
   }
 
-  private dropDamagedRows(docId: number): number {
+  /** The document's record as the table has it. Where its key was damaged, table and index disagree: it is found under either. */
+  private recordOf(key: DocKey): StoredDoc | undefined {
+    const blob = blobOf(key)
+    const indexed = this.reads.doc.get(blob)
+    if (indexed !== undefined) return this.reads.docOfId.get(indexed.id)
+    for (const row of this.reads.everyDoc.iterate()) if (blob.equals(row.key)) return row
+    return undefined
+  }
+
+  private dropDamagedRows(docId: number | undefined): number {
     const seqs: number[] = []
     for (const row of this.sql.wholeLog.iterate()) {
       if (row.doc === docId || !isWhole(row, crcOf.log)) seqs.push(row.seq)
     }
-    for (const seq of seqs) this.sql.dropLogRow.get(seq)
+    // a row whose seq was damaged stands out of order, where a search for its seq does not find it
+    for (const seq of seqs) if (this.sql.dropLogRow.get(seq) === undefined) this.sql.dropLogRowByScan.run(seq)
     return seqs.length
   }
 
@@ -303,7 +309,7 @@ export class SpaceWriter {
     if (!isWhole(row, crcOf.doc) || docKeyOf(this.space, row.name as DocWrite['name']) !== key) {
       rebuildDocIndexes(this.db) // they may not agree with the damaged record, and SQLite refuses to delete it then
       this.sql.forgetDoc.run(row.id)
-      this.docs.delete(key)
+      this.docs.clear()
       return this.countTotals()
     }
     const root = Sum128.fromHex(state.root)

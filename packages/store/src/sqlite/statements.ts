@@ -24,6 +24,7 @@ export interface ReadStatements {
   epoch: Query<[nonce: Uint8Array], StoredEpochRow>
   newestEpoch: Query<[], StoredEpochRow>
   doc: Query<[key: Uint8Array], StoredDoc>
+  docOfId: Query<[id: number], StoredDoc>
   docsFrom: Query<[first: Uint8Array, last: Uint8Array, limit: number], StoredDoc>
   docsAfter: Query<[after: Uint8Array, first: Uint8Array, last: Uint8Array, limit: number], StoredDoc>
   docsNamed: Query<[from: string, after: string, limit: number], StoredDoc>
@@ -52,6 +53,7 @@ export function readStatements(db: Database): ReadStatements {
     epoch: query('SELECT nonce, start_seq, end_seq, crc FROM epoch WHERE nonce = ?'),
     newestEpoch: query('SELECT nonce, start_seq, end_seq, crc FROM epoch ORDER BY id DESC LIMIT 1'),
     doc: query(`SELECT ${docColumns} FROM doc WHERE key = ?`),
+    docOfId: query(`SELECT ${docColumns} FROM doc WHERE id = ?`),
     docsFrom: query(`SELECT ${docColumns} FROM doc WHERE key >= ? AND key <= ? ORDER BY key LIMIT ?`),
     docsAfter: query(`SELECT ${docColumns} FROM doc WHERE key > ? AND key >= ? AND key <= ? ORDER BY key LIMIT ?`),
     docsNamed: query(`SELECT ${docColumns} FROM doc WHERE name >= ? AND name > ? ORDER BY name LIMIT ?`),
@@ -117,6 +119,7 @@ export interface WriteStatements {
     [seq: number, doc: number, docEpoch: number, prev: number, origin: number, n: number, kind: number, crc: number, data: Uint8Array]
   >
   dropLogRow: Query<[seq: number], { prev: number; doc: number }>
+  dropLogRowByScan: Query<[seq: number]>
   wholeLog: Query<[], StoredLog>
   origin: Query<[nonce: Uint8Array], number>
   addOrigin: Query<[nonce: Uint8Array]>
@@ -153,6 +156,7 @@ export function writeStatements(db: Database): WriteStatements {
     forgetDoc: query('DELETE FROM doc WHERE id = ?'),
     addLogRow: query('INSERT INTO log(seq, doc, doc_epoch, prev, origin, n, kind, crc, data) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)'),
     dropLogRow: query('DELETE FROM log WHERE seq = ? RETURNING prev, doc'),
+    dropLogRowByScan: query('DELETE FROM log WHERE +seq = ?'),
     wholeLog: query(`SELECT ${logColumns} FROM ${logJoins} ORDER BY l.seq`),
     origin: column('SELECT id FROM origin WHERE nonce = ?'),
     addOrigin: query('INSERT INTO origin(nonce) VALUES(?)'),
