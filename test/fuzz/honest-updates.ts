@@ -2,10 +2,10 @@
 // something, converted ones. Each comes with a document state to judge it against, and Yjs as the judge of the judge.
 
 import * as Y from 'yjs'
-import type { Knowledge } from '@syncline/protocol'
+import { encodeDeletes, newDeletes, type Knowledge } from '@syncline/protocol'
 import type { Random } from '../../packages/protocol/test/random.ts'
 import { randomHistory } from '../../packages/protocol/test/yjs-history.ts'
-import { knowledgeOfState } from './situations.ts'
+import { factsOf, knowledgeOfState } from './situations.ts'
 
 export interface HonestUpdate {
   readonly kind: string
@@ -57,12 +57,14 @@ function loaded(updates: readonly Uint8Array[]): Y.Doc {
   return doc
 }
 
-/** What a document in this state makes of an update: something waits, nothing changes, or it is new. */
-export function oracleVerdict(state: Uint8Array, update: Uint8Array): 'missing' | 'known' | 'new' {
+/** What a document in this state makes of an update: something waits, nothing changes, or it is new. Yjs ignores structs that it has, so an update
+ *  whose collected structs cover ids that live here is given with those deletes spelled out, as it is stored. */
+export function oracleVerdict({ state, knowledge, update }: HonestUpdate): 'missing' | 'known' | 'new' {
   const doc = new Y.Doc({ gc: false })
   Y.applyUpdate(doc, state)
   const before = Y.snapshot(doc)
   Y.applyUpdate(doc, update)
+  Y.applyUpdate(doc, encodeDeletes(newDeletes(factsOf(update), knowledge, 'struct-overlap')))
   if (doc.store.pendingStructs !== null || doc.store.pendingDs !== null) return 'missing'
   return Y.equalSnapshots(before, Y.snapshot(doc)) ? 'known' : 'new'
 }

@@ -33,10 +33,13 @@ class Edge {
 }
 
 const IDLE_KINDS: ReadonlySet<Message['kind']> = new Set(['ping', 'pong', 'verify', 'verified'])
+const EXCHANGE_KINDS: ReadonlySet<Message['kind']> = new Set(['entries', 'offer', 'recon', 'want', 'ask', 'absent', 'diff', 'refused'])
 
 export class FrameObserver implements Traffic {
   /** Bytes of frames that carry more than pings and verification. */
   busyBytes = 0
+  /** Messages that move data or look for it. */
+  exchanges = 0
   lastBusy: { readonly port: Port; readonly bytes: Uint8Array } | null = null
   readonly #counters: Counters
   readonly #edges = new Map<Port, Edge>()
@@ -54,6 +57,7 @@ export class FrameObserver implements Traffic {
     let busy = false
     for (const message of frame.messages) {
       busy ||= !IDLE_KINDS.has(message.kind)
+      if (EXCHANGE_KINDS.has(message.kind)) this.exchanges++
       this.#checkSent(owner, edge, message)
     }
     if (!busy) return

@@ -40,7 +40,7 @@ export function checkTotals(who: string, reader: StoreReader): void {
 
 /** The document as Yjs sees the stored bytes. Nothing may be pending. */
 export function documentOf(who: string, reader: StoreReader, key: DocKey): Y.Doc {
-  const doc = new Y.Doc()
+  const doc = new Y.Doc({ guid: 'oracle' })
   rootsOf(doc)
   doc.transact(() => {
     for (const update of updatesOf(reader.content(key))) Y.applyUpdate(doc, update)

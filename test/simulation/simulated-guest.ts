@@ -36,7 +36,7 @@ export class SimulatedGuest {
   constructor(docId: DocId, clientId: number, random: Random, profile: WorkloadProfile, counters: Counters) {
     this.docId = docId
     this.#counters = counters
-    this.doc = new Y.Doc()
+    this.doc = new Y.Doc({ guid: docId })
     this.doc.clientID = clientId
     this.author = new Author(this.doc, random, profile, counters)
     this.doc.on('update', (update: Uint8Array, origin: unknown) => {
@@ -93,7 +93,7 @@ export class SimulatedGuest {
   }
 
   #resync(): void {
-    const stored = new Y.Doc()
+    const stored = new Y.Doc({ guid: this.docId })
     stored.transact(() => {
       for (const update of this.room!.stored(this.docId)) Y.applyUpdate(stored, update)
     })

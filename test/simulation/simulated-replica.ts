@@ -2,7 +2,7 @@
 // of a process: start, stand still, die in the middle of anything, start again from what was stored. Carries out the engine's effects as
 // replica.ts does; decides nothing else. Read by world.ts, faults.ts and the scripted tests.
 
-import { docKeyOf, parseDocId, scopeText, SynclineError, unframeUpdates, type DocId, type DocKey, type EpochNonce, type Scope, type SpaceId } from '@syncline/protocol'
+import { parseDocId, scopeText, SynclineError, unframeUpdates, type DocId, type DocKey, type EpochNonce, type Scope } from '@syncline/protocol'
 import {
   DocumentBinding,
   ReplicaCore,
@@ -25,11 +25,11 @@ import type { Endpoint, Network, Port } from './network.ts'
 import type { Random } from './random.ts'
 import type { Schedule } from './schedule.ts'
 import type { Room, SimulatedGuest } from './simulated-guest.ts'
+import { keyOf, SPACE } from './space.ts'
 import { sampleOf, type Trace } from './trace.ts'
 import { Violation } from './violation.ts'
 import { Author, type WorkloadProfile } from './workload.ts'
 
-export const SPACE = 'default' as SpaceId
 const TICK_MS = 250
 
 /** What all replicas of a run share. */
@@ -398,7 +398,7 @@ export class SimulatedReplica implements Endpoint, Room {
   #forgetPromises(key: DocKey): void {
     for (const promise of this.promises.keys()) {
       const doc = parseDocId(promise.slice(0, promise.lastIndexOf(' ')))
-      if (docKeyOf(SPACE, doc) === key) this.promises.delete(promise)
+      if (keyOf(doc) === key) this.promises.delete(promise)
     }
   }
 
@@ -463,7 +463,7 @@ export class SimulatedReplica implements Endpoint, Room {
     if (known !== undefined) return known
     let binding: DocumentBinding
     try {
-      binding = new DocumentBinding(this.#documentHost(), docId, docKeyOf(SPACE, docId), { gc: this.#random.chance(0.8) })
+      binding = new DocumentBinding(this.#documentHost(), docId, keyOf(docId), { gc: this.#random.chance(0.8) })
     } catch (error) {
       if (error instanceof SynclineError && error.code === 'doc-quarantined') return null
       throw error
@@ -557,7 +557,7 @@ export class SimulatedReplica implements Endpoint, Room {
   }
 
   stored(doc: DocId): readonly Uint8Array[] {
-    return updatesOf(this.store!.reader.content(docKeyOf(SPACE, doc)))
+    return updatesOf(this.store!.reader.content(keyOf(doc)))
   }
 
   writeFromGuest(guest: SimulatedGuest, update: Uint8Array, told: (outcome: WriteOutcome) => void): void {

@@ -2,7 +2,7 @@
 // linked becomes equal in bounded time and falls silent. Every promise is checked on the way. Reads everything in this folder; read by run.ts and
 // the tests. Rules: CV-1, CV-2, CV-3, DU-2, I1 to I9, AU-1, SM-1.
 
-import { docKeyOf, LIMITS, parseScope, rangeHolds, scopeRange, SynclineError, ZERO_DIGEST, type DocId, type DocKey, type EpochNonce } from '@syncline/protocol'
+import { LIMITS, parseScope, SynclineError, ZERO_DIGEST, type DocId, type DocKey, type EpochNonce } from '@syncline/protocol'
 import type { ReplicaEvent } from '@syncline/replica'
 import type { StoreReader, Transaction } from '@syncline/store'
 import { Counters } from './counters.ts'
@@ -14,13 +14,16 @@ import type { FaultKind, LinkPlan, Plan } from './plan.ts'
 import { Random } from './random.ts'
 import { Schedule } from './schedule.ts'
 import { SimulatedGuest } from './simulated-guest.ts'
-import { SimulatedReplica, SPACE, type Checks, type Surroundings } from './simulated-replica.ts'
+import { SimulatedReplica, type Checks, type Surroundings } from './simulated-replica.ts'
+import { keyOf, rangeOf, scopeHolds } from './space.ts'
 import { Trace } from './trace.ts'
 import { Violation } from './violation.ts'
 
 /** Virtual time in which linked replicas become equal once faults end, on top of one healing interval. */
 const CATCH_UP_MS = 120_000
-const QUIET_MS = 5_000
+/** What was under way when all were equal is through in this time, and then there is silence. */
+const QUIET_WITHIN_MS = 45_000
+const QUIET_MS = 3_000
 
 export interface Edge {
   readonly from: SimulatedReplica
@@ -74,7 +77,7 @@ export class World implements Checks {
     this.network.weather = plan.weather
     this.trace = new Trace(print)
     this.observer = new FrameObserver(this.counters)
-    this.observer.keyPrefixOf = (doc) => docKeyOf(SPACE, doc as DocId).slice(0, 16)
+    this.observer.keyPrefixOf = (doc) => keyOf(doc as DocId).slice(0, 16)
     this.network.traffic = this.observer
     const { schedule, network, counters, trace } = this
     this.#surroundings = { schedule, network, counters, trace, profile: plan.profile, checks: this }
@@ -238,8 +241,7 @@ export class World implements Checks {
   }
 
   subscribes(replica: SimulatedReplica, doc: DocId): boolean {
-    const key = docKeyOf(SPACE, doc)
-    return replica.settings.interests.some((scope) => rangeHolds(scopeRange(SPACE, scope), key))
+    return replica.settings.interests.some((scope) => scopeHolds(scope, doc))
   }
 
   note(line: string): void {
@@ -325,7 +327,7 @@ export class World implements Checks {
     if (a.totals().root === b.totals().root) return null
     for (const doc of this.docs) {
       if (!this.subscribes(from, doc) || !this.subscribes(to, doc)) continue
-      const key = docKeyOf(SPACE, doc)
+      const key = keyOf(doc)
       if ((a.doc(key)?.digest ?? ZERO_DIGEST) === (b.doc(key)?.digest ?? ZERO_DIGEST)) continue
       if (this.#flows(edge, from, to, doc) && !this.#includes(b, a, key)) return `${to.name} lacks part of ${doc} that ${from.name} has`
       if (this.#flows(edge, to, from, doc) && !this.#includes(a, b, key)) return `${from.name} lacks part of ${doc} that ${to.name} has`
@@ -348,19 +350,29 @@ export class World implements Checks {
     }
   }
 
-  /** Once equal, nothing is appended any more and links carry only signs of life and verification. */
+  /** Once equal, traffic ends soon: nothing is appended any more, and links carry only signs of life and verification. Some runs look for as long as
+   *  healing takes to come round again; sweeps may come meanwhile, but nobody sends or looks for data. */
   #checkQuiet(): void {
-    const settleUntil = this.schedule.nowMs + QUIET_MS
-    while (this.schedule.next(settleUntil)) continue
+    const deadline = this.schedule.nowMs + QUIET_WITHIN_MS
+    while (!this.#isQuietFor(QUIET_MS)) if (this.schedule.nowMs > deadline) throw this.#notQuiet()
+    if (!this.random.chance(0.15)) return
+    while (this.schedule.next(deadline)) continue
+    const { exchanges } = this.observer
+    const until = deadline + (this.plan.limits.healEveryMs ?? LIMITS.healEveryMs) + LIMITS.idleBeforeHealMs
+    while (this.schedule.next(until)) if (this.observer.exchanges !== exchanges) throw this.#notQuiet()
+  }
+
+  #isQuietFor(durationMs: number): boolean {
     const heads = this.replicas.map((replica) => replica.committedHead())
     const bytes = this.observer.busyBytes
-    while (this.schedule.next(settleUntil + QUIET_MS)) continue
-    this.replicas.forEach((replica, index) => {
-      if (replica.committedHead() !== heads[index]) throw new Violation('I6', `${replica.name} still appends after everybody was equal (${heads[index]} to ${replica.committedHead()})`)
-    })
-    const last = this.observer.lastBusy
-    if (this.observer.busyBytes === bytes || last === null) return
-    throw new Violation('I6', `links still carried ${this.observer.busyBytes - bytes} bytes after everybody was equal, last ${last.port.owner.name} -> ${last.port.peer.owner.name}: ${describeFrame(last.bytes)}`)
+    const until = this.schedule.nowMs + durationMs
+    while (this.schedule.next(until)) if (this.observer.busyBytes !== bytes) return false
+    return this.replicas.every((replica, index) => replica.committedHead() === heads[index])
+  }
+
+  #notQuiet(): Violation {
+    const last = this.observer.lastBusy!
+    return new Violation('I6', `links still carry traffic after everybody was equal, last ${last.port.owner.name} -> ${last.port.peer.owner.name}: ${describeFrame(last.bytes)}`)
   }
 
   // ---- checks at the end
@@ -393,7 +405,7 @@ export class World implements Checks {
 
   /** Stores with equal knowledge show equal content. */
   #checkContent(doc: DocId): void {
-    const key = docKeyOf(SPACE, doc)
+    const key = keyOf(doc)
     const seen = new Map<string, { readonly content: string; readonly digest: string; readonly name: string }>()
     for (const replica of this.replicas) {
       const { reader } = replica.store!
@@ -424,7 +436,7 @@ export class World implements Checks {
 
   #checkGuest(guest: SimulatedGuest, at: SimulatedReplica): void {
     if (guest.refused || guest.room === null) return
-    const stored = documentOf(at.name, at.store!.reader, docKeyOf(SPACE, guest.docId))
+    const stored = documentOf(at.name, at.store!.reader, keyOf(guest.docId))
     if (visibleContent(stored) !== visibleContent(guest.doc)) this.#contentDiffers(guest.docId, `a guest of ${at.name} shows other content of ${guest.docId} than is stored`)
   }
 
@@ -482,8 +494,8 @@ export class World implements Checks {
       if (this.#checksDone++ % 4 !== 0) continue
       for (const sender of this.replicas) {
         if (!sender.isUp || sender.store!.replicaId !== cursor.peer) continue
-        const scope = parseScope(cursor.scope)!
-        this.#quietlyUnlessDamaged(() => checkCursorClaim({ name: replica.name, reader: replica.store!.reader }, { name: sender.name, reader: sender.store!.reader }, cursor, scopeRange(SPACE, scope)))
+        const range = rangeOf(parseScope(cursor.scope)!)
+        this.#quietlyUnlessDamaged(() => checkCursorClaim({ name: replica.name, reader: replica.store!.reader }, { name: sender.name, reader: sender.store!.reader }, cursor, range))
         this.counters.add('cursor claim checked')
       }
     }

@@ -1,20 +1,22 @@
 // How deep one update nests shared types. Deep nesting overflows the stack of every replica that deletes the outermost type (TRAPS T16).
-// Decides only what one update shows: a parent that is not in it counts as the surface. Called by the walker for updates that create more
-// types than the bound, so a typing update never pays for it. Rules: IN-1.
+// Decides only what one update shows: a parent that is not in it counts as the surface. The walker measures updates that create more types than
+// the bound, so a typing update never pays for it; judge refuses. The walker itself does not: a document that was nested step by step must still
+// be readable as one state by the replicas that hold it. Rules: IN-1.
 
-import { REFUSE } from './gate-refusal.ts'
 import { LIMITS } from './limits.ts'
 import { REF, UpdateReader } from './update-reader.ts'
 
 const reader = new UpdateReader()
 
-/** Throws the refusal "type-depth" when a chain of types within `bytes`, which already passed the walker, is longer than LIMITS.typeDepthMax. */
-export function checkTypeDepth(bytes: Uint8Array): void {
+/** Length of the longest chain of types within `bytes`, which already passed the walker; one more than LIMITS.typeDepthMax stands for any longer. */
+export function typeDepthOf(bytes: Uint8Array): number {
   try {
     const links = readLinks(bytes)
     const depths = new Uint8Array(links.parent.length)
     const path: number[] = []
-    for (let i = 0; i < depths.length; i++) measure(i, links, depths, path)
+    let deepest = 0
+    for (let i = 0; i < depths.length; i++) deepest = Math.max(deepest, measure(i, links, depths, path))
+    return deepest
   } finally {
     reader.close()
   }
@@ -65,10 +67,10 @@ function structAt(run: { readonly first: number; readonly clocks: readonly numbe
   return low === 0 ? -1 : run.first + low - 1
 }
 
-/** Depths are stored plus one (0: not yet known), and ON_PATH marks a loop, which judge refuses as circular. */
+/** Marks the path under way; meeting it again is a loop, which judge refuses as circular. Depths are stored from 1, the surface; 0: not yet known. */
 const ON_PATH = 255
 
-function measure(start: number, links: Links, depths: Uint8Array, path: number[]): void {
+function measure(start: number, links: Links, depths: Uint8Array, path: number[]): number {
   let at = start
   while (at >= 0 && depths[at] === 0) {
     depths[at] = ON_PATH
@@ -78,8 +80,8 @@ function measure(start: number, links: Links, depths: Uint8Array, path: number[]
   let depth = at < 0 || depths[at] === ON_PATH ? 1 : depths[at]!
   while (path.length > 0) {
     const struct = path.pop()!
-    depth += links.below[struct]!
-    if (depth > LIMITS.typeDepthMax) throw REFUSE.typeDepth
+    depth = Math.min(depth + links.below[struct]!, LIMITS.typeDepthMax + 1)
     depths[struct] = depth
   }
+  return depth
 }

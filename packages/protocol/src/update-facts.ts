@@ -16,6 +16,8 @@ export class UpdateFacts {
   dependents: readonly number[] = NONE
   /** The update names a gap: it holds ids on both sides of ids that it lacks. */
   hasSkip = false
+  /** Longest chain of shared types, one inside the other, that the update creates; 0 when it creates too few for a long one. */
+  typeDepth = 0
 
   /** Brings and deletes nothing. */
   get isEmpty(): boolean {
@@ -26,6 +28,7 @@ export class UpdateFacts {
   reset(): this {
     this.structs = this.deletes = this.structDeletes = this.dependencies = this.dependents = NONE
     this.hasSkip = false
+    this.typeDepth = 0
     return this
   }
 }

@@ -4,10 +4,11 @@
 import { REFUSE, type GateRefusal } from './gate-refusal.ts'
 import { planIntegration } from './integration-plan.ts'
 import type { Knowledge } from './knowledge.ts'
+import { LIMITS } from './limits.ts'
 import type { UpdateFacts } from './update-facts.ts'
 
 /** known: adds nothing. new: all it refers to is known or contained. missing: the first id it needs and does not have. refused: no order of
- *  arrival makes it integrable. `overlaps`: it repeats structs or deletes that are known, or has Skips; store what splitAdmissible makes of it. */
+ *  arrival makes it integrable, or it nests types too deep. `overlaps`: it repeats structs or deletes that are known, or has Skips; store what splitAdmissible makes of it. */
 export type Verdict =
   | { readonly kind: 'known' }
   | { readonly kind: 'new'; readonly overlaps: boolean }
@@ -17,11 +18,13 @@ export type Verdict =
 const KNOWN: Verdict = { kind: 'known' }
 const NEW: Verdict = { kind: 'new', overlaps: false }
 const NEW_OVERLAPPING: Verdict = { kind: 'new', overlaps: true }
+const TOO_DEEP: Verdict = { kind: 'refused', refusal: REFUSE.typeDepth.refusal }
 const CIRCULAR: Verdict = { kind: 'refused', refusal: REFUSE.circular.refusal }
 
 /** Judges one update's facts against what the document has. Cost: a few map reads for a typing update; linear in the facts at worst. */
 export function judge(facts: UpdateFacts, knowledge: Knowledge): Verdict {
   if (addsNothing(facts, knowledge)) return KNOWN
+  if (facts.typeDepth > LIMITS.typeDepthMax) return TOO_DEEP
   const { structs, dependencies, deletes } = facts
   let overlaps = facts.hasSkip
   let expected = 0

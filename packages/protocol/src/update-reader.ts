@@ -1,6 +1,6 @@
 // Reads one Yjs v1 update struct by struct, strictly, without allocating: varints are minimal, UTF-8 is valid, counts fit the bytes that are
 // left, lengths and clocks are in bounds. Decides what bytes a struct may consist of; the walker decides what structs an update may hold.
-// Read by update-walker.ts (facts), update-parts.ts (cutting), type-nesting.ts and content-digest.ts. Authority: yjs 13.6 src/structs. Rules: IN-1.
+// Read by update-walker.ts (facts), update-parts.ts (cutting), type-depth.ts and canonical-content.ts. Authority: yjs 13.6 src/structs. Rules: IN-1.
 //
 //   update = runs varuint, run*, deleted clients varuint, (client, n, (clock, length)*)*
 //   run    = structs varuint, client varuint, clock varuint, struct*        clients strictly descending

@@ -4,7 +4,7 @@
 
 import { REFUSE, UpdateRefused, type GateRefusal } from './gate-refusal.ts'
 import { LIMITS } from './limits.ts'
-import { checkTypeDepth } from './type-depth.ts'
+import { typeDepthOf } from './type-depth.ts'
 import { UpdateFacts, withId, withRange } from './update-facts.ts'
 import { REF, UpdateReader } from './update-reader.ts'
 
@@ -20,7 +20,7 @@ export function walkUpdate(bytes: Uint8Array, into?: UpdateFacts): UpdateFacts |
   const facts = into === undefined ? new UpdateFacts() : into.reset()
   try {
     const types = walk(reader, bytes, facts)
-    if (types > LIMITS.typeDepthMax) checkTypeDepth(bytes)
+    if (types > LIMITS.typeDepthMax) facts.typeDepth = typeDepthOf(bytes)
     return facts
   } catch (error) {
     // anything else is a bug of this package: fail closed, and say so in the reason

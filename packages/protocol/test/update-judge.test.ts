@@ -1,7 +1,9 @@
 // The gate's second half: known, new, missing or refused, against what the document has.
 
+import * as Y from 'yjs'
 import { describe, expect, test } from 'vitest'
 import { Knowledge } from '../src/knowledge.ts'
+import { LIMITS } from '../src/limits.ts'
 import { isRefusal, judge, walkUpdate, type UpdateFacts, type Verdict } from '../src/update-walker.ts'
 import { after, between, deletes, gc, inside, rooted, run, s, skip, update } from './update-bytes.ts'
 
@@ -23,6 +25,12 @@ const OVERLAPS: Verdict = { kind: 'new', overlaps: true }
 const KNOWN: Verdict = { kind: 'known' }
 const CIRCULAR: Verdict = { kind: 'refused', refusal: { code: 'update-malformed', reason: 'circular' } }
 const missing = (client: number, clock: number): Verdict => ({ kind: 'missing', client, clock })
+
+const TOO_DEEP: Verdict = { kind: 'refused', refusal: { code: 'update-limit', reason: 'type-depth' } }
+
+function nestedTypes(depth: number): Uint8Array {
+  return update([run(8, 0, rooted(7, [0]), ...Array.from({ length: depth - 1 }, (_, i) => inside(8, i, 7, [0])))])
+}
 
 const x = s('x')
 const cases: [title: string, bytes: Uint8Array, verdict: Verdict][] = [
@@ -70,6 +78,9 @@ const cases: [title: string, bytes: Uint8Array, verdict: Verdict][] = [
     update([run(8, 0, after(3, 0, 4, x)), run(3, 0, after(8, 0, 4, x), after(6, 0, 4, x)), run(2, 0, after(5, 1, 4, x))]),
     missing(5, 1),
   ],
+  ['72 types nested 4,000 deep are refused', nestedTypes(4_000), TOO_DEEP],
+  ['72 types nested one too deep are refused', nestedTypes(LIMITS.typeDepthMax + 1), TOO_DEEP],
+  ['72 types nested as deep as may be are new', nestedTypes(LIMITS.typeDepthMax), NEW],
   ['a merged text that is needed in its middle is new', update([run(8, 0, after(3, 4, 4, x)), run(3, 0, rooted(4, s('abcdef')))]), NEW],
 ]
 
@@ -79,6 +90,30 @@ describe('[IN-1] judge', () => {
       expect(judge(factsOf(bytes), base())).toEqual(verdict)
     })
   }
+
+  test('[IN-1] 72 a document nested too deep step by step stays readable to those who hold it, and is refused to others', () => {
+    // two authors take turns, and each level begins with a sibling, so that most parents are inherited
+    const docs = [new Y.Doc(), new Y.Doc()]
+    const knowledge = new Knowledge()
+    for (const doc of docs) {
+      doc.on('update', (bytes: Uint8Array, origin: unknown) => {
+        if (origin === 'remote') return
+        const facts = factsOf(bytes)
+        expect(judge(facts, knowledge)).toEqual(NEW)
+        knowledge.admit(facts)
+        for (const other of docs) if (other !== doc) Y.applyUpdate(other, bytes, 'remote')
+      })
+    }
+    for (let level = 0; level <= LIMITS.typeDepthMax; level++) {
+      let array = docs[level % 2]!.getArray<unknown>('t')
+      while (array.length > 0) array = array.get(1) as Y.Array<unknown>
+      array.insert(0, [null, new Y.Array()])
+    }
+    const facts = factsOf(Y.encodeStateAsUpdate(docs[0]!))
+    expect(facts.typeDepth).toBe(LIMITS.typeDepthMax + 1)
+    expect(judge(facts, knowledge)).toEqual(KNOWN)
+    expect(judge(facts, new Knowledge())).toEqual(TOO_DEEP)
+  })
 
   test('[IN-1] needs time linear in the update, however its runs refer to each other', () => {
     // 4,000 clients, each needing the whole run of the one before it, and all the last one

@@ -1,9 +1,8 @@
 // The root of a channel: the sum of documentPoint over the committed documents of its scope, without those that this pair of replicas has refused.
 // Compared in OPEN and ADVANCE. Rule: CV-2.
 
-import { endOf, rangeHolds, startOf, Sum128, type Digest } from '@syncline/protocol'
+import { documentPoint, endOf, rangeHolds, startOf, Sum128, type Digest } from '@syncline/protocol'
 import type { Channel } from './channel.ts'
-import { pointOf } from './commit-batch.ts'
 import type { CoreContext } from './core-context.ts'
 import type { LinkSession } from './link-session.ts'
 
@@ -19,7 +18,7 @@ export function channelSummary(context: CoreContext, link: LinkSession, channel:
   for (const key of refused) {
     if (!rangeHolds(channel.range, key)) continue
     const digest = context.documents.digestOf(key)
-    if (digest !== null) root.subtract(pointOf(key, digest))
+    if (digest !== null) root.subtract(documentPoint(key, digest))
   }
   return { root: root.toHex(), documents: whole.documents }
 }

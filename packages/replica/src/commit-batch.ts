@@ -1,7 +1,7 @@
 // What the next commit will hold: rows coalesced per document and origin, cursors with the data they vouch for, held updates, refusals, and who
 // is to be told. Built by admission and channels, turned into one store transaction by the commit queue. Rules: I5, DU-1.
 
-import { documentPoint, frameUpdates, Sum128, ZERO_DIGEST, type Digest, type DocId, type DocKey, type EpochNonce, type UpdateFacts } from '@syncline/protocol'
+import { documentPoint, frameUpdates, Sum128, type Digest, type DocId, type DocKey, type EpochNonce, type UpdateFacts } from '@syncline/protocol'
 import type { AckRow, CursorRow, DocWrite, HeldRow, RefusalRow, Totals, Transaction } from '@syncline/store'
 import type { DocState } from './documents.ts'
 import type { LinkId, SourceId, Ticket } from './effects.ts'
@@ -127,14 +127,9 @@ function totalsAfter(totals: Totals, digests: ReadonlyMap<DocState, Digest>): To
   const root = Sum128.fromHex(totals.root)
   let documents = totals.documents
   for (const [doc, digest] of digests) {
-    if (doc.stored) root.subtract(pointOf(doc.key, doc.digest))
+    if (doc.stored) root.subtract(documentPoint(doc.key, doc.digest))
     else documents++
-    root.add(pointOf(doc.key, digest))
+    root.add(documentPoint(doc.key, digest))
   }
   return { documents, root: root.toHex() }
-}
-
-/** A document without content counts as absent from a root. */
-export function pointOf(key: DocKey, digest: Digest): Sum128 {
-  return digest === ZERO_DIGEST ? new Sum128() : documentPoint(key, digest)
 }

@@ -2,7 +2,7 @@
 // rows advance together; on failure everything admitted since the last commit is forgotten, except this replica's own writes, which wait in order
 // in an outbox. Decides what is committed next; the host's store does it. Rules: DU-1, DU-2, I5; DESIGN.md 3.
 
-import { ZERO_DIGEST, type DocKey, type Digest, type DocumentTree, type EpochNonce, type SynclineError, type UpdateFacts } from '@syncline/protocol'
+import { type DocKey, type Digest, type DocumentTree, type EpochNonce, type SynclineError, type UpdateFacts } from '@syncline/protocol'
 import type { StoreReader, SweepResult, Totals, Transaction } from '@syncline/store'
 import { CommitBatch, LOCAL, NOBODY, type BatchWrite } from './commit-batch.ts'
 import type { DocState, DocumentTable } from './documents.ts'
@@ -156,12 +156,12 @@ export class CommitQueue {
   #settleDocuments(batch: CommitBatch, transaction: Transaction): void {
     const digests = new Map(transaction.docs.map((doc) => [doc.key, doc.digest]))
     for (const doc of batch.docs) {
-      const before = doc.digest === ZERO_DIGEST ? null : doc.digest
+      const before = doc.stored ? doc.digest : null
       doc.digest = digests.get(doc.key)!
       doc.stored = true
       doc.uncommitted--
       if (batch.healed.has(doc.key)) doc.quarantined = false
-      this.#options.tree.update(doc.key, before, doc.digest === ZERO_DIGEST ? null : doc.digest)
+      this.#options.tree.update(doc.key, before, doc.digest)
       if (doc.committed.digest() !== doc.digest) throw new Error(`committed knowledge of ${doc.name} does not add up`)
     }
   }

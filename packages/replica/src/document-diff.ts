@@ -58,7 +58,8 @@ export function oneUpdate(content: DocContent | undefined, stateVector: Uint8Arr
 
 /** Runs `use` on a short-lived Y.Doc of the stored content. */
 export function withDocument<T>(content: DocContent, use: (doc: Y.Doc) => T): T {
-  const doc = new Y.Doc()
+  // A guid of its own would cost a draw of random bytes each time.
+  const doc = new Y.Doc({ guid: '' })
   try {
     doc.transact(() => {
       for (const update of storedUpdates(content)) Y.applyUpdate(doc, update)

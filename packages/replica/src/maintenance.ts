@@ -83,7 +83,11 @@ export class MaintenancePlan {
   advance(): boolean {
     if (this.#running !== null) return false
     const key = this.#queue.shift() ?? this.#nextLate()
-    if (key === undefined) return false
+    if (key === undefined) {
+      // The last document may have turned out to be damaged.
+      if (this.#ready.length === 0) this.#holding = false
+      return false
+    }
     const { documents, reader, nowMs } = this.#context
     const doc = documents.byKey(key, nowMs)
     const content = doc === undefined ? undefined : reader.content(key)

@@ -1,7 +1,7 @@
 // The receive side of a channel: the peer's START, entries, offers, diffs and refusals. Everything is admitted through the gate; the cursor follows
 // only what is committed, and only while nothing is outstanding. Decides on messages; reads documents and the channel. Rules: CV-1, RF-1, I3, I5, I7; holes H1, H2.
 
-import { docKeyOf, LIMITS, rangeHolds, type DocId, type DocKey, type MessageOf } from '@syncline/protocol'
+import { LIMITS, rangeHolds, type DocId, type DocKey, type MessageOf } from '@syncline/protocol'
 import { admitFramed, isKnown, type Admitted } from './admission.ts'
 import type { Channel } from './channel.ts'
 import type { Provenance } from './commit-batch.ts'
@@ -85,7 +85,7 @@ export function receiveOffer(context: CoreContext, link: LinkSession, channel: C
 export function receiveDiff(context: CoreContext, link: LinkSession, channel: Channel, message: MessageOf<'diff'>): Handled {
   const name = link.resolveDoc(message.doc)
   if (name === null || channel.receive === 'opening') return false
-  const key = docKeyOf(context.options.space, name)
+  const key = context.documents.keyOf(name)
   if (!rangeHolds(channel.range, key)) return false
   const bytes = collectPart(link, `${channel.number}/${key}`, message)
   if (bytes === null) return false
@@ -201,6 +201,7 @@ export function receiveRefused(context: CoreContext, link: LinkSession, message:
   const key = context.documents.keyOf(name)
   const peer = link.hello!.replicaId
   const batch = context.commits.pending
+  batch.links.add(link.id)
   if (message.code === '') {
     if (context.refusals.lift(peer, key, 'out', batch)) context.event({ type: 'accepted-again', doc: name, peer, direction: 'out' })
     return true

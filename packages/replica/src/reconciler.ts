@@ -126,6 +126,7 @@ function endEqualRefusals(context: CoreContext, link: LinkSession, channel: Chan
   const peer = link.hello!.replicaId
   for (const { doc: key, direction } of round.refused) {
     if (round.differing.has(key.slice(0, 16)) || !context.refusals.lift(peer, key, direction, context.commits.pending)) continue
+    context.commits.pending.links.add(link.id)
     const doc = context.documents.head(key)
     if (doc !== undefined) context.event({ type: 'accepted-again', doc: doc.name, peer, direction })
   }

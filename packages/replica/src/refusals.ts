@@ -9,16 +9,21 @@ import type { CommitBatch } from './commit-batch.ts'
 export type Direction = RefusalRow['direction']
 
 export class Refusals {
+  readonly #reader: StoreReader
   readonly #rows = new Map<string, RefusalRow>()
   /** Refused before this run: limits and rights may have changed since, so one document diff decides anew. */
   readonly #before = new Set<string>()
 
   constructor(reader: StoreReader) {
-    for (const row of reader.refusals()) {
-      const key = keyOf(row.peer, row.doc, row.direction)
-      this.#rows.set(key, row)
-      if (row.direction === 'in' && row.retryable) this.#before.add(key)
-    }
+    this.#reader = reader
+    this.reload()
+    for (const [key, row] of this.#rows) if (row.direction === 'in' && row.retryable) this.#before.add(key)
+  }
+
+  /** Back to what is stored: a batch with refusals in it was lost, and what they were about comes again. */
+  reload(): void {
+    this.#rows.clear()
+    for (const row of this.#reader.refusals()) this.#rows.set(keyOf(row.peer, row.doc, row.direction), row)
   }
 
   has(peer: ReplicaId, doc: DocKey, direction: Direction): boolean {
@@ -39,9 +44,11 @@ export class Refusals {
 
   /** True when there was one. */
   lift(peer: ReplicaId, doc: DocKey, direction: Direction, batch: CommitBatch): boolean {
-    const there = this.#rows.delete(keyOf(peer, doc, direction))
-    if (there) batch.refusalsDropped.push({ peer, doc, direction })
-    return there
+    if (!this.#rows.delete(keyOf(peer, doc, direction))) return false
+    const pending = batch.refusals.findIndex((row) => row.peer === peer && row.doc === doc && row.direction === direction)
+    if (pending >= 0) batch.refusals.splice(pending, 1)
+    batch.refusalsDropped.push({ peer, doc, direction })
+    return true
   }
 
   /** Whether this replica refuses any document of the range from this peer. */

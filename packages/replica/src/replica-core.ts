@@ -158,6 +158,7 @@ export class ReplicaCore {
       const link = links.get(id)
       if (link !== undefined) this.#desk.end(link, 'storage-failed', error.code)
     }
+    this.#context.refusals.reload()
   }
 
   /** Maintenance is done. `result`: what sweep() answered, or the new nonce. */
@@ -191,6 +192,7 @@ export class ReplicaCore {
   #quarantined(key: DocKey): void {
     const { commits, documents, effects, tree } = this.#context
     commits.dropPending(effects)
+    this.#context.refusals.reload()
     documents.forget(key)
     commits.reread()
     tree.reset()
@@ -378,7 +380,7 @@ function makeContext(options: CoreOptions, calls: Pick<CoreContext, 'endLink' | 
   return context
 }
 
-/** Documents that count in roots, as the engine has settled them: the store may have landed a commit already, and quarantined documents hold nothing. */
+/** The documents as the engine has settled them: the store may have landed a commit already. */
 function settledDocs(reader: StoreReader, documents: DocumentTable): ConstructorParameters<typeof DocumentTree>[0] {
   return {
     docs(range, limit, after) {
@@ -386,8 +388,8 @@ function settledDocs(reader: StoreReader, documents: DocumentTable): Constructor
       for (let last = after; found.length < limit; ) {
         const page = reader.docs(range, limit, last)
         for (const { key, digest } of page) {
-          const settled = documents.loaded(key)?.digest ?? digest
-          if (settled !== ZERO_DIGEST && found.length < limit) found.push({ key, digest: settled })
+          const state = documents.loaded(key)
+          if ((state === undefined || state.stored) && found.length < limit) found.push({ key, digest: state?.digest ?? digest })
         }
         last = page.at(-1)?.key
         if (page.length < limit || last === undefined) break

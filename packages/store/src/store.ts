@@ -1,5 +1,5 @@
 // The storage contract's types: what the engine reads (always committed state, synchronously) and the one way it writes (a transaction that
-// is all or nothing and whose return means committed at the store's durability). contract.ts makes it executable; ./memory and ./sqlite
+// is all or nothing and whose return means committed at the store's durability). ./contract makes it executable; ./memory and ./sqlite
 // implement it. Rules: ST-1 onward in docs/spec.md, DU-1, DU-2, ID-1.
 
 import type { Digest, DocId, DocKey, Durability, EpochNonce, KeyRange, ReplicaId, RowKind, ScopeText, SpaceId } from '@syncline/protocol'

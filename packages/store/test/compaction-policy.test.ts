@@ -6,14 +6,14 @@ import { isDue, isOverdue, tailBytesBound, urgency } from '@syncline/store'
 
 const nothing = { tailRows: 0, tailBytes: 0, snapshotBytes: 0 }
 
-test('[CP-1] a document is due from the bound of its rows or of its bytes on, not before', () => {
+test('[ST-25] a document is due from the bound of its rows or of its bytes on, not before', () => {
   expect(isDue(nothing)).toBe(false)
   expect(isDue({ ...nothing, tailRows: LIMITS.tailRowsDue - 1, tailBytes: LIMITS.tailBytesDue - 1 })).toBe(false)
   expect(isDue({ ...nothing, tailRows: LIMITS.tailRowsDue })).toBe(true)
   expect(isDue({ ...nothing, tailBytes: LIMITS.tailBytesDue })).toBe(true)
 })
 
-test('[CP-1] the bound of bytes grows with the snapshot: a quarter of it', () => {
+test('[ST-25] the bound of bytes grows with the snapshot: a quarter of it', () => {
   expect(tailBytesBound(0)).toBe(LIMITS.tailBytesDue)
   expect(tailBytesBound(4 * LIMITS.tailBytesDue)).toBe(LIMITS.tailBytesDue)
   const snapshotBytes = 1_000_000
@@ -21,7 +21,7 @@ test('[CP-1] the bound of bytes grows with the snapshot: a quarter of it', () =>
   expect(isDue({ tailRows: 1, tailBytes: 250_000, snapshotBytes })).toBe(true)
 })
 
-test('[CP-2] a document past the hard bound of rows does not wait for the next sweep, and urgency orders the due', () => {
+test('[ST-25] a document past the hard bound of rows does not wait for the next sweep, and urgency orders the due', () => {
   expect(isOverdue({ ...nothing, tailRows: LIMITS.tailRowsHardMax - 1 })).toBe(false)
   expect(isOverdue({ ...nothing, tailRows: LIMITS.tailRowsHardMax })).toBe(true)
   expect(urgency({ ...nothing, tailRows: LIMITS.tailRowsDue })).toBe(1)

@@ -28,7 +28,7 @@ test('[SM-1] memory: the same seed and the same writes give the same store, nonc
   expect(runs[0]).not.toBe(runs[2])
 })
 
-test('[SM-2] memory: the synchronous writes are done on return, or throw and change nothing', () => {
+test('[ST-2] memory: the synchronous writes are done on return, or throw and change nothing', () => {
   const store = open(1)
   const author = new Author(store)
   const tx = author.transaction([{ doc: 'a' }])
@@ -44,7 +44,7 @@ test('[SM-2] memory: the synchronous writes are done on return, or throw and cha
   expect(wholeLog(store)).toEqual([])
 })
 
-test('[SM-3] memory: a snapshot stays as it was taken, and can be opened again and again, each under a nonce of its own', () => {
+test('[ST-37] memory: a snapshot stays as it was taken, and can be opened again and again, each under a nonce of its own', () => {
   const store = open(1)
   write(store, 'a', 2)
   const kept = store.snapshot()
@@ -61,7 +61,7 @@ test('[SM-3] memory: a snapshot stays as it was taken, and can be opened again a
   expect(open(9, kept, true).replicaId).not.toBe(store.replicaId)
 })
 
-test('[SM-4] memory: commits complete in order, after the call', async () => {
+test('[ST-5] memory: commits complete in order, after the call', async () => {
   const store = open(1)
   const author = new Author(store)
   const done = [store.commit(author.transaction([{ doc: 'a' }])), store.commit(author.transaction([{ doc: 'a' }]))]

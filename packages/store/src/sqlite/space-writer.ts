@@ -15,15 +15,16 @@ import {
   docKeyOf,
   documentPoint,
   epochNonceFromBytes,
+  type DocId,
   type DocKey,
   type EpochNonce,
   type SpaceId,
 } from '@syncline/protocol'
-import type { CompactedDoc, DocWrite, SweepResult } from '../store.ts'
+import type { CompactedDoc, SweepResult } from '../store.ts'
 import { assertFollowsHead, unknownDocument } from '../transaction-check.ts'
 import { readState, writeState, type LogState } from './file-meta.ts'
 import type { Database } from './load-sqlite.ts'
-import { ROW_FIELDS, durabilityNumber, type PackedTransaction } from './packed-transaction.ts'
+import { ROW_FIELDS, durabilityNumber, type PackedDocs, type PackedTransaction } from './packed-transaction.ts'
 import { atomically, readStatements, rebuildDocIndexes, writeStatements, type ReadStatements, type WriteStatements } from './statements.ts'
 import { DIRECTION, ENCODING, FLAG_QUARANTINED, KIND, blobOf, crcOf, isWhole, type StoredDoc } from './stored-rows.ts'
 
@@ -165,7 +166,7 @@ export class SpaceWriter {
 
   private apply(tx: PackedTransaction, state: LogState): LogState {
     assertFollowsHead(tx.firstSeq, state.head)
-    for (const write of tx.docs) this.describeDoc(write)
+    for (let i = 0; i < tx.docs.keys.length; i++) this.describeDoc(tx.docs, i)
     let head = state.head
     let at = 0
     for (let field = 0; field < tx.rows.length; field += ROW_FIELDS) {
@@ -214,12 +215,13 @@ export class SpaceWriter {
     }
   }
 
-  private describeDoc(write: DocWrite): void {
-    const doc = this.storedDoc(write.key) ?? this.newDoc(write)
+  private describeDoc(docs: PackedDocs, i: number): void {
+    const key = docs.keys[i]!
+    const doc = this.storedDoc(key) ?? this.newDoc(key, docs.names[i]!)
     this.changed.add(doc)
-    doc.digest = blobOf(write.digest)
-    doc.doc_epoch = write.docEpoch
-    if (write.healed === true) doc.flags &= ~FLAG_QUARANTINED
+    doc.digest = blobOf(docs.digests[i]!)
+    doc.doc_epoch = docs.docEpochs[i]!
+    if (docs.healed[i]!) doc.flags &= ~FLAG_QUARANTINED
   }
 
   /** The document as this transaction has it so far; undefined when it is unknown. Throws "doc-quarantined" when its record is damaged. */
@@ -236,7 +238,7 @@ export class SpaceWriter {
     return doc
   }
 
-  private newDoc({ key, name }: DocWrite): KnownDoc {
+  private newDoc(key: DocKey, name: DocId): KnownDoc {
     // the index on keys cannot vouch for itself: a name that is there under a key that is not means that it is damaged
     if (this.sql.docNamed.get(name) !== undefined) {
       throw new SynclineError('store-corrupt', `The document of key ${key} is in the file, but its key is not in the index.`)
@@ -306,7 +308,7 @@ export class SpaceWriter {
 
   /** The document with nothing in it, or gone when its own record is damaged (its name cannot be trusted then). Returns the totals after it. */
   private emptyDoc(key: DocKey, row: StoredDoc, state: LogState): Pick<LogState, 'documents' | 'root'> {
-    if (!isWhole(row, crcOf.doc) || docKeyOf(this.space, row.name as DocWrite['name']) !== key) {
+    if (!isWhole(row, crcOf.doc) || docKeyOf(this.space, row.name as DocId) !== key) {
       rebuildDocIndexes(this.db) // they may not agree with the damaged record, and SQLite refuses to delete it then
       this.sql.forgetDoc.run(row.id)
       this.docs.clear()

@@ -162,14 +162,18 @@ export function writeStatements(db: Database): WriteStatements {
     addOrigin: query('INSERT INTO origin(nonce) VALUES(?)'),
     putSnap: query('INSERT OR REPLACE INTO snap(doc, seq, enc, know_crc, data_crc, know, data) VALUES(?, ?, ?, ?, ?, ?, ?)'),
     dropSnap: query('DELETE FROM snap WHERE doc = ?'),
-    putCursor: query('INSERT OR REPLACE INTO receive_cursor VALUES(@peer, @scope, @nonce, @seq, @crc)'),
+    putCursor: query('INSERT OR REPLACE INTO receive_cursor(peer, scope, nonce, seq, crc) VALUES(@peer, @scope, @nonce, @seq, @crc)'),
     dropCursor: query('DELETE FROM receive_cursor WHERE peer = ? AND scope = ?'),
     dropCursors: query('DELETE FROM receive_cursor'),
-    putAck: query('INSERT OR REPLACE INTO peer_ack VALUES(@peer, @scope, @seq, @durability, @crc)'),
+    putAck: query('INSERT OR REPLACE INTO peer_ack(peer, scope, seq, durability, crc) VALUES(@peer, @scope, @seq, @durability, @crc)'),
     dropAcks: query('DELETE FROM peer_ack'),
-    putHeld: query('INSERT OR REPLACE INTO held VALUES(@id, @key, @origin, @n, @at_ms, @crc, @name, @data)'),
+    putHeld: query(
+      'INSERT OR REPLACE INTO held(id, key, origin, n, at_ms, crc, name, data) VALUES(@id, @key, @origin, @n, @at_ms, @crc, @name, @data)',
+    ),
     dropHeld: query('DELETE FROM held WHERE id = ?'),
-    putRefusal: query('INSERT OR REPLACE INTO refusal VALUES(@peer, @key, @direction, @code, @retryable, @digest, @crc)'),
+    putRefusal: query(
+      'INSERT OR REPLACE INTO refusal(peer, key, direction, code, retryable, digest, crc) VALUES(@peer, @key, @direction, @code, @retryable, @digest, @crc)',
+    ),
     dropRefusal: query('DELETE FROM refusal WHERE peer = ? AND key = ? AND direction = ?'),
     dropRefusals: query('DELETE FROM refusal'),
   }

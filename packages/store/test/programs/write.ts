@@ -1,7 +1,6 @@
-// Commits made-up rows as fast as it can, some in flight at once, and prints the head of each resolved commit at once. Ends only by being killed,
+// Commits made-up rows as fast as it can, some in flight at once, and prints the head of each resolved commit. Ends only by being killed,
 // or after a number of commits. Arguments: path, durability, commits, sweep (sweeps now and then).
 
-import { writeSync } from 'node:fs'
 import { argv } from 'node:process'
 import { DEFAULT_SPACE } from '@syncline/protocol'
 import { openSqliteStore, type SqliteDurability } from '@syncline/store/sqlite'
@@ -12,19 +11,19 @@ const IN_FLIGHT = 5
 const DOCUMENTS = 12
 
 const store = await openSqliteStore({ path: path!, space: DEFAULT_SPACE, durability: durability as SqliteDurability })
-writeSync(1, `open ${store.reader.head()}\n`)
+console.log(`open ${store.reader.head()}`)
 for (let round = 0; round < Number(commits); round += IN_FLIGHT) {
   const author = new Author(store)
   const sent = Array.from({ length: IN_FLIGHT }, async (_, i) => {
     const tx = author.transaction([{ doc: `d${(round + i) % DOCUMENTS}` }, { doc: 'shared', data: 40 }])
     await store.commit(tx)
-    writeSync(1, `resolved ${tx.firstSeq + 1}\n`)
+    console.log(`resolved ${tx.firstSeq + 1}`)
   })
   await Promise.all(sent)
   if (sweep === 'sweep' && round % 50 === 0) await sweepShared()
 }
 await store.close()
-writeSync(1, 'done\n')
+console.log('done')
 
 /** The snapshot is the concatenation of what it covers, so that the reader of the file can tell whether something is missing. */
 async function sweepShared(): Promise<void> {
@@ -32,5 +31,5 @@ async function sweepShared(): Promise<void> {
   const { snapshot, tail } = store.reader.content(key)!
   const update = Buffer.concat([snapshot?.update ?? new Uint8Array(0), ...tail.map((row) => row.data)])
   const { head } = await store.sweep([{ key, expectedLastSeq: tail.at(-1)!.seq, update, knowledge: madeUpBytes(10, 1) }])
-  writeSync(1, `resolved ${head}\n`)
+  console.log(`resolved ${head}`)
 }
