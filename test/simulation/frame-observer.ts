@@ -24,7 +24,6 @@ interface Outstanding {
 
 /** One end of one connection. */
 class Edge {
-  framesSeen = 0
   readonly scopes = new Map<number, string>()
   readonly peerScopes = new Map<number, string>()
   readonly aliases = new Map<number, string>()
@@ -44,6 +43,8 @@ export class FrameObserver implements Traffic {
   readonly #counters: Counters
   readonly #edges = new Map<Port, Edge>()
   readonly #commits = new Map<string, number>()
+  /** What the bytes on the wire say; mangled copies are not in here. */
+  readonly #underWay = new WeakMap<Uint8Array, readonly Message[]>()
 
   constructor(counters: Counters) {
     this.#counters = counters
@@ -52,6 +53,7 @@ export class FrameObserver implements Traffic {
   sent(port: Port, bytes: Uint8Array): void {
     const frame = decodeFrame(bytes, port.framesSent)
     if (!frame.ok) throw new Violation('IN-1', `${port.owner.name} sent a frame that cannot be read: ${frame.reason}`)
+    this.#underWay.set(bytes, frame.messages)
     const edge = this.#edgeOf(port)
     const owner = port.owner as unknown as Committed
     let busy = false
@@ -98,10 +100,10 @@ export class FrameObserver implements Traffic {
   }
 
   delivered(port: Port, bytes: Uint8Array): void {
+    const messages = this.#underWay.get(bytes)
+    if (messages === undefined) return
     const edge = this.#edgeOf(port)
-    const frame = decodeFrame(bytes, edge.framesSeen++)
-    if (!frame.ok) return
-    for (const message of frame.messages) {
+    for (const message of messages) {
       if (message.kind === 'open') edge.peerScopes.set(message.channel, message.scope)
       introduce(edge.peerAliases, message)
       if (message.kind === 'entries') {

@@ -90,7 +90,7 @@ const DOCUMENTS: readonly DocId[] = ['notes/1', 'notes/2', 'notes/räum mit leer
 export function drawPlan(seed: number): Plan {
   const random = new Random(seed)
   const topology = random.weighted<Topology>({ mesh: 3, chain: 3, star: 3, random: 2 })
-  const count = random.weighted({ 3: 5, 4: 4, 5: 2, 6: 1 })
+  const count = topology === 'mesh' ? random.weighted({ 3: 8, 4: 4, 5: 1 }) : random.weighted({ 3: 8, 4: 4, 5: 2, 6: 1 })
   const docs = random.shuffled(DOCUMENTS).slice(0, random.between(2, 5))
   const restricted = random.weighted({ nothing: 10, follower: 3, link: 3, size: 2, scope: 4 })
   const replicas = drawReplicas(random, Number(count), topology, docs, restricted)
@@ -171,7 +171,7 @@ function drawFaults(random: Random): FaultKind[] {
 }
 
 function drawLimits(random: Random): Partial<CoreLimits> {
-  const limits: Partial<Record<keyof CoreLimits, number>> = { sweepEveryMs: random.pick([300, 2_000, 60_000]) }
+  const limits: Partial<Record<keyof CoreLimits, number>> = { sweepEveryMs: random.pick([300, 2_000, 60_000]), verifyEveryMs: random.pick([1_000, 5_000, 20_000]) }
   if (random.chance(0.3)) limits.frameTargetBytes = random.pick([200, 2_000])
   if (random.chance(0.3)) limits.rowBytesTarget = random.pick([40, 500])
   if (random.chance(0.3)) limits.recentBytesMax = random.pick([0, 300, 5_000])

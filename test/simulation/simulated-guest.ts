@@ -11,8 +11,8 @@ import { Author, type WorkloadProfile } from './workload.ts'
 /** What a guest needs of the replica it is attached to. */
 export interface Room {
   readonly isUp: boolean
-  /** Committed updates of the document. */
-  stored(doc: DocId): readonly Uint8Array[]
+  /** Committed updates of the document; null while they are damaged. */
+  stored(doc: DocId): readonly Uint8Array[] | null
   writeFromGuest(guest: SimulatedGuest, update: Uint8Array, told: (outcome: WriteOutcome) => void): void
   later(delayMs: number, run: () => void): void
 }
@@ -47,7 +47,6 @@ export class SimulatedGuest {
   attach(room: Room, source: SourceId): void {
     this.room = room
     this.source = source
-    this.deliver(room.stored(this.docId))
     this.#resync()
   }
 
@@ -93,10 +92,14 @@ export class SimulatedGuest {
   }
 
   #resync(): void {
+    const room = this.room!
+    const updates = room.stored(this.docId)
+    if (updates === null) return this.#resyncLater(room)
     const stored = new Y.Doc({ guid: this.docId })
     stored.transact(() => {
-      for (const update of this.room!.stored(this.docId)) Y.applyUpdate(stored, update)
+      for (const update of updates) Y.applyUpdate(stored, update)
     })
+    this.deliver(updates)
     this.#sendAfter(Y.encodeStateVector(stored))
     stored.destroy()
   }

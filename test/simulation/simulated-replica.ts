@@ -61,6 +61,8 @@ export interface ReplicaSettings {
   interests: Scope[]
   limits: Partial<CoreLimits>
   readonly dueRows: number | null
+  /** Whether open documents announce who is there. */
+  readonly presence: boolean
   /** How long a commit takes, and whether the disk is slow now and then. */
   readonly commitMs: number
 }
@@ -463,7 +465,7 @@ export class SimulatedReplica implements Endpoint, Room {
     if (known !== undefined) return known
     let binding: DocumentBinding
     try {
-      binding = new DocumentBinding(this.#documentHost(), docId, keyOf(docId), { gc: this.#random.chance(0.8) })
+      binding = new DocumentBinding(this.#documentHost(), docId, keyOf(docId), { gc: this.#random.chance(0.8), presence: this.settings.presence })
     } catch (error) {
       if (error instanceof SynclineError && error.code === 'doc-quarantined') return null
       throw error
@@ -556,8 +558,13 @@ export class SimulatedReplica implements Endpoint, Room {
     guest.attach(this, source)
   }
 
-  stored(doc: DocId): readonly Uint8Array[] {
-    return updatesOf(this.store!.reader.content(keyOf(doc)))
+  stored(doc: DocId): readonly Uint8Array[] | null {
+    try {
+      return updatesOf(this.store!.reader.content(keyOf(doc)))
+    } catch (error) {
+      if (error instanceof SynclineError && error.code === 'doc-quarantined') return null
+      throw error
+    }
   }
 
   writeFromGuest(guest: SimulatedGuest, update: Uint8Array, told: (outcome: WriteOutcome) => void): void {

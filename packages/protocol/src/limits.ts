@@ -40,8 +40,8 @@ export const LIMITS = {
   rowBytesTarget: 64 * KIB,
   /** Nesting of maps and arrays inside one value: deeper overflows the stacks of consumers (TRAPS T16). */
   valueDepthMax: 64,
-  /** Nesting of types created inside one update. */
-  typeDepthMax: 64,
+  /** Nesting of types that one update creates or a stored document holds: deleting a root some thousand deep overflows stacks (TRAPS T16). */
+  typeDepthMax: 512,
   /** Highest clock of one client: far beyond any session, far below 2^53 where Yjs poisons exports (TRAPS T7). */
   clockMax: 2 ** 40,
   /** Presence state of one client, as JSON bytes. */

@@ -247,7 +247,7 @@ export const messageTable = {
   state: {
     tag: 18,
     since: 1,
-    purpose: 'Answer to COMPARE: one full-state update in chunks. Compared, never admitted.',
+    purpose: 'Answer to COMPARE: framed updates, the document as stored, in chunks. Compared, never admitted.',
     fields: { doc: 'docRef', part: 'varuint', last: 'flag', encoding: 'encoding', bytes: 'bytes' },
   },
   ping: { tag: 19, since: 1, purpose: 'Answer with PONG.', fields: { token: 'varuint' } },

@@ -1,6 +1,6 @@
 // One document out of a store's reader: as one update, and checked against everything the store says of it. Read by the commands. Rules: CL-3, CL-6.
 
-import { isRefusal, judge, Knowledge, SynclineError, unframeUpdates, walkUpdate, type DocKey } from '@syncline/protocol'
+import { contentDigest, isRefusal, judge, Knowledge, SynclineError, unframeUpdates, walkUpdate, type DocKey } from '@syncline/protocol'
 import type { DocContent, DocRow, StoreReader } from '@syncline/store'
 import * as Y from 'yjs'
 
@@ -8,6 +8,8 @@ export interface StoredDocument {
   /** Everything, as one v1 state update. */
   readonly update: Uint8Array
   readonly knowledge: Knowledge
+  /** Over the updates as stored: equal on every replica with this knowledge and content. */
+  readonly contentDigest: Uint8Array | null
   readonly snapshotSeq: number | null
 }
 
@@ -32,7 +34,12 @@ function loadOnce(reader: StoreReader, row: DocRow): StoredDocument {
   const knowledge = knowledgeOf(row.key, content)
   if (knowledge.digest() !== row.digest)
     throw damaged(row.key, `its knowledge digest is ${knowledge.digest()}, its record says ${row.digest}`)
-  return { update: loadInYjs(row.key, content, knowledge), knowledge, snapshotSeq: content.snapshot?.seq ?? null }
+  return { update: loadInYjs(row.key, content, knowledge), knowledge, contentDigest: contentDigest(updatesOf(content)), snapshotSeq: content.snapshot?.seq ?? null }
+}
+
+function updatesOf({ snapshot, tail }: DocContent): Uint8Array[] {
+  const updates = tail.flatMap((row) => unframeUpdates(row.data) ?? [])
+  return snapshot === null ? updates : [snapshot.update, ...updates]
 }
 
 function knowledgeOf(key: DocKey, { snapshot, tail }: DocContent): Knowledge {

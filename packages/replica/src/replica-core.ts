@@ -98,7 +98,7 @@ export class ReplicaCore {
   }
 
   #admitWrite(write: Write): void {
-    const { commits, documents, admission, held, nowMs } = this.#context
+    const { commits, documents, admission, nowMs } = this.#context
     const doc = documents.get(write.doc, nowMs)
     const from = { source: write.source, link: 0, origin: commits.origin, n: commits.n }
     const result = admit(admission, doc, write.update, from)
@@ -110,7 +110,6 @@ export class ReplicaCore {
     else {
       const rejected = this.#rejectedHere.get(doc.key)
       if (rejected !== undefined && write.source === LOCAL) return this.#answer(write.ticket, { kind: 'refused', ...rejected })
-      if (!result.held) held.hold(doc, write.update, from, nowMs, commits.pending)
       this.#answer(write.ticket, { kind: 'held', stateVector: doc.committed.stateVector() })
     }
   }

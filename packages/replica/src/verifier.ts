@@ -1,10 +1,10 @@
 // Content verification: while two replicas' knowledge agrees, each link compares the content of one document at a time, recently written ones first, then in
 // rotation. Equal ids with different content are a fork: named by client and range, reported on both sides, never silent. Rule: CV-3.
 
-import { contentDigest, firstDifference, LIMITS, type DocKey, type IdRange, type MessageOf } from '@syncline/protocol'
+import { contentDigest, firstDifference, frameUpdates, LIMITS, unframeUpdates, type DocKey, type IdRange, type MessageOf } from '@syncline/protocol'
 import type { Channel } from './channel.ts'
 import type { CoreContext } from './core-context.ts'
-import { oneUpdate } from './document-diff.ts'
+import { storedUpdates } from './document-diff.ts'
 import type { DocState } from './documents.ts'
 import type { LinkSession } from './link-session.ts'
 import { collectPart } from './receiver.ts'
@@ -66,10 +66,16 @@ export class Verifier {
     const id = doc.key + doc.digest
     const cached = this.#cache.get(id)
     if (cached !== undefined) return cached
-    const digest = contentDigest(oneUpdate(this.#context.reader.content(doc.key), null))
+    const digest = contentDigest(this.#stored(doc))
     this.#cache.set(id, digest)
     if (this.#cache.size > CACHE_MAX) for (const oldest of this.#cache.keys()) return (this.#cache.delete(oldest), digest)
     return digest
+  }
+
+  /** As stored: what a Y.Doc makes of it at load may hold deletes that only this replica would know. */
+  #stored(doc: DocState): Uint8Array[] {
+    const content = this.#context.reader.content(doc.key)
+    return content === undefined ? [] : storedUpdates(content)
   }
 
   receiveVerify(link: LinkSession, message: MessageOf<'verify'>): boolean {
@@ -91,7 +97,7 @@ export class Verifier {
   receiveCompare(link: LinkSession, message: MessageOf<'compare'>): boolean {
     const doc = this.#resolve(link, message)
     if (doc === null || !link.access.read(doc.name)) return false
-    const { encoding, bytes } = pack(this.#context, link, oneUpdate(this.#context.reader.content(doc.key), null))
+    const { encoding, bytes } = pack(this.#context, link, frameUpdates(this.#stored(doc)))
     for (let part = 0, at = 0; part === 0 || at < bytes.length; part++, at += LIMITS.diffChunkBytes) {
       const last = at + LIMITS.diffChunkBytes >= bytes.length
       const chunk = bytes.subarray(at, at + LIMITS.diffChunkBytes)
@@ -109,7 +115,9 @@ export class Verifier {
     const inflate = this.#context.options.compression?.inflate
     const theirs = message.encoding === 'deflate' ? (inflate?.(bytes, LIMITS.updateBytesMax) ?? null) : bytes
     if (theirs === null) return false
-    const range = firstDifference(oneUpdate(this.#context.reader.content(doc.key), null), theirs)
+    const updates = unframeUpdates(theirs)
+    if (updates === null) return false
+    const range = firstDifference(this.#stored(doc), updates)
     if (range !== null) this.#report(link, doc, range)
     const verdict = range === null ? 'skipped' : 'differs'
     link.send({ kind: 'verified', doc: link.docRef(doc.key, doc.name, doc.docEpoch), verdict, range })

@@ -1,6 +1,6 @@
 // `syncline inspect`: what is stored of one document. Rules: CL-3.
 
-import { contentDigest, DEFAULT_SPACE, docKeyOf, parseDocId, SynclineError, toHex } from '@syncline/protocol'
+import { DEFAULT_SPACE, docKeyOf, parseDocId, SynclineError, toHex } from '@syncline/protocol'
 import { command, dataOption, EXIT, jsonOption } from '../cli-command.ts'
 import { withReader } from '../data-folder.ts'
 import { loadStored, rootNames } from '../stored-document.ts'
@@ -23,7 +23,7 @@ export const inspectCommand = command({
       if (row === undefined && held.length === 0)
         throw new SynclineError('doc-missing', `There is no document ${JSON.stringify(doc)} in ${data}.`)
       const stored = row === undefined ? null : loadStored(reader, row)
-      const content = stored === null ? null : contentDigest(stored.update)
+      const content = stored === null ? null : stored.contentDigest
       const seen = {
         doc,
         key,

@@ -1,6 +1,6 @@
 // `syncline verify`: recomputes everything a data folder says of its documents, or compares two folders. Changes nothing. Rules: CL-3, CL-6.
 
-import { contentDigest, SynclineError, toHex, type DocKey } from '@syncline/protocol'
+import { SynclineError, toHex, type DocKey } from '@syncline/protocol'
 import type { DocRow, StoreReader } from '@syncline/store'
 import type { SqliteReading } from '@syncline/store/sqlite'
 import { command, EXIT, jsonOption } from '../cli-command.ts'
@@ -133,8 +133,7 @@ interface SideFacts {
 function loadSide([folder, reader]: Side, row: DocRow): SideFacts | { readonly problem: string } {
   let facts: SideFacts | null = null
   const problem = problemOf(() => {
-    const { update, knowledge } = loadStored(reader, row)
-    const content = contentDigest(update)
+    const { contentDigest: content, knowledge } = loadStored(reader, row)
     facts = { folder, knowledge: knowledge.digest(), content: content === null ? 'none' : toHex(content) }
   })
   return facts ?? { problem: `in ${folder}: ${problem}` }
