@@ -41,7 +41,7 @@ export const LIMITS = {
   /** Nesting of maps and arrays inside one value: deeper overflows the stacks of consumers (TRAPS T16). */
   valueDepthMax: 64,
   /** Nesting of types that one update creates or a stored document holds: deleting a root some thousand deep overflows stacks (TRAPS T16). */
-  typeDepthMax: 512,
+  typeDepthMax: 200,
   /** Highest clock of one client: far beyond any session, far below 2^53 where Yjs poisons exports (TRAPS T7). */
   clockMax: 2 ** 40,
   /** Presence state of one client, as JSON bytes. */
@@ -99,6 +99,7 @@ export const LIMITS = {
 const within = (name: string, holds: boolean): void => {
   if (!holds) throw new Error(`limits: ${name}`)
 }
+within('the byte that counts type nesting has room for one too many', LIMITS.typeDepthMax < 255)
 within('a DIFF chunk fits a native frame with its header', LIMITS.diffChunkBytes + 2 * KIB <= LIMITS.nativeFrameBytesMax)
 within('a pump frame fits a native frame', LIMITS.frameTargetBytes + LIMITS.rowBytesTarget <= LIMITS.nativeFrameBytesMax)
 within('the window holds several frames', LIMITS.windowBytes >= 4 * LIMITS.nativeFrameBytesMax)
