@@ -14,7 +14,10 @@ export async function temporaryFolder(): Promise<{ path: string; remove(): Promi
   return { path, remove: () => rm(path, { recursive: true, force: true }) }
 }
 
-export async function benchReplica(path: string, options: { durability?: SqliteDurability; onEvent?: (event: ReplicaEvent) => void } = {}): Promise<Replica> {
+export async function benchReplica(
+  path: string,
+  options: { durability?: SqliteDurability; onEvent?: (event: ReplicaEvent) => void } = {},
+): Promise<Replica> {
   const store = await openSqliteStore({ path, space: DEFAULT_SPACE, durability: options.durability ?? 'process' })
   const onEvent = options.onEvent === undefined ? {} : { onEvent: options.onEvent }
   return new Replica({ store, role: 'relay', clock: nodeClock(), random: nodeRandom, compression: nodeCompression, ...onEvent })

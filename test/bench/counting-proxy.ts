@@ -25,7 +25,12 @@ export async function countingProxy(target: string): Promise<CountingProxy> {
     const early: Uint8Array[] = []
     const count = (way: 'up' | 'down', data: Uint8Array): void => {
       const decoded = decodeFrame(new Uint8Array(data), null)
-      frames.push({ way, bytes: data.length, kinds: decoded.ok ? decoded.messages.map((message) => message.kind) : ['?'], atMs: performance.now() })
+      frames.push({
+        way,
+        bytes: data.length,
+        kinds: decoded.ok ? decoded.messages.map((message) => message.kind) : ['?'],
+        atMs: performance.now(),
+      })
     }
     near.on('message', (data: Buffer) => {
       count('up', data)

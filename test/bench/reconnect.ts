@@ -18,7 +18,8 @@ async function linkOnce(a: Replica, b: Replica): Promise<LinkCost> {
   const listener = await listen(b, { host: '127.0.0.1', port: 0 })
   const proxy = await countingProxy(`ws://127.0.0.1:${listener.port}`)
   const link = dial(a, { url: proxy.url, clock: nodeClock(), random: nodeRandom })
-  const synced = (): boolean => a.status().peers.some((peer) => peer.synced) && b.status().peers.some((peer) => peer.synced) && rootOf(a) === rootOf(b)
+  const synced = (): boolean =>
+    a.status().peers.some((peer) => peer.synced) && b.status().peers.some((peer) => peer.synced) && rootOf(a) === rootOf(b)
   const equalMs = await until(synced, 60_000, 'replicas equal')
   await quiet(proxy.frames, 150)
   const frames = [...proxy.frames]
@@ -70,7 +71,7 @@ export async function idleReconnect(documents: number, progress: Progress): Prom
 export async function reconcile(documents: number, differing: number, progress: Progress): Promise<Figure[]> {
   const folder = await temporaryFolder()
   const paths = [join(folder.path, 'a.db'), join(folder.path, 'b.db')] as const
-  let [a, b] = [await benchReplica(paths[0]), await benchReplica(paths[1])]
+  const [a, b] = [await benchReplica(paths[0]), await benchReplica(paths[1])]
   try {
     const names = Array.from({ length: documents }, (_, i) => `note/${i}`)
     const update = oneEdit('shared')

@@ -18,7 +18,8 @@ export async function resumeAfterIngest(minutes: number, progress: Progress): Pr
   const client = await benchReplica(join(folder.path, 'client.db'))
   const watch = (event: { type: string }): void => void (event.type === 'reconcile' && reconciliations++)
   const listener = await listen(relay, { host: '127.0.0.1', port: 0 })
-  const connect = (): ReturnType<typeof dial> => dial(client, { url: `ws://127.0.0.1:${listener.port}`, clock: nodeClock(), random: nodeRandom })
+  const connect = (): ReturnType<typeof dial> =>
+    dial(client, { url: `ws://127.0.0.1:${listener.port}`, clock: nodeClock(), random: nodeRandom })
   try {
     let link = connect()
     await until(() => client.status().peers.some((peer) => peer.synced), 10_000, 'first sync')
@@ -42,7 +43,8 @@ export async function resumeAfterIngest(minutes: number, progress: Progress): Pr
       }
       await Promise.all(writers.map((writer) => writer(relay, PER_TURN)))
       written += DOCUMENTS * PER_TURN
-      if (written % (DOCUMENTS * PER_TURN * 200) === 0) progress(`resume: ${Math.round(elapsed / 1000)} s, ${written} updates, ${sweeps} sweeps`)
+      if (written % (DOCUMENTS * PER_TURN * 200) === 0)
+        progress(`resume: ${Math.round(elapsed / 1000)} s, ${written} updates, ${sweeps} sweeps`)
     }
     const rate = written / ((performance.now() - started) / 1000)
     const catchUpMs = await until(() => client.root === relay.root, 120_000, 'client equal')

@@ -5,10 +5,19 @@ import { idleReconnect, reconcile } from './reconnect.ts'
 import { printFigures, type Figure } from './report.ts'
 import { resumeAfterIngest } from './resume.ts'
 
-const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, minutes: { type: 'string' }, help: { type: 'boolean', default: false } } })
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    minutes: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+})
 
 if (values.help) {
-  console.log('pnpm bench [--quick] [--only reconnect|resume] [--minutes N]\n\n--quick    smaller sizes, about half a minute\n--only     one scenario\n--minutes  length of the ingest in "resume" (10, quick: 0.3)')
+  console.log(
+    'pnpm bench [--quick] [--only reconnect|resume] [--minutes N]\n\n--quick    smaller sizes, about half a minute\n--only     one scenario\n--minutes  length of the ingest in "resume" (10, quick: 0.3)',
+  )
   process.exit(0)
 }
 

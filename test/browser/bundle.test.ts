@@ -34,7 +34,9 @@ test('[BR-1] protocol and replica run where there is no Node: two replicas in a 
   expect(text).toMatch(/^(left right |right left )$/)
   const sized = await bundle(SIZED, ['yjs', 'lib0', 'lib0/*', 'y-protocols/*'])
   const gzipBytes = gzipSync(sized, { level: 9 }).length
-  console.log(`engine, host and memory store without yjs, lib0 and y-protocols: ${kib(sized.length)} minified, ${kib(gzipBytes)} gzip (the design asked for 14 KB: ADR 0008)`)
+  console.log(
+    `engine, host and memory store without yjs, lib0 and y-protocols: ${kib(sized.length)} minified, ${kib(gzipBytes)} gzip (the design asked for 14 KB: ADR 0008)`,
+  )
   expect(gzipBytes, 'grows by decision only: ADR 0008').toBeLessThan(GZIP_BYTES_MAX)
 })
 

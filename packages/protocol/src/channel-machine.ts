@@ -16,10 +16,38 @@ export type ReceiveState = 'opening' | 'starting' | 'reconciling' | 'live'
 export type ReceiveEvent = 'paired' | 'start-equal' | 'start-stream' | 'start-reconcile' | 'entries' | 'reconciled'
 
 export const receiveTable = {
-  opening: { paired: 'starting', 'start-equal': 'refuse', 'start-stream': 'refuse', 'start-reconcile': 'refuse', entries: 'refuse', reconciled: 'bug' },
-  starting: { paired: 'bug', 'start-equal': 'live', 'start-stream': 'live', 'start-reconcile': 'reconciling', entries: 'refuse', reconciled: 'bug' },
-  reconciling: { paired: 'bug', 'start-equal': 'refuse', 'start-stream': 'refuse', 'start-reconcile': 'refuse', entries: 'same', reconciled: 'live' },
-  live: { paired: 'bug', 'start-equal': 'refuse', 'start-stream': 'refuse', 'start-reconcile': 'refuse', entries: 'same', reconciled: 'same' },
+  opening: {
+    paired: 'starting',
+    'start-equal': 'refuse',
+    'start-stream': 'refuse',
+    'start-reconcile': 'refuse',
+    entries: 'refuse',
+    reconciled: 'bug',
+  },
+  starting: {
+    paired: 'bug',
+    'start-equal': 'live',
+    'start-stream': 'live',
+    'start-reconcile': 'reconciling',
+    entries: 'refuse',
+    reconciled: 'bug',
+  },
+  reconciling: {
+    paired: 'bug',
+    'start-equal': 'refuse',
+    'start-stream': 'refuse',
+    'start-reconcile': 'refuse',
+    entries: 'same',
+    reconciled: 'live',
+  },
+  live: {
+    paired: 'bug',
+    'start-equal': 'refuse',
+    'start-stream': 'refuse',
+    'start-reconcile': 'refuse',
+    entries: 'same',
+    reconciled: 'same',
+  },
 } as const satisfies MachineTable<ReceiveState, ReceiveEvent>
 
 export type ServeState = 'opening' | 'serving'

@@ -15,33 +15,65 @@ export const errorTable = {
   // ids and arguments
   'argument-invalid': { retry: 'after-change', closeCode: null, todo: 'Correct the argument that the message names.' },
   'doc-id-invalid': { retry: 'after-change', closeCode: null, todo: 'Use 1 to 512 bytes of well-formed UTF-8 without NUL.' },
-  'space-id-invalid': { retry: 'after-change', closeCode: 4400, todo: 'Use 1 to 128 letters, digits, dots, dashes or underscores, not starting with a dot.' },
+  'space-id-invalid': {
+    retry: 'after-change',
+    closeCode: 4400,
+    todo: 'Use 1 to 128 letters, digits, dots, dashes or underscores, not starting with a dot.',
+  },
   // wire
-  'duplicate-replica': { retry: 'later', closeCode: 4409, todo: 'Two live processes use one replica id: stop one, or delete the copied file beside its original.' },
-  'frame-corrupt': { retry: 'now', closeCode: 4400, todo: 'Nothing: the link is dialled again and resumes. If it repeats, check the network path.' },
+  'duplicate-replica': {
+    retry: 'later',
+    closeCode: 4409,
+    todo: 'Two live processes use one replica id: stop one, or delete the copied file beside its original.',
+  },
+  'frame-corrupt': {
+    retry: 'now',
+    closeCode: 4400,
+    todo: 'Nothing: the link is dialled again and resumes. If it repeats, check the network path.',
+  },
   'frame-too-large': { retry: 'never', closeCode: 1009, todo: 'Send frames of at most 1 MiB; larger documents travel as chunks.' },
   'hello-expected': { retry: 'never', closeCode: 4400, todo: 'Send HELLO first, and once.' },
   'hello-timeout': { retry: 'later', closeCode: 4408, todo: 'Check that the other side speaks syncline.1 and is not stalled.' },
   'link-silent': { retry: 'later', closeCode: 4408, todo: 'The other side stopped answering; it is dialled again by itself.' },
   'link-replaced': { retry: 'never', closeCode: 4410, todo: 'Nothing: a newer link to the same replica took over.' },
   'message-malformed': { retry: 'never', closeCode: 4400, todo: 'Upgrade or repair the peer: no correct encoder sends these bytes.' },
-  'message-unexpected': { retry: 'never', closeCode: 4400, todo: 'Upgrade or repair the peer: the message does not fit the state of the link.' },
-  'peer-unreachable': { retry: 'later', closeCode: null, todo: 'Check the address, and that the peer runs; it is dialled again by itself.' },
+  'message-unexpected': {
+    retry: 'never',
+    closeCode: 4400,
+    todo: 'Upgrade or repair the peer: the message does not fit the state of the link.',
+  },
+  'peer-unreachable': {
+    retry: 'later',
+    closeCode: null,
+    todo: 'Check the address, and that the peer runs; it is dialled again by itself.',
+  },
   'protocol-mismatch': { retry: 'never', closeCode: 4426, todo: 'Upgrade the older side: the two share no protocol version.' },
   'self-link': { retry: 'never', closeCode: 4411, todo: 'Remove the own address from the peers.' },
   'shutting-down': { retry: 'later', closeCode: 1012, todo: 'Nothing: the link is dialled again by itself.' },
   'space-unknown': { retry: 'never', closeCode: 4404, todo: 'Ask for a space that the peer serves.' },
   // gate and documents
-  'doc-too-large': { retry: 'after-change', closeCode: null, todo: 'Split the document, or raise the document limit of the replica that refused it.' },
+  'doc-too-large': {
+    retry: 'after-change',
+    closeCode: null,
+    todo: 'Split the document, or raise the document limit of the replica that refused it.',
+  },
   'read-only': { retry: 'after-change', closeCode: null, todo: 'Ask for write access to the document.' },
   'update-forbidden': { retry: 'never', closeCode: null, todo: 'Remove the value that the message names: it harms replicas that read it.' },
   'update-limit': { retry: 'never', closeCode: null, todo: 'Make the change smaller than the limit that the message names.' },
   'update-malformed': { retry: 'never', closeCode: null, todo: 'Upgrade or repair the writer: no Yjs encoder emits these bytes.' },
   'held-overflow': { retry: 'later', closeCode: null, todo: 'Nothing: the missing part is asked for again by a document diff.' },
-  'divergence': { retry: 'never', closeCode: null, todo: 'Replicas hold the same ids with different content. Compare both exports and keep one side.' },
+  divergence: {
+    retry: 'never',
+    closeCode: null,
+    todo: 'Replicas hold the same ids with different content. Compare both exports and keep one side.',
+  },
   // client
   'copies-unreachable': { retry: 'after-change', closeCode: null, todo: 'Link to more replicas directly, or ask for fewer copies.' },
-  'doc-quarantined': { retry: 'later', closeCode: null, todo: 'The stored document failed its checksum. It returns when a peer delivers it again.' },
+  'doc-quarantined': {
+    retry: 'later',
+    closeCode: null,
+    todo: 'The stored document failed its checksum. It returns when a peer delivers it again.',
+  },
   'doc-released': { retry: 'after-change', closeCode: null, todo: 'Open the document again.' },
   'platform-unsupported': { retry: 'never', closeCode: null, todo: 'Run it under Node 22 or newer.' },
   'replica-closed': { retry: 'never', closeCode: null, todo: 'Create a new replica.' },
@@ -56,15 +88,27 @@ export const errorTable = {
   'store-newer': { retry: 'never', closeCode: null, todo: 'Use the release that wrote the file, or a newer one.' },
   'store-pragma': { retry: 'never', closeCode: null, todo: 'Use a SQLite build that honours WAL and synchronous.' },
   'store-replaced': { retry: 'never', closeCode: null, todo: 'The file was moved or replaced while open. Restart on the file you mean.' },
-  'storage-failed': { retry: 'later', closeCode: 1013, todo: 'See the cause; local edits wait in memory and are saved when the store recovers.' },
+  'storage-failed': {
+    retry: 'later',
+    closeCode: 1013,
+    todo: 'See the cause; local edits wait in memory and are saved when the store recovers.',
+  },
   'sqlite-missing': { retry: 'after-change', closeCode: null, todo: 'Run: npm install better-sqlite3' },
   // command line
   'doc-missing': { retry: 'after-change', closeCode: null, todo: 'List what is there with: syncline ls' },
-  'host-not-loopback': { retry: 'after-change', closeCode: null, todo: 'Listen on 127.0.0.1, or add --insecure: without authentication anybody who reaches the port reads and writes.' },
-  'port-forbidden': { retry: 'after-change', closeCode: null, todo: 'Take a port from 1024 on, or give the process the right to this one.' },
+  'host-not-loopback': {
+    retry: 'after-change',
+    closeCode: null,
+    todo: 'Listen on 127.0.0.1, or add --insecure: without authentication anybody who reaches the port reads and writes.',
+  },
+  'port-forbidden': {
+    retry: 'after-change',
+    closeCode: null,
+    todo: 'Take a port from 1024 on, or give the process the right to this one.',
+  },
   'port-taken': { retry: 'after-change', closeCode: null, todo: 'Stop the process that listens there, or choose another --port.' },
   'store-missing': { retry: 'after-change', closeCode: null, todo: 'Name a data folder that a relay or replica has written, with --data.' },
-  'usage': { retry: 'after-change', closeCode: null, todo: 'See --help.' },
+  usage: { retry: 'after-change', closeCode: null, todo: 'See --help.' },
 } as const satisfies Record<string, ErrorRow>
 
 export type ErrorCode = keyof typeof errorTable

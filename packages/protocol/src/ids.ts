@@ -42,7 +42,8 @@ function docIdProblem(text: string): string | null {
   if (text.length === 0) return 'is empty'
   if (text.includes('\0')) return 'contains NUL'
   if (!text.isWellFormed()) return 'contains a lone surrogate'
-  if (text.length > LIMITS.docIdBytesMax || encoder.encode(text).length > LIMITS.docIdBytesMax) return `is longer than ${LIMITS.docIdBytesMax} bytes`
+  if (text.length > LIMITS.docIdBytesMax || encoder.encode(text).length > LIMITS.docIdBytesMax)
+    return `is longer than ${LIMITS.docIdBytesMax} bytes`
   return null
 }
 

@@ -5,7 +5,11 @@ export type Cell<State extends string> = State | 'same' | 'refuse' | 'bug'
 export type MachineTable<State extends string, Event extends string> = { readonly [S in State]: { readonly [E in Event]: Cell<State> } }
 
 /** The next state, or 'refuse' when the event is the other side's fault. Throws on a 'bug' cell: our own fault stops here. */
-export function step<State extends string, Event extends string>(table: MachineTable<State, Event>, state: State, event: Event): State | 'refuse' {
+export function step<State extends string, Event extends string>(
+  table: MachineTable<State, Event>,
+  state: State,
+  event: Event,
+): State | 'refuse' {
   const cell: Cell<State> = table[state][event]
   if (cell === 'bug') throw new Error(`impossible: ${event} in state ${state}`)
   return cell === 'same' ? state : cell

@@ -3,7 +3,10 @@
 
 import { collectionPrefix, docIdOrNull, docKeyOf, collectionOf, type DocId, type DocKey, type SpaceId } from './ids.ts'
 
-export type Scope = { readonly kind: 'space' } | { readonly kind: 'collection'; readonly collection: string } | { readonly kind: 'document'; readonly doc: DocId }
+export type Scope =
+  | { readonly kind: 'space' }
+  | { readonly kind: 'collection'; readonly collection: string }
+  | { readonly kind: 'document'; readonly doc: DocId }
 
 /** Text form, stable: "*", "collection/*" or "=document". Key of cursor rows, and what the wire carries. */
 export type ScopeText = string

@@ -34,7 +34,12 @@ function loadOnce(reader: StoreReader, row: DocRow): StoredDocument {
   const knowledge = knowledgeOf(row.key, content)
   if (knowledge.digest() !== row.digest)
     throw damaged(row.key, `its knowledge digest is ${knowledge.digest()}, its record says ${row.digest}`)
-  return { update: loadInYjs(row.key, content, knowledge), knowledge, contentDigest: contentDigest(updatesOf(content)), snapshotSeq: content.snapshot?.seq ?? null }
+  return {
+    update: loadInYjs(row.key, content, knowledge),
+    knowledge,
+    contentDigest: contentDigest(updatesOf(content)),
+    snapshotSeq: content.snapshot?.seq ?? null,
+  }
 }
 
 function updatesOf({ snapshot, tail }: DocContent): Uint8Array[] {

@@ -108,7 +108,7 @@ function take(context: AdmissionContext, doc: DocState, update: Uint8Array, fact
 
 /** After new knowledge: held updates of the document that fit now, wholly or in part. */
 function retryHeld(context: AdmissionContext, doc: DocState): void {
-  for (let again = true; again; ) {
+  for (let again = true; again;) {
     again = false
     for (const row of [...context.held.of(doc.key)]) {
       const from = { ...context.own(), origin: row.origin, n: row.n }

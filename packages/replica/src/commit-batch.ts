@@ -1,7 +1,16 @@
 // What the next commit will hold: rows coalesced per document and origin, cursors with the data they vouch for, held updates, refusals, and who
 // is to be told. Built by admission and channels, turned into one store transaction by the commit queue. Rules: I5, DU-1.
 
-import { documentPoint, frameUpdates, Sum128, type Digest, type DocId, type DocKey, type EpochNonce, type UpdateFacts } from '@syncline/protocol'
+import {
+  documentPoint,
+  frameUpdates,
+  Sum128,
+  type Digest,
+  type DocId,
+  type DocKey,
+  type EpochNonce,
+  type UpdateFacts,
+} from '@syncline/protocol'
 import type { AckRow, CursorRow, DocWrite, HeldRow, RefusalRow, Totals, Transaction } from '@syncline/store'
 import type { DocState } from './documents.ts'
 import type { LinkId, SourceId, Ticket } from './effects.ts'
@@ -61,7 +70,15 @@ export class CommitBatch {
 
   isEmpty(): boolean {
     return (
-      this.rows.length + this.writes.length + this.held.length + this.heldDropped.length + this.refusals.length + this.refusalsDropped.length + this.cursors.size + this.acks.size === 0
+      this.rows.length +
+        this.writes.length +
+        this.held.length +
+        this.heldDropped.length +
+        this.refusals.length +
+        this.refusalsDropped.length +
+        this.cursors.size +
+        this.acks.size ===
+      0
     )
   }
 

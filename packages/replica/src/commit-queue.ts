@@ -206,7 +206,8 @@ export class CommitQueue {
       for (const doc of batch.docs) this.#options.documents.rollBack(doc)
       for (const write of batch.writes) {
         if (write.source === LOCAL) kept.push(write)
-        else if (write.ticket !== null) effects.push({ kind: 'written', ticket: write.ticket, outcome: { kind: 'failed', code: 'storage-failed' } })
+        else if (write.ticket !== null)
+          effects.push({ kind: 'written', ticket: write.ticket, outcome: { kind: 'failed', code: 'storage-failed' } })
       }
     }
     this.outbox = [...kept, ...this.outbox]
@@ -217,7 +218,17 @@ export class CommitQueue {
   /** After a sweep: each installed document now stands at a marker row, and positions are vouched for by a new nonce. */
   swept(result: SweepResult): void {
     for (const { key, seq, coveredSeq } of result.installed) {
-      this.recent.push({ seq, doc: key, docEpoch: 0, origin: result.nonce, n: 0, kind: 'snapshot', prev: coveredSeq, data: new Uint8Array(0), link: 0 })
+      this.recent.push({
+        seq,
+        doc: key,
+        docEpoch: 0,
+        origin: result.nonce,
+        n: 0,
+        kind: 'snapshot',
+        prev: coveredSeq,
+        data: new Uint8Array(0),
+        link: 0,
+      })
       const doc = this.#options.documents.loaded(key)
       if (doc === undefined) continue
       if (doc.localSeq === doc.lastSeq) doc.localSeq = seq

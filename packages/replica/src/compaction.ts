@@ -13,7 +13,9 @@ export type Compacted =
   | { readonly kind: 'unsafe' }
 
 export function compact(content: DocContent, digest: Digest, known: Knowledge): Compacted {
-  const update = withDocument(content, (doc) => (doc.store.pendingStructs === null && doc.store.pendingDs === null ? Y.encodeStateAsUpdate(doc) : null))
+  const update = withDocument(content, (doc) =>
+    doc.store.pendingStructs === null && doc.store.pendingDs === null ? Y.encodeStateAsUpdate(doc) : null,
+  )
   const facts = update === null ? null : walkUpdate(update)
   if (update === null || facts === null || 'code' in facts || facts.hasSkip) return { kind: 'unsafe' }
   const ranges = newDeletes(facts, known, 'all')

@@ -2,7 +2,17 @@
 // reads); they are one object while nothing is uncommitted. Bounded: clean documents that were not used lately are dropped and read again
 // when needed. Rules: I1, I2; DESIGN.md 3.
 
-import { docKeyOf, Knowledge, unframeUpdates, walkUpdate, ZERO_DIGEST, type Digest, type DocId, type DocKey, type SpaceId } from '@syncline/protocol'
+import {
+  docKeyOf,
+  Knowledge,
+  unframeUpdates,
+  walkUpdate,
+  ZERO_DIGEST,
+  type Digest,
+  type DocId,
+  type DocKey,
+  type SpaceId,
+} from '@syncline/protocol'
 import { SynclineError } from '@syncline/protocol'
 import type { StoreReader } from '@syncline/store'
 

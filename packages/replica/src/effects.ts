@@ -36,7 +36,15 @@ export type Effect =
   /** Compaction, epoch rotation or quarantine; then call maintained() or maintenanceFailed(). */
   | { readonly kind: 'maintain'; readonly work: Maintenance }
   /** One committed row: for open documents and guests, except `source` when it came by no link. `seq` is its place in the log. */
-  | { readonly kind: 'deliver'; readonly key: DocKey; readonly doc: DocId; readonly updates: readonly Uint8Array[]; readonly source: SourceId; readonly link: LinkId; readonly seq: number }
+  | {
+      readonly kind: 'deliver'
+      readonly key: DocKey
+      readonly doc: DocId
+      readonly updates: readonly Uint8Array[]
+      readonly source: SourceId
+      readonly link: LinkId
+      readonly seq: number
+    }
   | { readonly kind: 'written'; readonly ticket: Ticket; readonly outcome: WriteOutcome }
   /** Presence of one document changed: y-protocols awareness bytes, for all but `source`. */
   | { readonly kind: 'presence'; readonly key: DocKey; readonly doc: DocId; readonly bytes: Uint8Array; readonly source: SourceId }
@@ -62,10 +70,23 @@ export type ReplicaEvent =
   /** A full exchange with this peer over this scope happened since the link came up. */
   | { readonly type: 'synced'; readonly link: LinkId; readonly peer: ReplicaId; readonly scope: ScopeText }
   | { readonly type: 'acked'; readonly peer: ReplicaId; readonly scope: ScopeText; readonly seq: number; readonly durability: Durability }
-  | { readonly type: 'progress'; readonly peer: ReplicaId; readonly documents: number; readonly documentsExpected: number; readonly bytes: number }
+  | {
+      readonly type: 'progress'
+      readonly peer: ReplicaId
+      readonly documents: number
+      readonly documentsExpected: number
+      readonly bytes: number
+    }
   | { readonly type: 'reconcile'; readonly peer: ReplicaId; readonly scope: ScopeText; readonly why: 'no-cursor' | 'roots-differ' }
   /** in: this replica refused it; out: the peer refused it. */
-  | { readonly type: 'rejected'; readonly doc: DocId; readonly peer: ReplicaId | null; readonly direction: 'in' | 'out'; readonly code: string; readonly reason: string }
+  | {
+      readonly type: 'rejected'
+      readonly doc: DocId
+      readonly peer: ReplicaId | null
+      readonly direction: 'in' | 'out'
+      readonly code: string
+      readonly reason: string
+    }
   | { readonly type: 'accepted-again'; readonly doc: DocId; readonly peer: ReplicaId; readonly direction: 'in' | 'out' }
   | { readonly type: 'divergence'; readonly doc: DocId; readonly peer: ReplicaId; readonly range: IdRange | null }
   | { readonly type: 'quarantined'; readonly doc: DocId | null; readonly key: DocKey }

@@ -42,18 +42,36 @@ export class HeldUpdates {
   }
 
   /** False when the update is too large to hold at all, or held already. */
-  hold(doc: DocState, update: Uint8Array, from: { readonly origin: EpochNonce; readonly n: number }, atMs: number, batch: CommitBatch): boolean {
+  hold(
+    doc: DocState,
+    update: Uint8Array,
+    from: { readonly origin: EpochNonce; readonly n: number },
+    atMs: number,
+    batch: CommitBatch,
+  ): boolean {
     if (update.length > LIMITS.heldBytesPerDocMax) return false
     const rows = this.#byDoc.get(doc.key) ?? []
     if (rows.some((row) => sameBytes(row.data, update))) return false
-    const row: HeldRow = { id: this.#nextId++, doc: doc.key, name: doc.name, origin: from.origin, n: from.n, data: update.slice(), atMs: Math.round(atMs) }
+    const row: HeldRow = {
+      id: this.#nextId++,
+      doc: doc.key,
+      name: doc.name,
+      origin: from.origin,
+      n: from.n,
+      data: update.slice(),
+      atMs: Math.round(atMs),
+    }
     rows.push(row)
     this.#byDoc.set(doc.key, rows)
     this.#bytes += update.length
     batch.held.push(row)
     batch.urgent = true
     let bytes = rows.reduce((sum, held) => sum + held.data.length, 0)
-    while (rows.length > LIMITS.heldUpdatesPerDocMax || bytes > LIMITS.heldBytesPerDocMax || (this.#bytes > LIMITS.heldBytesMax && rows.length > 1)) {
+    while (
+      rows.length > LIMITS.heldUpdatesPerDocMax ||
+      bytes > LIMITS.heldBytesPerDocMax ||
+      (this.#bytes > LIMITS.heldBytesMax && rows.length > 1)
+    ) {
       const oldest = rows[0]!
       bytes -= oldest.data.length
       this.drop(oldest, batch)

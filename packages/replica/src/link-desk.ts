@@ -8,7 +8,16 @@ import type { Effect, LinkId } from './effects.ts'
 import { closesFor, goLive, judgeHello, openScope, pairOpens, receiveOpen, receiveShut, sayHello } from './link-keeper.ts'
 import { LinkSession, type LinkOptions } from './link-session.ts'
 import type { PresenceHub } from './presence-hub.ts'
-import { advanceCursor, receiveAbsent, receiveAdvance, receiveDiff, receiveEntries, receiveOffer, receiveRefused, receiveStart } from './receiver.ts'
+import {
+  advanceCursor,
+  receiveAbsent,
+  receiveAdvance,
+  receiveDiff,
+  receiveEntries,
+  receiveOffer,
+  receiveRefused,
+  receiveStart,
+} from './receiver.ts'
 import { finishRound, receiveRecon, sendWants, startRound } from './reconciler.ts'
 import { pump, receiveAck, receiveAsk, receiveWant, serveOwed } from './server.ts'
 import type { Verifier } from './verifier.ts'
@@ -101,7 +110,8 @@ export class LinkDesk {
     if (link === undefined) return
     link.heardAtMs = this.#context.nowMs
     if (link.state === 'contending') {
-      if (link.deferred.length >= DEFERRED_FRAMES_MAX) return this.end(link, 'message-unexpected', 'too many frames while another link is checked')
+      if (link.deferred.length >= DEFERRED_FRAMES_MAX)
+        return this.end(link, 'message-unexpected', 'too many frames while another link is checked')
       link.deferred.push(bytes.slice())
       return
     }
@@ -149,7 +159,8 @@ export class LinkDesk {
     if (contest === null) return
     const older = this.#context.links.get(contest.older)
     const { nowMs } = this.#context
-    if (older !== undefined && older.heardAtMs > contest.sinceMs) return this.end(link, 'duplicate-replica', `replica ${link.hello!.replicaId} is linked already and alive`)
+    if (older !== undefined && older.heardAtMs > contest.sinceMs)
+      return this.end(link, 'duplicate-replica', `replica ${link.hello!.replicaId} is linked already and alive`)
     if (older !== undefined && nowMs - contest.sinceMs <= this.#context.limits.takeoverPingMs) return
     if (older !== undefined) this.end(older, 'link-silent', 'a newer link to the same replica came and this one did not answer')
     link.contest = null
@@ -161,7 +172,8 @@ export class LinkDesk {
   }
 
   #handle(link: LinkSession, message: Message): void {
-    if (this.#context.commits.failure !== null && WRITING.has(message.kind)) return this.end(link, 'storage-failed', this.#context.commits.failure.code)
+    if (this.#context.commits.failure !== null && WRITING.has(message.kind))
+      return this.end(link, 'storage-failed', this.#context.commits.failure.code)
     this.guard(() => {
       if (!this.#dispatch(link, message)) this.end(link, 'message-unexpected', `${message.kind} does not fit here`)
     })
@@ -290,16 +302,17 @@ export class LinkDesk {
   /** After a sweep: whoever had everything before it has no use for the markers. */
   skipMarkers(headBefore: number): void {
     for (const link of this.#context.links.values()) {
-      for (const channel of link.channels.values()) if (channel.serve === 'serving' && channel.sent === headBefore) channel.sent = this.#context.commits.head
+      for (const channel of link.channels.values())
+        if (channel.serve === 'serving' && channel.sent === headBefore) channel.sent = this.#context.commits.head
     }
   }
 
   takeFrames(effects: Effect[]): void {
-    for (const link of this.#context.links.values()) for (const bytes of link.takeFrames()) effects.push({ kind: 'send', link: link.id, bytes })
+    for (const link of this.#context.links.values())
+      for (const bytes of link.takeFrames()) effects.push({ kind: 'send', link: link.id, bytes })
     for (const { link, code, reason } of this.#ending.splice(0)) {
       for (const bytes of link.takeFrames()) effects.push({ kind: 'send', link: link.id, bytes })
       effects.push({ kind: 'close', link: link.id, code, reason })
     }
   }
 }
-

@@ -45,7 +45,9 @@ export function judgeHello(context: CoreContext, link: LinkSession, hello: Messa
   if (hello.auth.length > LIMITS.authBytesMax) return 'message-malformed'
   if (hello.space !== options.space) return 'space-unknown'
   if (hello.replicaId === options.replicaId) return 'self-link'
-  const others = [...context.links.values()].filter((other) => other !== link && other.hello?.replicaId === hello.replicaId && other.state !== 'closed')
+  const others = [...context.links.values()].filter(
+    (other) => other !== link && other.hello?.replicaId === hello.replicaId && other.state !== 'closed',
+  )
   const contender = others.find((other) => other.state === 'contending')
   const older = others.find((other) => other !== contender)
   if (contender !== undefined) {
@@ -148,8 +150,10 @@ export function receiveShut(link: LinkSession, channel: Channel): void {
 /** Deadlines, pings and contests of one link. */
 export function tendLink(context: CoreContext, link: LinkSession): void {
   const { nowMs } = context
-  if (link.state === 'greeting' && nowMs - link.openedAtMs > LIMITS.helloDeadlineMs) return context.endLink(link, 'hello-timeout', `no HELLO in ${LIMITS.helloDeadlineMs} ms`)
-  if (nowMs - link.heardAtMs > LIMITS.silentCloseMs) return context.endLink(link, 'link-silent', `nothing heard for ${LIMITS.silentCloseMs} ms`)
+  if (link.state === 'greeting' && nowMs - link.openedAtMs > LIMITS.helloDeadlineMs)
+    return context.endLink(link, 'hello-timeout', `no HELLO in ${LIMITS.helloDeadlineMs} ms`)
+  if (nowMs - link.heardAtMs > LIMITS.silentCloseMs)
+    return context.endLink(link, 'link-silent', `nothing heard for ${LIMITS.silentCloseMs} ms`)
   const silentMs = nowMs - Math.max(link.heardAtMs, link.pingedAtMs)
   if (link.live && silentMs > LIMITS.pingAfterMs) ping(link, nowMs)
   if (link.contest !== null) context.decideContest(link)

@@ -120,7 +120,10 @@ export class LinkSession {
     let group: Uint8Array[] = []
     let size = 0
     for (const message of this.#out) {
-      if (group.length > 0 && (size + message.length > LIMITS.nativeFrameBytesMax - FRAME_OVERHEAD_BYTES || group.length >= LIMITS.messagesPerFrameMax)) {
+      if (
+        group.length > 0 &&
+        (size + message.length > LIMITS.nativeFrameBytesMax - FRAME_OVERHEAD_BYTES || group.length >= LIMITS.messagesPerFrameMax)
+      ) {
         frames.push(encodeFrame(group, this.#framesOut++))
         group = []
         size = 0

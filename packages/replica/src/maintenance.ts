@@ -72,7 +72,10 @@ export class MaintenancePlan {
     const isLate = (doc: { readonly lastSeq: number }): boolean => commits.head - doc.lastSeq < LATELY_ROWS
     this.#derived.clear()
     this.#queue = due.filter((doc) => !isLate(doc)).map((doc) => doc.key)
-    this.#lately = due.filter(isLate).map((doc) => doc.key).slice(0, LATELY_DOCS_MAX)
+    this.#lately = due
+      .filter(isLate)
+      .map((doc) => doc.key)
+      .slice(0, LATELY_DOCS_MAX)
   }
 
   get #unfinished(): boolean {

@@ -136,7 +136,8 @@ export class PresenceHub {
 
   /** To every link whose channels hold the document, and to open documents and guests; not back to `from`. */
   #spread(key: DocKey, name: DocId, bytes: Uint8Array, from: Owner): void {
-    for (const link of this.#context.links.values()) if (`link ${link.id}` !== from && this.#covers(link, key)) this.#sendTo(link, key, name, bytes)
+    for (const link of this.#context.links.values())
+      if (`link ${link.id}` !== from && this.#covers(link, key)) this.#sendTo(link, key, name, bytes)
     this.#context.effects.push({ kind: 'presence', key, doc: name, bytes, source: sourceOf(from) ?? NOBODY })
   }
 

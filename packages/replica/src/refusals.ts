@@ -60,7 +60,9 @@ export class Refusals {
   /** Documents of the range that this replica refused from this peer and might take now: for want of rights, or before this run. */
   worthRetrying(peer: ReplicaId, range: KeyRange): DocKey[] {
     const retried = (row: RefusalRow): boolean => row.code === 'read-only' || this.#before.has(keyOf(row.peer, row.doc, row.direction))
-    return [...this.#rows.values()].flatMap((row) => (row.peer === peer && row.direction === 'in' && rangeHolds(range, row.doc) && retried(row) ? [row.doc] : []))
+    return [...this.#rows.values()].flatMap((row) =>
+      row.peer === peer && row.direction === 'in' && rangeHolds(range, row.doc) && retried(row) ? [row.doc] : [],
+    )
   }
 
   /** All of the range with this peer, both directions. */
@@ -80,7 +82,14 @@ export class Refusals {
   }
 }
 
-export function refusal(peer: ReplicaId, doc: DocKey, direction: Direction, code: string, retryable: boolean, digest: Digest = ZERO_DIGEST): RefusalRow {
+export function refusal(
+  peer: ReplicaId,
+  doc: DocKey,
+  direction: Direction,
+  code: string,
+  retryable: boolean,
+  digest: Digest = ZERO_DIGEST,
+): RefusalRow {
   return { peer, doc, direction, code, retryable, digest }
 }
 

@@ -2,7 +2,22 @@
 // orders the parts; each decides its own matter: admission.ts what enters, commit-queue.ts what is committed, link-keeper.ts who is linked, receiver.ts, server.ts and
 // reconciler.ts what a channel does, verifier.ts, presence-hub.ts and maintenance.ts the rest. Rules: DESIGN.md 3 and 4; I1 to I9.
 
-import { DocumentTree, encodeDeletes, newDeletes, SynclineError, walkUpdate, ZERO_DIGEST, type Cursor, type Digest, type DocId, type DocKey, type ErrorCode, type EpochNonce, type Scope, type ScopeText } from '@syncline/protocol'
+import {
+  DocumentTree,
+  encodeDeletes,
+  newDeletes,
+  SynclineError,
+  walkUpdate,
+  ZERO_DIGEST,
+  type Cursor,
+  type Digest,
+  type DocId,
+  type DocKey,
+  type ErrorCode,
+  type EpochNonce,
+  type Scope,
+  type ScopeText,
+} from '@syncline/protocol'
 
 import type { StoreReader, SweepResult } from '@syncline/store'
 import { admit, type AdmissionContext } from './admission.ts'
@@ -83,9 +98,11 @@ export class ReplicaCore {
   /** A local edit or a guest's update. The outcome comes as 'written' under the ticket, after the commit that covers it. */
   write(write: Write): void {
     const { commits, options } = this.#context
-    if (write.source === LOCAL && options.readOnly === true) return this.#answer(write.ticket, { kind: 'refused', code: 'read-only', reason: 'this replica is a follower' })
+    if (write.source === LOCAL && options.readOnly === true)
+      return this.#answer(write.ticket, { kind: 'refused', code: 'read-only', reason: 'this replica is a follower' })
     if (commits.failure !== null) {
-      if (write.source === LOCAL) commits.outbox.push({ source: write.source, name: write.doc, update: write.update, ticket: write.ticket, row: null })
+      if (write.source === LOCAL)
+        commits.outbox.push({ source: write.source, name: write.doc, update: write.update, ticket: write.ticket, row: null })
       else this.#answer(write.ticket, { kind: 'failed', code: 'storage-failed' })
       return
     }
@@ -102,7 +119,13 @@ export class ReplicaCore {
     const doc = documents.get(write.doc, nowMs)
     const from = { source: write.source, link: 0, origin: commits.origin, n: commits.n }
     const result = admit(admission, doc, write.update, from)
-    const record: BatchWrite = { source: write.source, name: write.doc, update: write.update, ticket: write.ticket, row: result.kind === 'new' ? result.row : null }
+    const record: BatchWrite = {
+      source: write.source,
+      name: write.doc,
+      update: write.update,
+      ticket: write.ticket,
+      row: result.kind === 'new' ? result.row : null,
+    }
     if (result.kind === 'new') commits.pending.writes.push(record)
     else if (result.kind === 'known' && doc.uncommitted > 0) commits.attachKnown(doc, record)
     else if (result.kind === 'known') this.#answer(write.ticket, { kind: 'known' })
@@ -384,7 +407,7 @@ function settledDocs(reader: StoreReader, documents: DocumentTable): Constructor
   return {
     docs(range, limit, after) {
       const found: { key: DocKey; digest: Digest }[] = []
-      for (let last = after; found.length < limit; ) {
+      for (let last = after; found.length < limit;) {
         const page = reader.docs(range, limit, last)
         for (const { key, digest } of page) {
           const state = documents.loaded(key)

@@ -1,7 +1,18 @@
 // The serve side of a channel: judging the peer's cursor, pumping the log, and answering WANT and ASK. Live traffic and catch-up are the same code; there
 // is no per-peer queue: a slow link is left alone and resumes from the log. Reads committed state only. Rules: CV-2, RS-1, I5, I8; PROTOCOL 3 and 10.
 
-import { FEATURE_DEFLATE, frameUpdates, LIMITS, rangeHolds, type Cursor, type DocKey, type EntryRow, type Message, type MessageOf, type StartMode } from '@syncline/protocol'
+import {
+  FEATURE_DEFLATE,
+  frameUpdates,
+  LIMITS,
+  rangeHolds,
+  type Cursor,
+  type DocKey,
+  type EntryRow,
+  type Message,
+  type MessageOf,
+  type StartMode,
+} from '@syncline/protocol'
 import type { LogRow } from '@syncline/store'
 import type { Channel } from './channel.ts'
 import { channelSummary } from './channel-root.ts'
@@ -78,7 +89,9 @@ export function receiveAsk(context: CoreContext, link: LinkSession, channel: Cha
   const absent: string[] = []
   for (const key8 of message.keys) {
     const range = { first: (key8 + '0'.repeat(16)) as DocKey, last: (key8 + 'f'.repeat(16)) as DocKey }
-    const docs = context.reader.docs(range, 16).filter((doc) => rangeHolds(channel.range, doc.key) && link.access.read(doc.name) && !doc.quarantined)
+    const docs = context.reader
+      .docs(range, 16)
+      .filter((doc) => rangeHolds(channel.range, doc.key) && link.access.read(doc.name) && !doc.quarantined)
     if (docs.length === 0) absent.push(key8)
     for (const doc of docs) channel.owed.push({ key: doc.key, stateVector: null, buckets: [] })
   }
@@ -159,7 +172,8 @@ interface Part {
 function collectRows(context: CoreContext, link: LinkSession, channel: Channel): Part {
   const part: Part = { toSeq: channel.sent, rows: [], bytes: 0, offer: null }
   for (const row of rowsAfter(context, channel.sent)) {
-    if (part.rows.length > 0 && (part.bytes + row.data.length > context.limits.frameTargetBytes || part.rows.length >= PUMP_ROWS_MAX)) return part
+    if (part.rows.length > 0 && (part.bytes + row.data.length > context.limits.frameTargetBytes || part.rows.length >= PUMP_ROWS_MAX))
+      return part
     if (row.link !== link.id && rangeHolds(channel.range, row.doc)) {
       const offer = takeRow(context, link, channel, row, part)
       if (offer !== null) {
@@ -210,13 +224,26 @@ function takeRow(context: CoreContext, link: LinkSession, channel: Channel, row:
   } else if (data.length > context.limits.frameTargetBytes) {
     return offerOf(link, channel, doc, row.seq)
   }
-  part.rows.push({ doc: link.docRef(row.doc, doc.name, doc.docEpoch), origin: link.originRef(row.origin), n: row.n, kind: 'updates', bytes: data })
+  part.rows.push({
+    doc: link.docRef(row.doc, doc.name, doc.docEpoch),
+    origin: link.originRef(row.origin),
+    n: row.n,
+    kind: 'updates',
+    bytes: data,
+  })
   part.bytes += data.length
   return null
 }
 
 function offerOf(link: LinkSession, channel: Channel, doc: DocHead, toSeq: number): Part['offer'] {
-  return { kind: 'offer', channel: channel.number, toSeq, doc: link.docRef(doc.key, doc.name, doc.docEpoch), digest: doc.digest, size: doc.bytes }
+  return {
+    kind: 'offer',
+    channel: channel.number,
+    toSeq,
+    doc: link.docRef(doc.key, doc.name, doc.docEpoch),
+    digest: doc.digest,
+    size: doc.bytes,
+  }
 }
 
 /** Small snapshots travel in place of their marker, framed like any row. */

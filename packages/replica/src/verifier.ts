@@ -1,7 +1,16 @@
 // Content verification: while two replicas' knowledge agrees, each link compares the content of one document at a time, recently written ones first, then in
 // rotation. Equal ids with different content are a fork: named by client and range, reported on both sides, never silent. Rule: CV-3.
 
-import { contentDigest, firstDifference, frameUpdates, LIMITS, unframeUpdates, type DocKey, type IdRange, type MessageOf } from '@syncline/protocol'
+import {
+  contentDigest,
+  firstDifference,
+  frameUpdates,
+  LIMITS,
+  unframeUpdates,
+  type DocKey,
+  type IdRange,
+  type MessageOf,
+} from '@syncline/protocol'
 import type { Channel } from './channel.ts'
 import type { CoreContext } from './core-context.ts'
 import { storedUpdates } from './document-diff.ts'

@@ -13,7 +13,10 @@ function fill(node: Node, name: (i: number) => string, count: number): void {
   for (let i = 0; i < count; i++) node.core.write({ doc: parseDocId(name(i)), update, source: 0, ticket: null })
 }
 
-function costSince(world: World, mark: number): { frames: number; bytes: number; reconFrames: number; reconBytes: number; byDirection: Record<string, number> } {
+function costSince(
+  world: World,
+  mark: number,
+): { frames: number; bytes: number; reconFrames: number; reconBytes: number; byDirection: Record<string, number> } {
   const frames = world.frames.slice(mark)
   const recon = frames.filter((frame) => frame.messages.some((message) => message.kind === 'recon'))
   const byDirection: Record<string, number> = {}

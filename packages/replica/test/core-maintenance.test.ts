@@ -22,7 +22,12 @@ test('[I4] a document that is written without a pause is compacted, and nothing 
   const tail = a.store.reader.content(a.core.keyOf('hot' as DocId))!
   expect(a.events.some((event) => event.type === 'swept' && event.documents > 0)).toBe(true)
   expect(tail.tail.length).toBeLessThan(300)
-  expect(a.text('hot').split(' ').filter((word) => word !== '' && !word.startsWith('w'))).toEqual(Array.from({ length: 300 }, (_, i) => String(i)))
+  expect(
+    a
+      .text('hot')
+      .split(' ')
+      .filter((word) => word !== '' && !word.startsWith('w')),
+  ).toEqual(Array.from({ length: 300 }, (_, i) => String(i)))
 })
 
 function emptyWrite(i: number): Uint8Array {

@@ -17,7 +17,7 @@ test('[CV-2] a damaged document is fetched again from a peer, and roots are equa
     a.text('note/1')
     expect.fail('damaged content was served')
   } catch (error) {
-    a.core.readFailed(error as SynclineError)
+    a.core.readFailed(error)
   }
   world.settle()
   expect(a.events.some((event) => event.type === 'quarantined')).toBe(true)

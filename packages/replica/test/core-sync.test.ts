@@ -52,7 +52,9 @@ test('[CV-2] a peer that was away resumes from the log by its cursor', () => {
   const before = world.frames.length
   world.connect(a, b)
   world.settle()
-  const starts = world.frames.slice(before).flatMap((frame) => frame.messages.filter((message) => message.kind === 'start').map((message) => message.mode))
+  const starts = world.frames
+    .slice(before)
+    .flatMap((frame) => frame.messages.filter((message) => message.kind === 'start').map((message) => message.mode))
   expect(starts.toSorted()).toEqual(['stream', 'stream'])
   expect(b.text('n')).toBe('one two ')
 })
@@ -114,7 +116,9 @@ test('[CV-2] compaction keeps digests, and a client away meanwhile resumes by cu
   const mark = world.frames.length
   world.connect(a, b)
   world.settle()
-  const starts = world.frames.slice(mark).flatMap((frame) => frame.messages.filter((message) => message.kind === 'start').map((message) => message.mode))
+  const starts = world.frames
+    .slice(mark)
+    .flatMap((frame) => frame.messages.filter((message) => message.kind === 'start').map((message) => message.mode))
   expect(starts).not.toContain('reconcile')
   expect(b.core.root).toBe(a.core.root)
   expect(b.text('n')).toBe(a.text('n'))

@@ -109,7 +109,13 @@ export class World {
 
   /** `a` dials `b`. */
   connect(a: Node, b: Node): Wire {
-    const wire: Wire = { ends: [{ node: a, link: this.#nextLink++ }, { node: b, link: this.#nextLink++ }], open: true }
+    const wire: Wire = {
+      ends: [
+        { node: a, link: this.#nextLink++ },
+        { node: b, link: this.#nextLink++ },
+      ],
+      open: true,
+    }
     this.#wires.push(wire)
     b.core.linkOpened(wire.ends[1].link, { dialled: false })
     a.core.linkOpened(wire.ends[0].link, { dialled: true })
@@ -141,7 +147,7 @@ export class World {
 
   /** Lets time pass in steps of 100 ms. */
   pass(ms: number): void {
-    for (const end = this.nowMs + ms; this.nowMs < end; ) {
+    for (const end = this.nowMs + ms; this.nowMs < end;) {
       this.nowMs += 100
       for (const node of this.nodes) node.core.tick(this.nowMs)
       this.settle()
