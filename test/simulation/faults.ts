@@ -6,7 +6,10 @@ import { ONCE, type FaultKind } from './plan.ts'
 import type { SimulatedReplica } from './simulated-replica.ts'
 import type { World } from './world.ts'
 
-/** Places `events` faults of the plan's kinds over the next `spanMs`. */
+/** A fault that finds nothing to do looks again after this time. */
+const LOOK_AGAIN_MS = 30
+
+/** Places `events` faults of the plan's kinds over the next `spanMs`, every kind at least once. */
 export function scheduleFaults(world: World, events: number, spanMs: number): void {
   const { random, plan } = world
   const left = new Set<FaultKind>(plan.faults)
@@ -15,14 +18,17 @@ export function scheduleFaults(world: World, events: number, spanMs: number): vo
     const kind = kinds[i] ?? random.pick(plan.faults)
     if (!left.has(kind)) continue
     if (ONCE.has(kind)) left.delete(kind)
-    world.schedule.after(random.float() * spanMs, () => {
-      if (!world.healed) inject(world, kind, random.between(100, Math.max(200, spanMs / 3)))
-    })
+    const durationMs = random.between(100, Math.max(200, spanMs / 3))
+    world.schedule.after(random.float() * spanMs, () => inject(world, kind, durationMs))
   }
 }
 
 function inject(world: World, kind: FaultKind, durationMs: number): void {
-  if (!FAULTS[kind](world, durationMs)) return
+  if (world.healed) return
+  if (!FAULTS[kind](world, durationMs)) {
+    if (!world.faultsInjected.has(kind)) world.schedule.after(LOOK_AGAIN_MS, () => inject(world, kind, durationMs))
+    return
+  }
   world.faultsInjected.set(kind, (world.faultsInjected.get(kind) ?? 0) + 1)
   world.note(`fault: ${kind} for ${durationMs} ms`)
 }
@@ -163,8 +169,9 @@ const FAULTS: Readonly<Record<FaultKind, Fault>> = {
 
   quarantine(world) {
     const replica = someRunning(world)
-    const row = replica === null ? undefined : world.random.pick(replica.store!.reader.docs(WHOLE_RANGE, 100))
-    if (replica === null || row === undefined) return false
+    const rows = replica === null ? [] : replica.store!.reader.docs(WHOLE_RANGE, 100)
+    if (replica === null || rows.length === 0) return false
+    const row = world.random.pick(rows)
     replica.damage(row.key)
     return true
   },

@@ -32,13 +32,13 @@ class Edge {
 }
 
 const IDLE_KINDS: ReadonlySet<Message['kind']> = new Set(['ping', 'pong', 'verify', 'verified'])
-const EXCHANGE_KINDS: ReadonlySet<Message['kind']> = new Set(['entries', 'offer', 'recon', 'want', 'ask', 'absent', 'diff', 'refused'])
+const SEARCH_KINDS: ReadonlySet<Message['kind']> = new Set(['recon', 'want', 'ask'])
 
 export class FrameObserver implements Traffic {
   /** Bytes of frames that carry more than pings and verification. */
   busyBytes = 0
-  /** Messages that move data or look for it. */
-  exchanges = 0
+  /** Messages that look for data. */
+  searches = 0
   lastBusy: { readonly port: Port; readonly bytes: Uint8Array } | null = null
   readonly #counters: Counters
   readonly #edges = new Map<Port, Edge>()
@@ -59,7 +59,7 @@ export class FrameObserver implements Traffic {
     let busy = false
     for (const message of frame.messages) {
       busy ||= !IDLE_KINDS.has(message.kind)
-      if (EXCHANGE_KINDS.has(message.kind)) this.exchanges++
+      if (SEARCH_KINDS.has(message.kind)) this.searches++
       this.#checkSent(owner, edge, message)
     }
     if (!busy) return
@@ -121,7 +121,7 @@ export class FrameObserver implements Traffic {
     for (const [key, { scope: asked }] of edge.outstanding) {
       if (asked !== scope) continue
       const subject = key.slice(key.indexOf(' ') + 1)
-      if (subject === what || this.keyPrefixOf(what) === subject) edge.outstanding.delete(key)
+      if (subject === what || this.keyPrefixOf(what) === subject || this.keyPrefixOf(subject) === what) edge.outstanding.delete(key)
     }
   }
 

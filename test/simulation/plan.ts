@@ -54,6 +54,7 @@ export interface ReplicaPlan {
   readonly interests: readonly Scope[]
   /** Null: the default. */
   readonly documentBytesMax: number | null
+  readonly openDocumentsMax: number
 }
 
 export interface LinkPlan {
@@ -81,6 +82,8 @@ export interface Plan {
   readonly limits: Partial<CoreLimits>
   /** Tail rows from which a document is due for compaction; null: the real policy. */
   readonly dueRows: number | null
+  /** At the end, two replicas are given different content under one id: they have to notice. */
+  readonly fork: boolean
   /** Whether limits and rights are lifted when the faults end. */
   readonly lift: boolean
 }
@@ -90,8 +93,8 @@ const DOCUMENTS: readonly DocId[] = ['notes/1', 'notes/2', 'notes/räum mit leer
 export function drawPlan(seed: number): Plan {
   const random = new Random(seed)
   const topology = random.weighted<Topology>({ mesh: 3, chain: 3, star: 3, random: 2 })
-  const count = topology === 'mesh' ? random.weighted({ 3: 8, 4: 4, 5: 1 }) : random.weighted({ 3: 8, 4: 4, 5: 2, 6: 1 })
-  const docs = random.shuffled(DOCUMENTS).slice(0, random.between(2, 5))
+  const count = topology === 'mesh' ? random.weighted({ 3: 12, 4: 4, 5: 1 }) : random.weighted({ 3: 14, 4: 5, 5: 2, 6: 1 })
+  const docs = random.shuffled(DOCUMENTS).slice(0, random.between(2, 4))
   const restricted = random.weighted({ nothing: 10, follower: 3, link: 3, size: 2, scope: 4 })
   const replicas = drawReplicas(random, Number(count), topology, docs, restricted)
   const links = drawLinks(random, topology, replicas, restricted)
@@ -104,13 +107,14 @@ export function drawPlan(seed: number): Plan {
     docs,
     guests: drawGuests(random, replicas, docs),
     operations: random.between(200, 220),
-    typicalGapMs: random.pick([5, 20, 40]),
+    typicalGapMs: random.pick([3, 10, 25]),
     faults,
-    faultEvents: random.between(6, 14),
-    profile: { midPair: random.chance(0.15), bigInserts: random.chance(0.1), bigBytes: random.pick([5_000, 20_000, 70_000]) },
+    faultEvents: random.between(5, 10),
+    profile: { midPair: random.chance(0.15), bigInserts: random.chance(0.08) ? 2 : 0, bigBytes: random.pick([5_000, 20_000, 70_000, 270_000]) },
     weather: { latencyMs: random.pick([2, 10, 40]), latencyMaxMs: 400, bytesPerMs: Infinity },
     limits: drawLimits(random),
-    dueRows: random.chance(0.5) ? random.pick([3, 8, 20]) : null,
+    fork: random.chance(0.05),
+    dueRows: random.chance(0.5) ? random.pick([3, 10, 25]) : null,
     lift: random.chance(0.5),
   }
 }
@@ -128,6 +132,7 @@ function drawReplicas(random: Random, count: number, topology: Topology, docs: r
       readOnly: follower,
       interests: partial ? drawInterests(random, docs) : [{ kind: 'space' }],
       documentBytesMax: chosen && restricted === 'size' ? random.pick([200, 1_000, 3_000]) : null,
+      openDocumentsMax: random.between(1, 3),
     }
   })
 }
@@ -165,13 +170,13 @@ function drawGuests(random: Random, replicas: readonly ReplicaPlan[], docs: read
 
 function drawFaults(random: Random): FaultKind[] {
   const kinds = new Set<FaultKind>()
-  const wanted = random.between(3, 5)
+  const wanted = random.between(4, 5)
   while (kinds.size < wanted) kinds.add(random.weighted(FAULT_WEIGHTS))
   return [...kinds]
 }
 
 function drawLimits(random: Random): Partial<CoreLimits> {
-  const limits: Partial<Record<keyof CoreLimits, number>> = { sweepEveryMs: random.pick([300, 2_000, 60_000]), verifyEveryMs: random.pick([1_000, 5_000, 20_000]) }
+  const limits: Partial<Record<keyof CoreLimits, number>> = { sweepEveryMs: random.pick([500, 3_000, 60_000]), verifyEveryMs: random.pick([1_000, 5_000, 20_000]) }
   if (random.chance(0.3)) limits.frameTargetBytes = random.pick([200, 2_000])
   if (random.chance(0.3)) limits.rowBytesTarget = random.pick([40, 500])
   if (random.chance(0.3)) limits.recentBytesMax = random.pick([0, 300, 5_000])

@@ -47,6 +47,7 @@ export class SimulatedGuest {
   attach(room: Room, source: SourceId): void {
     this.room = room
     this.source = source
+    this.#resyncPlanned = false
     this.#resync()
   }
 

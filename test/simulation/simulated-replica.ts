@@ -61,6 +61,7 @@ export interface ReplicaSettings {
   interests: Scope[]
   limits: Partial<CoreLimits>
   readonly dueRows: number | null
+  readonly openDocumentsMax: number
   /** Whether open documents announce who is there. */
   readonly presence: boolean
   /** How long a commit takes, and whether the disk is slow now and then. */
@@ -166,10 +167,10 @@ export class SimulatedReplica implements Endpoint, Room {
 
   #tick(life: number): void {
     if (life !== this.life || this.core === null) return
-    this.#whenAwake(() => {
-      this.core!.tick(this.#world.schedule.nowMs)
-      this.flushSoon()
-    })
+    if (!this.isPaused) {
+      this.core.tick(this.#world.schedule.nowMs)
+      if (!this.#flushPlanned) this.#flush()
+    }
     this.#world.schedule.after(TICK_MS, () => this.#tick(life))
   }
 
@@ -189,7 +190,7 @@ export class SimulatedReplica implements Endpoint, Room {
     this.life++
     this.#world.network.endpointDied(this, quietly)
     for (const { binding, author } of this.opened.values()) {
-      binding.end(new SynclineError('replica-closed', 'The process died.'))
+      binding.end(ENDED)
       author.destroy()
     }
     for (const guest of this.guests.values()) guest.detach()
@@ -211,7 +212,7 @@ export class SimulatedReplica implements Endpoint, Room {
     this.core = null
     this.life++
     for (const { binding, author } of documents) {
-      binding.end(new SynclineError('replica-closed', 'The run is over.'))
+      binding.end(ENDED)
       author.destroy()
     }
   }
@@ -392,9 +393,20 @@ export class SimulatedReplica implements Endpoint, Room {
       this.#damaged.delete(work.key)
       this.core!.maintained(store.quarantineNow(work.key))
       for (const { binding } of this.opened.values()) if (binding.key === work.key) binding.restore()
+      this.#dismissGuests(work.key)
     }
     this.#world.checks.opened(this, store.reader.nonce())
     this.flushSoon()
+  }
+
+  /** A door closes its connections to a document that was lost here: what they hold comes back when they return. */
+  #dismissGuests(key: DocKey): void {
+    for (const [source, guest] of this.guests) {
+      if (keyOf(guest.docId) !== key) continue
+      this.guests.delete(source)
+      this.core!.guestLeft(source)
+      guest.detach()
+    }
   }
 
   #forgetPromises(key: DocKey): void {
@@ -482,7 +494,7 @@ export class SimulatedReplica implements Endpoint, Room {
     const opened = this.opened.get(docId)
     if (opened === undefined) return true
     if (opened.binding.unsaved > 0) return false
-    opened.binding.end(new SynclineError('argument-invalid', 'The document was released.'))
+    opened.binding.end(ENDED)
     opened.author.destroy()
     this.opened.delete(docId)
     return true
@@ -558,6 +570,12 @@ export class SimulatedReplica implements Endpoint, Room {
     guest.attach(this, source)
   }
 
+  /** Writes bytes that nobody here made. */
+  plant(doc: DocId, update: Uint8Array): void {
+    this.core!.write({ doc, update, source: this.#nextSource++, ticket: null })
+    this.flushSoon()
+  }
+
   stored(doc: DocId): readonly Uint8Array[] | null {
     try {
       return updatesOf(this.store!.reader.content(keyOf(doc)))
@@ -608,6 +626,9 @@ export class SimulatedReplica implements Endpoint, Room {
     this.#world.trace.note(this.#world.schedule.nowMs, this.settings.index, what, () => `${this.name} ${line()}`)
   }
 }
+
+/** Why an open document ends: one for all, for errors are slow to make. */
+const ENDED = new SynclineError('replica-closed', 'The process died, or the document was released.')
 
 /** Marks what comes from the engine in every open document. */
 const REMOTE = { from: 'engine' }

@@ -8,8 +8,8 @@ import type { Random } from './random.ts'
 export interface WorkloadProfile {
   /** Edits whose boundary may fall inside a surrogate pair: their documents are excepted from content comparison. */
   readonly midPair: boolean
-  /** Inserts larger than a row. */
-  readonly bigInserts: boolean
+  /** Inserts larger than a row: how many are left, and of what size. */
+  bigInserts: number
   readonly bigBytes: number
 }
 
@@ -111,7 +111,8 @@ export class Author {
   }
 
   #insertBig(text: Y.Text): void {
-    if (!this.#profile.bigInserts) return this.#insertText(text)
+    if (this.#profile.bigInserts === 0) return this.#insertText(text)
+    this.#profile.bigInserts--
     this.#counters.add('big insert')
     const line = `${this.#random.uint32().toString(36)} `
     text.insert(this.#position(text), line.repeat(Math.ceil(this.#profile.bigBytes / line.length)))

@@ -2,9 +2,10 @@
 // linked becomes equal in bounded time and falls silent. Every promise is checked on the way. Reads everything in this folder; read by run.ts and
 // the tests. Rules: CV-1, CV-2, CV-3, DU-2, I1 to I9, AU-1, SM-1.
 
-import { LIMITS, parseScope, SynclineError, ZERO_DIGEST, type DocId, type DocKey, type EpochNonce } from '@syncline/protocol'
+import { LIMITS, parseDocId, parseScope, SynclineError, ZERO_DIGEST, type DocId, type DocKey, type EpochNonce, type IdRange } from '@syncline/protocol'
 import type { ReplicaEvent } from '@syncline/replica'
 import type { StoreReader, Transaction } from '@syncline/store'
+import * as Y from 'yjs'
 import { Counters } from './counters.ts'
 import { scheduleFaults } from './faults.ts'
 import { describeFrame, FrameObserver } from './frame-observer.ts'
@@ -24,6 +25,17 @@ const CATCH_UP_MS = 120_000
 /** What was under way when all were equal is through in this time, and then there is silence. */
 const QUIET_WITHIN_MS = 45_000
 const QUIET_MS = 3_000
+/** Every run suffers at least this many kinds of fault. */
+const FAULT_KINDS_MIN = 3
+
+interface StoredContent {
+  readonly content: string
+  readonly digest: string
+  readonly name: string
+  compared: number
+}
+
+const EMPTY_CONTENT = visibleContent(new Y.Doc({ guid: 'empty' }))
 
 export interface Edge {
   readonly from: SimulatedReplica
@@ -66,6 +78,7 @@ export class World implements Checks {
   readonly #midPair = new Set<DocId>()
   /** "replica document" that a limit kept out. */
   readonly #refused = new Set<string>()
+  #fork: { readonly doc: DocId; readonly client: number; readonly noticed: Set<SimulatedReplica> } | null = null
   #operations = 0
   #checksDone = 0
 
@@ -91,6 +104,7 @@ export class World implements Checks {
     const caughtUpMs = this.#awaitEquality()
     this.#checkQuiet()
     this.#checkEnd()
+    if (this.plan.fork) this.#plantFork()
     this.counters.add('converged')
     const { seed } = this.plan
     return { seed, hash: this.trace.hash(), events: this.trace.events, operations: this.#operations, faults: this.faultsInjected, counters: this.counters, caughtUpMs }
@@ -108,8 +122,8 @@ export class World implements Checks {
     const { plan } = this
     plan.replicas.forEach((replica, index) => {
       const limits = replica.documentBytesMax === null ? plan.limits : { ...plan.limits, documentBytesMax: replica.documentBytesMax }
-      const { name, role, readOnly } = replica
-      const settings = { name, index, role, readOnly, interests: [...replica.interests], limits, dueRows: plan.dueRows, presence: this.random.chance(0.15), commitMs: this.random.pick([0, 1, 5]) }
+      const { name, role, readOnly, openDocumentsMax } = replica
+      const settings = { name, index, role, readOnly, interests: [...replica.interests], limits, dueRows: plan.dueRows, openDocumentsMax, presence: this.random.chance(0.15), commitMs: this.random.pick([0, 1, 5]) }
       this.#addReplica(settings)
       if (readOnly) this.counters.add('follower')
       if (replica.interests[0]?.kind !== 'space') this.counters.add('partial subscription')
@@ -167,7 +181,7 @@ export class World implements Checks {
     const spanMs = plan.operations * plan.typicalGapMs + 200
     scheduleFaults(this, plan.faultEvents, spanMs)
     this.schedule.after(50, () => this.#operate())
-    while (this.#operations < plan.operations || this.schedule.nowMs < spanMs) this.#step()
+    while (this.#operations < plan.operations || this.schedule.nowMs < spanMs || this.faultsInjected.size < FAULT_KINDS_MIN) this.#step()
   }
 
   #step(): void {
@@ -197,21 +211,19 @@ export class World implements Checks {
     this.trace.note(this.schedule.nowMs, replica.settings.index, 7, () => `${replica.name} edits ${doc}`)
   }
 
-  /** One that the replica subscribes to; at most three stay open. */
+  /** One that the replica subscribes to, mostly one that is open already. */
   #documentFor(replica: SimulatedReplica): DocId | null {
     const { random } = this
     if (random.chance(0.01)) {
       this.docs.push(`notes/new-${this.docs.length}` as DocId)
       this.counters.add('new document')
     }
+    const open = [...replica.opened.keys()]
+    const full = open.length >= replica.settings.openDocumentsMax
+    if (open.length > 0 && random.chance(full ? 0.9 : 0.7)) return random.pick(open)
+    if (full && !replica.close(random.pick(open))) return null
     const subscribed = this.docs.filter((doc) => this.subscribes(replica, doc))
-    if (subscribed.length === 0) return null
-    const doc = random.pick(subscribed)
-    if (!replica.opened.has(doc) && (replica.opened.size >= 3 || random.chance(0.05))) {
-      const victim = random.pick([...replica.opened.keys(), doc])
-      if (victim !== doc && !replica.close(victim)) return null
-    }
-    return doc
+    return subscribed.length === 0 ? null : random.pick(subscribed)
   }
 
   #guestOperation(): void {
@@ -351,15 +363,15 @@ export class World implements Checks {
   }
 
   /** Once equal, traffic ends soon: nothing is appended any more, and links carry only signs of life and verification. Some runs look for as long as
-   *  healing takes to come round again; sweeps may come meanwhile, but nobody sends or looks for data. */
+   *  healing takes to come round again; sweeps may come meanwhile, but nobody looks for data. */
   #checkQuiet(): void {
     const deadline = this.schedule.nowMs + QUIET_WITHIN_MS
     while (!this.#isQuietFor(QUIET_MS)) if (this.schedule.nowMs > deadline) throw this.#notQuiet()
-    if (!this.random.chance(0.15)) return
+    if (!this.random.chance(0.05)) return
     while (this.schedule.next(deadline)) continue
-    const { exchanges } = this.observer
+    const { searches } = this.observer
     const until = deadline + (this.plan.limits.healEveryMs ?? LIMITS.healEveryMs) + LIMITS.idleBeforeHealMs
-    while (this.schedule.next(until)) if (this.observer.exchanges !== exchanges) throw this.#notQuiet()
+    while (this.schedule.next(until)) if (this.observer.searches !== searches) throw this.#notQuiet()
   }
 
   #isQuietFor(durationMs: number): boolean {
@@ -382,8 +394,6 @@ export class World implements Checks {
     if (difference !== null) throw new Violation('CV-1', `equal before, now ${difference}`)
     for (const replica of this.replicas) this.#checkStore(replica)
     for (const doc of this.docs) this.#checkContent(doc)
-    for (const replica of this.replicas) this.#checkOpenDocuments(replica)
-    for (const { guest, at } of this.guests) this.#checkGuest(guest, at)
     for (const edge of this.edges) this.#checkRights(edge)
     this.#checkAdmittingTwice(this.random.pick(this.replicas))
   }
@@ -403,22 +413,25 @@ export class World implements Checks {
     }
   }
 
-  /** Stores with equal knowledge show equal content. */
+  /** Stores with equal knowledge show equal content, and what is open shows what is stored. */
   #checkContent(doc: DocId): void {
     const key = keyOf(doc)
-    const seen = new Map<string, { readonly content: string; readonly digest: string; readonly name: string; compared: number }>()
+    const stored = new Map<string, StoredContent>()
+    const digested = this.random.chance(0.3)
     for (const replica of this.random.shuffled(this.replicas)) {
       const { reader } = replica.store!
       const row = reader.doc(key)
       if (row === undefined || row.digest === ZERO_DIGEST) continue
-      const other = seen.get(row.digest)
+      const other = stored.get(row.digest)
       // Three of a kind are enough for one run.
       if (other !== undefined && ++other.compared > 2) continue
       const built = documentOf(replica.name, reader, key)
-      const mine = { content: visibleContent(built), digest: contentDigestOf(built), name: replica.name, compared: 0 }
-      if (other === undefined) seen.set(row.digest, mine)
+      const mine = { content: visibleContent(built), digest: digested ? contentDigestOf(built) : '', name: replica.name, compared: 0 }
+      if (other === undefined) stored.set(row.digest, mine)
       else if (other.content !== mine.content || other.digest !== mine.digest) this.#contentDiffers(doc, `${other.name} and ${mine.name} differ in ${doc} at equal knowledge`)
     }
+    for (const replica of this.replicas) this.#checkOpenDocument(replica, doc, stored)
+    for (const { guest, at } of this.guests) if (guest.docId === doc && !guest.refused && guest.room !== null) this.#checkShown(`a guest of ${at.name}`, guest.doc, at, doc, stored)
   }
 
   #contentDiffers(doc: DocId, what: string): void {
@@ -426,20 +439,19 @@ export class World implements Checks {
     this.counters.add('mid-pair content exception')
   }
 
-  #checkOpenDocuments(replica: SimulatedReplica): void {
-    for (const [docId, { binding }] of replica.opened) {
-      checkNothingPending(`${replica.name} ${docId}`, binding.doc)
-      if (binding.rejection !== null) continue
-      if (binding.unsaved > 0) throw new Violation('DU-1', `${replica.name} still has unsaved edits of ${docId}`)
-      const stored = documentOf(replica.name, replica.store!.reader, binding.key)
-      if (visibleContent(stored) !== visibleContent(binding.doc)) this.#contentDiffers(docId, `${replica.name} shows other content of ${docId} than it stores:\n${visibleContent(binding.doc)}\n${visibleContent(stored)}`)
-    }
+  #checkOpenDocument(replica: SimulatedReplica, docId: DocId, stored: ReadonlyMap<string, StoredContent>): void {
+    const binding = replica.opened.get(docId)?.binding
+    if (binding === undefined) return
+    checkNothingPending(`${replica.name} ${docId}`, binding.doc)
+    if (binding.rejection !== null) return
+    if (binding.unsaved > 0) throw new Violation('DU-1', `${replica.name} still has unsaved edits of ${docId}`)
+    this.#checkShown(replica.name, binding.doc, replica, docId, stored)
   }
 
-  #checkGuest(guest: SimulatedGuest, at: SimulatedReplica): void {
-    if (guest.refused || guest.room === null) return
-    const stored = documentOf(at.name, at.store!.reader, keyOf(guest.docId))
-    if (visibleContent(stored) !== visibleContent(guest.doc)) this.#contentDiffers(guest.docId, `a guest of ${at.name} shows other content of ${guest.docId} than is stored`)
+  #checkShown(who: string, shown: Y.Doc, at: SimulatedReplica, docId: DocId, stored: ReadonlyMap<string, StoredContent>): void {
+    const digest = at.store!.reader.doc(keyOf(docId))?.digest ?? ZERO_DIGEST
+    const expected = stored.get(digest)?.content ?? EMPTY_CONTENT
+    if (visibleContent(shown) !== expected) this.#contentDiffers(docId, `${who} shows other content of ${docId} than is stored:\n${visibleContent(shown)}\n${expected}`)
   }
 
   /** AU-1: what a replica behind a read-only link wrote, and nobody else could bring, is not on the other side. */
@@ -464,6 +476,30 @@ export class World implements Checks {
     const until = this.schedule.nowMs + 200
     while (this.schedule.next(until)) continue
     if (replica.committedHead() !== head) throw new Violation('I6', `${replica.name} appended what it had`)
+  }
+
+  /** CV-3: the same ids with different content, on both ends of one link, are noticed by both within one rotation of verification. */
+  #plantFork(): void {
+    const doc = parseDocId('notes/fork')
+    const able = (replica: SimulatedReplica): boolean => !replica.settings.readOnly && replica.settings.limits.documentBytesMax === undefined && this.subscribes(replica, doc)
+    const edge = this.edges.find(({ from, to, readOnly }) => !readOnly && able(from) && able(to))
+    if (edge === undefined) return
+    const client = 2 ** 41 + this.random.uint32()
+    this.#fork = { doc, client, noticed: new Set() }
+    ;[edge.from, edge.to].forEach((replica, side) => replica.plant(doc, forkedUpdate(client, side)))
+    const documents = Math.max(...this.replicas.map((replica) => replica.store!.reader.totals().documents))
+    const until = this.schedule.nowMs + (documents + 2) * (this.plan.limits.verifyEveryMs ?? LIMITS.verifyEveryMs) + LIMITS.silentCloseMs + QUIET_MS
+    while (this.schedule.next(until)) if (this.#fork.noticed.has(edge.from) && this.#fork.noticed.has(edge.to)) return
+    throw new Violation('CV-3', `${edge.from.name} and ${edge.to.name} hold different content of ${doc} under client ${client}, and only ${this.#fork.noticed.size} of them noticed`)
+  }
+
+  #noticeFork(replica: SimulatedReplica, range: IdRange | null): void {
+    const fork = this.#fork!
+    if (range === null || range.client !== fork.client || range.from !== 0 || range.to !== FORKED_LENGTH) {
+      throw new Violation('CV-3', `${replica.name} names ${JSON.stringify(range)} for a fork of client ${fork.client}, clocks 0 to ${FORKED_LENGTH}`)
+    }
+    fork.noticed.add(replica)
+    this.counters.add('divergence reported')
   }
 
   // ---- checks on the way
@@ -519,16 +555,19 @@ export class World implements Checks {
       const [was, is] = [before.get(key)!, reader.doc(key)!]
       if (was.digest !== is.digest) throw new Violation('I4', `${replica.name}: compaction changed the digest of ${is.name}`)
       if (is.lastSeq <= was.lastSeq) throw new Violation('I4', `${replica.name}: compaction moved ${is.name} down, from ${was.lastSeq} to ${is.lastSeq}`)
-      knowledgeOf(replica.name, reader, is)
-      const shown = content.get(key)
-      if (shown !== undefined && shown !== visibleContent(documentOf(replica.name, reader, key))) this.#contentDiffers(is.name, `${replica.name}: compaction changed the content of ${is.name}`)
+      this.#quietlyUnlessDamaged(() => {
+        knowledgeOf(replica.name, reader, is)
+        const shown = content.get(key)
+        if (shown !== undefined && shown !== visibleContent(documentOf(replica.name, reader, key))) this.#contentDiffers(is.name, `${replica.name}: compaction changed the content of ${is.name}`)
+      })
     }
   }
 
   event(replica: SimulatedReplica, event: ReplicaEvent): void {
-    if (event.type === 'divergence') {
+    if (event.type === 'divergence' && event.doc === this.#fork?.doc) this.#noticeFork(replica, event.range)
+    else if (event.type === 'divergence') {
       if (!this.#midPair.has(event.doc)) throw new Violation('CV-1', `${replica.name} reports divergence in ${event.doc}: ${JSON.stringify(event.range)}`)
-      this.counters.add('divergence reported')
+      this.counters.add('mid-pair content exception')
     } else if (event.type === 'rejected') {
       this.counters.add(event.code === 'read-only' ? 'read-only link' : 'refused document')
       if (event.direction === 'in' || event.peer === null) this.#refused.add(`${replica.name} ${event.doc}`)
@@ -549,4 +588,14 @@ export class World implements Checks {
   midPair(doc: DocId): void {
     this.#midPair.add(doc)
   }
+}
+
+const FORKED_LENGTH = 4
+
+/** The first four characters that a client ever wrote, as one of two stories tells it. */
+export function forkedUpdate(client: number, side: number): Uint8Array {
+  const doc = new Y.Doc({ guid: 'fork' })
+  doc.clientID = client
+  doc.getText('text').insert(0, (side === 0 ? 'A' : 'B').repeat(FORKED_LENGTH))
+  return Y.encodeStateAsUpdate(doc)
 }

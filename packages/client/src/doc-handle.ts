@@ -66,7 +66,11 @@ export class SharedDocument {
 
   /** The engine tells nobody that an edit was committed, except those who wait for it. */
   async #settle(): Promise<void> {
-    while (this.open.unsaved > 0) await this.open.saved().catch(() => null)
+    try {
+      while (this.open.unsaved > 0) await this.open.saved()
+    } catch {
+      // Refused, which `status` tells, or released with an edit still under way, which the engine commits all the same: nothing to wait for here.
+    }
     this.#settling = false
     this.#watch.changed()
   }

@@ -1,6 +1,6 @@
 // Stored content that fails its checksum: never served, fetched again from a peer, and the roots agree afterwards.
 
-import { docKeyOf, DEFAULT_SPACE, parseDocId, type SynclineError } from '@syncline/protocol'
+import { docKeyOf, DEFAULT_SPACE, parseDocId } from '@syncline/protocol'
 import { expect, test } from 'vitest'
 import { World } from './core-world.ts'
 
