@@ -129,19 +129,20 @@ export class World {
     for (const { node, link } of wire.ends) node.core.linkClosed(link)
   }
 
+  /** Carries out what everybody wants and delivers one frame. False when nothing was under way. */
+  step(): boolean {
+    let busy = false
+    for (const node of this.nodes) busy = this.#carryOut(node) || busy
+    const item = this.#queue.shift()
+    if (item === undefined) return busy
+    const end = item.wire.ends[item.to]
+    if (item.wire.open) end.node.core.linkReceived(end.link, item.bytes)
+    return true
+  }
+
   /** Runs until nothing is under way. Throws when that does not come. */
   settle(): void {
-    for (let round = 0; round < 10_000; round++) {
-      let busy = false
-      for (const node of this.nodes) busy = this.#carryOut(node) || busy
-      const item = this.#queue.shift()
-      if (item !== undefined) {
-        busy = true
-        const end = item.wire.ends[item.to]
-        if (item.wire.open) end.node.core.linkReceived(end.link, item.bytes)
-      }
-      if (!busy) return
-    }
+    for (let round = 0; round < 10_000; round++) if (!this.step()) return
     throw new Error('the world does not come to rest')
   }
 
