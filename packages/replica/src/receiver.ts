@@ -160,7 +160,7 @@ function admitFromPeer(
     if (context.refusals.add(refusal(peer, doc.key, 'in', result.code, result.retryable, doc.digest), batch)) {
       context.event({ type: 'rejected', doc: doc.name, peer, direction: 'in', code: result.code, reason: result.reason })
     }
-    sendRefused(link, channel, doc, seq, result.code, result.retryable, result.reason)
+    sendRefused(context, link, channel, doc, seq, result.code, result.retryable, result.reason)
   }
   return result
 }
@@ -172,7 +172,7 @@ function acceptAgain(context: CoreContext, link: LinkSession, channel: Channel, 
   if (!context.refusals.lift(peer, doc.key, 'in', batch)) return
   batch.links.add(link.id)
   context.event({ type: 'accepted-again', doc: doc.name, peer, direction: 'in' })
-  sendRefused(link, channel, doc, channel.position, '', true, '')
+  sendRefused(context, link, channel, doc, channel.position, '', true, '')
 }
 
 /** From an identity that may not write: what is known already passes (also deletes that Yjs derived there), all else is refused. */
@@ -182,7 +182,9 @@ function admitReadOnly(doc: DocState, framed: Uint8Array): Admitted {
     : { kind: 'refused', code: 'read-only', reason: 'this identity may not write here', retryable: true }
 }
 
+/** Told when it is committed, with the cursor that passes over it: a refusal that a failed commit forgets must not stay with the peer. */
 function sendRefused(
+  context: CoreContext,
   link: LinkSession,
   channel: Channel,
   doc: DocState,
@@ -191,7 +193,9 @@ function sendRefused(
   retryable: boolean,
   reason: string,
 ): void {
-  link.send({ kind: 'refused', channel: channel.number, doc: link.docRef(doc.key, doc.name, doc.docEpoch), seq, code, retryable, reason })
+  context.commits.afterAll(() =>
+    link.send({ kind: 'refused', channel: channel.number, doc: link.docRef(doc.key, doc.name, doc.docEpoch), seq, code, retryable, reason }),
+  )
 }
 
 /** The peer refuses one of my documents (or, with an empty code, takes it again). */
