@@ -18,7 +18,7 @@ import type { Channel } from './channel.ts'
 import { channelSummary } from './channel-root.ts'
 import type { CoreContext } from './core-context.ts'
 import { diffOf } from './document-diff.ts'
-import type { DocHead } from './documents.ts'
+import type { DocHead, DocState } from './documents.ts'
 import type { LinkSession } from './link-session.ts'
 import type { RecentRow } from './recent-rows.ts'
 
@@ -111,6 +111,7 @@ export function serveOwed(context: CoreContext, link: LinkSession, channel: Chan
       link.send({ kind: 'absent', channel: channel.number, keys: [owed.key.slice(0, 16)] })
       continue
     }
+    decideAnew(context, link, doc)
     const readable = link.access.read(doc.name) && !doc.quarantined
     const bytes = readable ? diffOf(context, doc, owed) : new Uint8Array(0)
     const { encoding, bytes: payload } = pack(context, link, bytes)
@@ -123,6 +124,13 @@ export function serveOwed(context: CoreContext, link: LinkSession, channel: Chan
     channel.activeAtMs = context.nowMs
   }
   return false
+}
+
+/** The peer asks for a document that it refused once: it decides anew, and says so if it refuses again. */
+function decideAnew(context: CoreContext, link: LinkSession, doc: DocState): void {
+  const peer = link.hello!.replicaId
+  if (!context.refusals.lift(peer, doc.key, 'out', context.commits.pending)) return
+  context.event({ type: 'accepted-again', doc: doc.name, peer, direction: 'out' })
 }
 
 /** Large payloads are deflated once, for peers that said they can inflate. */
