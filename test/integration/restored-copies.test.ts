@@ -70,7 +70,12 @@ async function textsOf(replica: Replica): Promise<string[]> {
   const texts: string[] = []
   for (const name of DOCUMENTS) {
     const note = await replica.open(name)
-    texts.push(JSON.stringify([note.doc.getText('body').toDelta(), Object.entries(note.doc.getMap('meta').toJSON()).toSorted()]))
+    texts.push(
+      JSON.stringify([
+        note.doc.getText('body').toDelta(),
+        [...note.doc.getMap<string>('meta').entries()].map(([key, value]) => `${key}=${value}`).toSorted(),
+      ]),
+    )
     await note.release()
   }
   return texts

@@ -5,7 +5,10 @@ import { Counters } from './counters.ts'
 import { drawPlan, type Plan } from './plan.ts'
 import { World, type RunResult } from './world.ts'
 
-export type Outcome = { readonly plan: Plan } & ({ readonly ok: true; readonly result: RunResult } | { readonly ok: false; readonly error: Error; readonly counters: Counters })
+export type Outcome = { readonly plan: Plan } & (
+  | { readonly ok: true; readonly result: RunResult }
+  | { readonly ok: false; readonly error: Error; readonly counters: Counters }
+)
 
 export function replayCommand(seed: number): string {
   return `replay: pnpm sim --seed ${seed}`

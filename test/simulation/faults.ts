@@ -72,7 +72,8 @@ const FAULTS: Readonly<Record<FaultKind, Fault>> = {
       world.network.block(to, from, how)
     }
     const before = new Map(world.replicas.map((replica) => [replica, world.writesBy(replica)]))
-    const wrote = (inside: boolean): boolean => world.replicas.some((replica) => side.has(replica) === inside && world.writesBy(replica) > (before.get(replica) ?? 0))
+    const wrote = (inside: boolean): boolean =>
+      world.replicas.some((replica) => side.has(replica) === inside && world.writesBy(replica) > (before.get(replica) ?? 0))
     afterwards(world, durationMs, () => {
       if (wrote(true) && wrote(false)) world.counters.add('partition healed with concurrent writes')
       for (const { from, to } of apart) {
@@ -179,7 +180,9 @@ const FAULTS: Readonly<Record<FaultKind, Fault>> = {
   resubscribe(world, durationMs) {
     const replica = someRunning(world)
     if (replica === null) return false
-    const scope: Scope = world.random.chance(0.5) ? { kind: 'document', doc: world.random.pick(world.docs) } : { kind: 'collection', collection: 'lists' }
+    const scope: Scope = world.random.chance(0.5)
+      ? { kind: 'document', doc: world.random.pick(world.docs) }
+      : { kind: 'collection', collection: 'lists' }
     if (replica.settings.interests.some((one) => JSON.stringify(one) === JSON.stringify(scope))) return false
     world.counters.add('resubscription')
     replica.subscribe(scope)

@@ -77,7 +77,8 @@ export class FrameObserver implements Traffic {
       if (kind === 'offer') this.#counters.add('offer')
     } else if (kind === 'open') {
       edge.scopes.set(message.channel, message.scope)
-      if (message.head > owner.committedHead()) throw new Violation('I5', `${owner.name} opened with head ${message.head}, committed is ${owner.committedHead()}`)
+      if (message.head > owner.committedHead())
+        throw new Violation('I5', `${owner.name} opened with head ${message.head}, committed is ${owner.committedHead()}`)
     } else if (kind === 'start') {
       this.#counters.add(`start ${message.mode}`)
     } else if (kind === 'recon') {
@@ -182,7 +183,8 @@ function describeMessage(message: Message): string {
 }
 
 function describeValue(name: string, value: unknown): string {
-  if (name === 'rows') return (value as readonly EntryRow[]).map((row) => `[doc ${describeRef(row.doc)} ${describeUpdates(row.bytes)}]`).join('')
+  if (name === 'rows')
+    return (value as readonly EntryRow[]).map((row) => `[doc ${describeRef(row.doc)} ${describeUpdates(row.bytes)}]`).join('')
   if (name === 'doc') return describeRef(value as DocRef)
   if (name === 'stateVector') return describeMap(Y.decodeStateVector(value as Uint8Array))
   if (value instanceof Uint8Array) return describeUpdates(value)

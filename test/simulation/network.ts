@@ -276,7 +276,8 @@ export class Network {
   /** The process at one end is gone. `quietly`: the other end is not told (a power cut, not a kill). */
   endpointDied(endpoint: Endpoint, quietly: boolean): void {
     for (const connection of [...this.connections]) {
-      const port = connection.dialler.owner === endpoint ? connection.dialler : connection.listener.owner === endpoint ? connection.listener : null
+      const port =
+        connection.dialler.owner === endpoint ? connection.dialler : connection.listener.owner === endpoint ? connection.listener : null
       if (port === null) continue
       port.open = false
       this.silence(port)

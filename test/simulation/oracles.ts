@@ -1,7 +1,20 @@
 // What must hold of stores and open documents, whatever happened: recomputed from stored bytes, without the engine. Each check throws a Violation
 // that names its rule. Rules: CV-1, DU-2, I1 to I4, I9, AU-1. Read by world.ts and the scripted tests.
 
-import { contentDigest, documentPoint, judge, Knowledge, rangeHolds, Sum128, toHex, walkUpdate, WHOLE_RANGE, ZERO_DIGEST, type DocKey, type KeyRange } from '@syncline/protocol'
+import {
+  contentDigest,
+  documentPoint,
+  judge,
+  Knowledge,
+  rangeHolds,
+  Sum128,
+  toHex,
+  walkUpdate,
+  WHOLE_RANGE,
+  ZERO_DIGEST,
+  type DocKey,
+  type KeyRange,
+} from '@syncline/protocol'
 import type { CursorRow, DocRow, StoreReader } from '@syncline/store'
 import * as Y from 'yjs'
 import { updatesOf } from './simulated-replica.ts'
@@ -16,7 +29,8 @@ export function documentsOf(reader: StoreReader, range: KeyRange = WHOLE_RANGE):
 export function knowledgeOf(who: string, reader: StoreReader, row: DocRow): Knowledge {
   const knowledge = new Knowledge()
   for (const update of updatesOf(reader.content(row.key))) admitStored(who, row, knowledge, update)
-  if (knowledge.digest() !== row.digest) throw new Violation('I1', `${who} stores ${row.name} with digest ${row.digest}, its parts add up to ${knowledge.digest()}`)
+  if (knowledge.digest() !== row.digest)
+    throw new Violation('I1', `${who} stores ${row.name} with digest ${row.digest}, its parts add up to ${knowledge.digest()}`)
   return knowledge
 }
 
@@ -24,7 +38,8 @@ function admitStored(who: string, row: DocRow, knowledge: Knowledge, update: Uin
   const facts = walkUpdate(update)
   if ('code' in facts) throw new Violation('IN-1', `${who} stores an update of ${row.name} that the gate refuses: ${facts.reason}`)
   const verdict = judge(facts, knowledge)
-  if (verdict.kind === 'missing' || verdict.kind === 'refused') throw new Violation('I2', `${who}: the log of ${row.name} is not causally closed (${JSON.stringify(verdict)})`)
+  if (verdict.kind === 'missing' || verdict.kind === 'refused')
+    throw new Violation('I2', `${who}: the log of ${row.name} is not causally closed (${JSON.stringify(verdict)})`)
   knowledge.admit(facts)
 }
 
@@ -50,7 +65,11 @@ export function documentOf(who: string, reader: StoreReader, key: DocKey): Y.Doc
 }
 
 export function checkNothingPending(who: string, doc: Y.Doc): void {
-  if (doc.store.pendingStructs !== null || doc.store.pendingDs !== null) throw new Violation('I2', `${who}: Yjs holds something pending: ${JSON.stringify(doc.store.pendingStructs?.missing ?? doc.store.pendingDs, (_, part: unknown) => (part instanceof Map ? [...part] : part))}`)
+  if (doc.store.pendingStructs !== null || doc.store.pendingDs !== null)
+    throw new Violation(
+      'I2',
+      `${who}: Yjs holds something pending: ${JSON.stringify(doc.store.pendingStructs?.missing ?? doc.store.pendingDs, (_, part: unknown) => (part instanceof Map ? [...part] : part))}`,
+    )
 }
 
 /** What a reader sees, in one text: equal texts mean equal content of all root types. */
@@ -79,7 +98,10 @@ export function knowledgeUpTo(reader: StoreReader, key: DocKey, seq: number): Kn
   const knowledge = new Knowledge()
   const content = reader.content(key)
   if (content === undefined) return knowledge
-  const upTo = { snapshot: content.snapshot !== null && content.snapshot.seq <= seq ? content.snapshot : null, tail: content.tail.filter((row) => row.seq <= seq) }
+  const upTo = {
+    snapshot: content.snapshot !== null && content.snapshot.seq <= seq ? content.snapshot : null,
+    tail: content.tail.filter((row) => row.seq <= seq),
+  }
   if (upTo.snapshot === null && content.snapshot !== null) return knowledge
   for (const update of updatesOf(upTo)) {
     const facts = walkUpdate(update)
@@ -95,7 +117,12 @@ export function wouldAccept(reader: StoreReader, cursor: CursorRow): boolean {
 }
 
 /** I3: the receiver has what the sender's log holds up to the cursor, as long as the sender would serve from there. Refused documents are passed over. */
-export function checkCursorClaim(receiver: { name: string; reader: StoreReader }, sender: { name: string; reader: StoreReader }, cursor: CursorRow, range: KeyRange): void {
+export function checkCursorClaim(
+  receiver: { name: string; reader: StoreReader },
+  sender: { name: string; reader: StoreReader },
+  cursor: CursorRow,
+  range: KeyRange,
+): void {
   if (!wouldAccept(sender.reader, cursor)) return
   const refused = new Set(receiver.reader.refusals().flatMap((row) => (row.direction === 'in' ? [row.doc] : [])))
   for (const theirs of documentsOf(sender.reader, range)) {
@@ -106,7 +133,10 @@ export function checkCursorClaim(receiver: { name: string; reader: StoreReader }
     const has = mine === undefined || mine.quarantined ? new Knowledge() : knowledgeUpTo(receiver.reader, theirs.key, Infinity)
     if (!has.includes(claimed)) {
       const what = mine?.quarantined === true ? 'holds nothing' : `holds ${[...has.clients()].join(' | ')}`
-      throw new Violation('I3', `${receiver.name} has a cursor into ${sender.name} at ${cursor.seq} (${cursor.scope}); of ${theirs.name} that stands for ${[...claimed.clients()].join(' | ')}, it ${what}`)
+      throw new Violation(
+        'I3',
+        `${receiver.name} has a cursor into ${sender.name} at ${cursor.seq} (${cursor.scope}); of ${theirs.name} that stands for ${[...claimed.clients()].join(' | ')}, it ${what}`,
+      )
     }
   }
 }

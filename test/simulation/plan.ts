@@ -110,7 +110,11 @@ export function drawPlan(seed: number): Plan {
     typicalGapMs: random.pick([3, 10, 25]),
     faults,
     faultEvents: random.between(5, 10),
-    profile: { midPair: random.chance(0.15), bigInserts: random.chance(0.08) ? 2 : 0, bigBytes: random.pick([5_000, 20_000, 70_000, 270_000]) },
+    profile: {
+      midPair: random.chance(0.15),
+      bigInserts: random.chance(0.08) ? 2 : 0,
+      bigBytes: random.pick([5_000, 20_000, 70_000, 270_000]),
+    },
     weather: { latencyMs: random.pick([2, 10, 40]), latencyMaxMs: 400, bytesPerMs: Infinity },
     limits: drawLimits(random),
     fork: random.chance(0.05),
@@ -138,8 +142,15 @@ function drawReplicas(random: Random, count: number, topology: Topology, docs: r
 }
 
 function drawInterests(random: Random, docs: readonly DocId[]): Scope[] {
-  if (random.chance(0.5)) return [{ kind: 'collection', collection: 'notes' }, ...(random.chance(0.3) ? [{ kind: 'collection', collection: 'lists' } as const] : [])]
-  return random.shuffled(docs).slice(0, random.between(1, 3)).map((doc) => ({ kind: 'document', doc }))
+  if (random.chance(0.5))
+    return [
+      { kind: 'collection', collection: 'notes' },
+      ...(random.chance(0.3) ? [{ kind: 'collection', collection: 'lists' } as const] : []),
+    ]
+  return random
+    .shuffled(docs)
+    .slice(0, random.between(1, 3))
+    .map((doc) => ({ kind: 'document', doc }))
 }
 
 function drawLinks(random: Random, topology: Topology, replicas: readonly ReplicaPlan[], restricted: string): LinkPlan[] {
@@ -176,7 +187,10 @@ function drawFaults(random: Random): FaultKind[] {
 }
 
 function drawLimits(random: Random): Partial<CoreLimits> {
-  const limits: Partial<Record<keyof CoreLimits, number>> = { sweepEveryMs: random.pick([500, 3_000, 60_000]), verifyEveryMs: random.pick([1_000, 5_000, 20_000]) }
+  const limits: Partial<Record<keyof CoreLimits, number>> = {
+    sweepEveryMs: random.pick([500, 3_000, 60_000]),
+    verifyEveryMs: random.pick([1_000, 5_000, 20_000]),
+  }
   if (random.chance(0.3)) limits.frameTargetBytes = random.pick([200, 2_000])
   if (random.chance(0.3)) limits.rowBytesTarget = random.pick([40, 500])
   if (random.chance(0.3)) limits.recentBytesMax = random.pick([0, 300, 5_000])

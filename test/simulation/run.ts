@@ -6,7 +6,12 @@ import { parseArgs } from 'node:util'
 import { campaign, replayCommand, runSeed } from './campaign.ts'
 
 const { values } = parseArgs({
-  options: { seed: { type: 'string' }, trace: { type: 'boolean' }, runs: { type: 'string', default: '1000' }, from: { type: 'string', default: '1' } },
+  options: {
+    seed: { type: 'string' },
+    trace: { type: 'boolean' },
+    runs: { type: 'string', default: '1000' },
+    from: { type: 'string', default: '1' },
+  },
 })
 
 if (values.seed === undefined) runMany(Number(values.runs), Number(values.from))
@@ -17,7 +22,10 @@ function runOne(seed: number, traced: boolean): void {
   const { plan } = outcome
   const links = plan.links.map((link) => `${link.from}${link.both ? '<>' : '>'}${link.to}${link.readOnly ? ' read-only' : ''}`).join(', ')
   console.log(`seed ${seed}: ${plan.replicas.length} replicas, ${plan.topology} (${links}), faults ${plan.faults.join(', ')}`)
-  if (outcome.ok) console.log(`equal after ${Math.round(outcome.result.caughtUpMs)} ms, ${outcome.result.operations} operations, trace ${outcome.result.hash} of ${outcome.result.events} events`)
+  if (outcome.ok)
+    console.log(
+      `equal after ${Math.round(outcome.result.caughtUpMs)} ms, ${outcome.result.operations} operations, trace ${outcome.result.hash} of ${outcome.result.events} events`,
+    )
   else console.log(`${outcome.error.stack ?? outcome.error.message}\n${replayCommand(seed)}`)
   process.exitCode = outcome.ok ? 0 : 1
 }

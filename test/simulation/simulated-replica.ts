@@ -2,7 +2,16 @@
 // of a process: start, stand still, die in the middle of anything, start again from what was stored. Carries out the engine's effects as
 // replica.ts does; decides nothing else. Read by world.ts, faults.ts and the scripted tests.
 
-import { parseDocId, scopeText, SynclineError, unframeUpdates, type DocId, type DocKey, type EpochNonce, type Scope } from '@syncline/protocol'
+import {
+  parseDocId,
+  scopeText,
+  SynclineError,
+  unframeUpdates,
+  type DocId,
+  type DocKey,
+  type EpochNonce,
+  type Scope,
+} from '@syncline/protocol'
 import {
   DocumentBinding,
   ReplicaCore,
@@ -143,7 +152,13 @@ export class SimulatedReplica implements Endpoint, Room {
       readOnly,
       limits,
     })
-    trace.note(schedule.nowMs, this.settings.index, 1, () => `${this.name} starts as ${this.store!.replicaId.slice(0, 8)}, epoch ${this.store!.reader.nonce()}, head ${this.store!.reader.head()}`)
+    trace.note(
+      schedule.nowMs,
+      this.settings.index,
+      1,
+      () =>
+        `${this.name} starts as ${this.store!.replicaId.slice(0, 8)}, epoch ${this.store!.reader.nonce()}, head ${this.store!.reader.head()}`,
+    )
     this.#tick(this.life)
     this.#world.network.started(this)
   }
@@ -184,7 +199,12 @@ export class SimulatedReplica implements Endpoint, Room {
       counters.add(stored ? 'crash with a commit in flight, stored' : 'crash with a commit in flight, lost')
     }
     this.#inFlight = null
-    trace.note(schedule.nowMs, this.settings.index, 2, () => `${this.name} dies${quietly ? ' quietly' : ''}, head ${this.store!.reader.head()}`)
+    trace.note(
+      schedule.nowMs,
+      this.settings.index,
+      2,
+      () => `${this.name} dies${quietly ? ' quietly' : ''}, head ${this.store!.reader.head()}`,
+    )
     this.#left = this.image()
     this.core = null
     this.life++
@@ -328,6 +348,9 @@ export class SimulatedReplica implements Endpoint, Room {
         this.#tickets.get(effect.ticket)?.(effect.outcome)
         this.#tickets.delete(effect.ticket)
         return
+      case 'presence-reply':
+        if (effect.source === 0) this.opened.get(effect.doc)?.binding.applyPresence(effect.bytes)
+        return
       case 'presence':
         if (effect.source !== 0) this.opened.get(effect.doc)?.binding.applyPresence(effect.bytes)
         return
@@ -349,7 +372,12 @@ export class SimulatedReplica implements Endpoint, Room {
   }
 
   #send(port: Port, bytes: Uint8Array): void {
-    this.#world.trace.note(this.#world.schedule.nowMs, this.settings.index, sampleOf(bytes), () => `${this.name} -> ${port.peer.owner.name} (link ${port.id}) ${describeFrame(bytes)}`)
+    this.#world.trace.note(
+      this.#world.schedule.nowMs,
+      this.settings.index,
+      sampleOf(bytes),
+      () => `${this.name} -> ${port.peer.owner.name} (link ${port.id}) ${describeFrame(bytes)}`,
+    )
     this.#world.network.send(port, bytes)
   }
 
@@ -364,7 +392,11 @@ export class SimulatedReplica implements Endpoint, Room {
         this.core!.commitFailed(new SynclineError('store-full', 'The simulated disk is full.'))
       } else {
         this.store!.commitNow(transaction)
-        this.#note(5, () => `committed to ${this.store!.reader.head()}${transaction.cursors.map((c) => `, cursor ${c.scope} of ${c.peer.slice(0, 8)} at ${c.seq}`).join('')}`)
+        this.#note(
+          5,
+          () =>
+            `committed to ${this.store!.reader.head()}${transaction.cursors.map((c) => `, cursor ${c.scope} of ${c.peer.slice(0, 8)} at ${c.seq}`).join('')}`,
+        )
         this.#world.checks.committed(this, transaction)
         this.core!.committed()
       }
@@ -418,7 +450,8 @@ export class SimulatedReplica implements Endpoint, Room {
 
   /** Committed rows of one document, to everybody here but who wrote them. */
   #deliver(doc: DocId, rows: readonly Delivery[]): void {
-    const updatesFor = (source: SourceId): Uint8Array[] => rows.flatMap((row) => (row.link === 0 && row.source === source ? [] : row.updates))
+    const updatesFor = (source: SourceId): Uint8Array[] =>
+      rows.flatMap((row) => (row.link === 0 && row.source === source ? [] : row.updates))
     const updates = updatesFor(0)
     if (updates.length > 0) this.opened.get(doc)?.binding.apply(updates)
     for (const guest of this.guests.values()) if (guest.docId === doc) guest.deliver(updatesFor(guest.source))
@@ -477,7 +510,10 @@ export class SimulatedReplica implements Endpoint, Room {
     if (known !== undefined) return known
     let binding: DocumentBinding
     try {
-      binding = new DocumentBinding(this.#documentHost(), docId, keyOf(docId), { gc: this.#random.chance(0.8), presence: this.settings.presence })
+      binding = new DocumentBinding(this.#documentHost(), docId, keyOf(docId), {
+        gc: this.#random.chance(0.8),
+        presence: this.settings.presence,
+      })
     } catch (error) {
       if (error instanceof SynclineError && error.code === 'doc-quarantined') return null
       throw error
@@ -645,4 +681,3 @@ export function updatesOf(content: DocContent | undefined): Uint8Array[] {
   }
   return updates
 }
-

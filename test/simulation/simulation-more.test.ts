@@ -3,6 +3,10 @@
 import { test } from 'vitest'
 import { expectSeedsHold } from './simulated-seeds.ts'
 
-test('[CV-1] replicas under crashes, partitions, restores and compaction are safe all along and equal in the end: seeds 501 to 1000', { timeout: 300_000 }, () => {
-  expectSeedsHold(501, 500)
-})
+test(
+  '[CV-1] replicas under crashes, partitions, restores and compaction are safe all along and equal in the end: seeds 501 to 1000',
+  { timeout: 300_000 },
+  () => {
+    expectSeedsHold(501, 500)
+  },
+)

@@ -4,9 +4,13 @@ import { expect, test } from 'vitest'
 import { runSeed } from './campaign.ts'
 import { expectSeedsHold } from './simulated-seeds.ts'
 
-test('[CV-1] replicas under crashes, partitions, restores and compaction are safe all along and equal in the end: seeds 1 to 500', { timeout: 300_000 }, () => {
-  expectSeedsHold(1, 500)
-})
+test(
+  '[CV-1] replicas under crashes, partitions, restores and compaction are safe all along and equal in the end: seeds 1 to 500',
+  { timeout: 300_000 },
+  () => {
+    expectSeedsHold(1, 500)
+  },
+)
 
 test.each([3, 17, 42])('[SM-1] seed %i run twice gives the same trace', (seed) => {
   const [first, second] = [runSeed(seed), runSeed(seed)]

@@ -1,6 +1,17 @@
 // The one space of the simulation, and its keys and ranges, computed once. Read by every file here.
 
-import { docKeyOf, rangeHolds, scopeRange, scopeText, type DocId, type DocKey, type KeyRange, type Scope, type ScopeText, type SpaceId } from '@syncline/protocol'
+import {
+  docKeyOf,
+  rangeHolds,
+  scopeRange,
+  scopeText,
+  type DocId,
+  type DocKey,
+  type KeyRange,
+  type Scope,
+  type ScopeText,
+  type SpaceId,
+} from '@syncline/protocol'
 
 export const SPACE = 'simulated' as SpaceId
 

@@ -101,7 +101,14 @@ export class Author {
     const [from, to] = this.#span(text, 12)
     if (to === from) return
     this.#counters.add('format')
-    const attributes = this.#random.pick([{ bold: true }, { bold: null }, { italic: true }, { italic: null }, { color: '#f00' }, { color: null }])
+    const attributes = this.#random.pick([
+      { bold: true },
+      { bold: null },
+      { italic: true },
+      { italic: null },
+      { color: '#f00' },
+      { color: null },
+    ])
     text.format(from, to - from, attributes)
   }
 
@@ -161,7 +168,8 @@ export class Author {
     }
     if (this.#random.chance(0.15)) root.delete(this.#random.below(root.length), 1)
     else if (child instanceof Y.XmlText) child.insert(this.#random.below(child.length + 1), this.#random.pick(WORDS))
-    else if (child instanceof Y.XmlElement && this.#random.chance(0.5)) child.setAttribute(this.#random.pick(['id', 'class']), this.#random.pick(WORDS))
+    else if (child instanceof Y.XmlElement && this.#random.chance(0.5))
+      child.setAttribute(this.#random.pick(['id', 'class']), this.#random.pick(WORDS))
     else if (child instanceof Y.XmlElement) child.insert(0, [new Y.XmlText(this.#random.pick(ASTRAL))])
   }
 

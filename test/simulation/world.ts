@@ -2,7 +2,17 @@
 // linked becomes equal in bounded time and falls silent. Every promise is checked on the way. Reads everything in this folder; read by run.ts and
 // the tests. Rules: CV-1, CV-2, CV-3, DU-2, I1 to I9, AU-1, SM-1.
 
-import { LIMITS, parseDocId, parseScope, SynclineError, ZERO_DIGEST, type DocId, type DocKey, type EpochNonce, type IdRange } from '@syncline/protocol'
+import {
+  LIMITS,
+  parseDocId,
+  parseScope,
+  SynclineError,
+  ZERO_DIGEST,
+  type DocId,
+  type DocKey,
+  type EpochNonce,
+  type IdRange,
+} from '@syncline/protocol'
 import type { ReplicaEvent } from '@syncline/replica'
 import type { StoreReader, Transaction } from '@syncline/store'
 import * as Y from 'yjs'
@@ -10,7 +20,17 @@ import { Counters } from './counters.ts'
 import { scheduleFaults } from './faults.ts'
 import { describeFrame, FrameObserver } from './frame-observer.ts'
 import { Network } from './network.ts'
-import { checkCursorClaim, checkNothingPending, checkTotals, contentDigestOf, documentOf, documentsOf, knowledgeOf, knowledgeUpTo, visibleContent } from './oracles.ts'
+import {
+  checkCursorClaim,
+  checkNothingPending,
+  checkTotals,
+  contentDigestOf,
+  documentOf,
+  documentsOf,
+  knowledgeOf,
+  knowledgeUpTo,
+  visibleContent,
+} from './oracles.ts'
 import type { FaultKind, LinkPlan, Plan } from './plan.ts'
 import { Random } from './random.ts'
 import { Schedule } from './schedule.ts'
@@ -107,7 +127,15 @@ export class World implements Checks {
     if (this.plan.fork) this.#plantFork()
     this.counters.add('converged')
     const { seed } = this.plan
-    return { seed, hash: this.trace.hash(), events: this.trace.events, operations: this.#operations, faults: this.faultsInjected, counters: this.counters, caughtUpMs }
+    return {
+      seed,
+      hash: this.trace.hash(),
+      events: this.trace.events,
+      operations: this.#operations,
+      faults: this.faultsInjected,
+      counters: this.counters,
+      caughtUpMs,
+    }
   }
 
   /** Ends everything that this run opened. */
@@ -123,7 +151,18 @@ export class World implements Checks {
     plan.replicas.forEach((replica, index) => {
       const limits = replica.documentBytesMax === null ? plan.limits : { ...plan.limits, documentBytesMax: replica.documentBytesMax }
       const { name, role, readOnly, openDocumentsMax } = replica
-      const settings = { name, index, role, readOnly, interests: [...replica.interests], limits, dueRows: plan.dueRows, openDocumentsMax, presence: this.random.chance(0.15), commitMs: this.random.pick([0, 1, 5]) }
+      const settings = {
+        name,
+        index,
+        role,
+        readOnly,
+        interests: [...replica.interests],
+        limits,
+        dueRows: plan.dueRows,
+        openDocumentsMax,
+        presence: this.random.chance(0.15),
+        commitMs: this.random.pick([0, 1, 5]),
+      }
       this.#addReplica(settings)
       if (readOnly) this.counters.add('follower')
       if (replica.interests[0]?.kind !== 'space') this.counters.add('partial subscription')
@@ -192,7 +231,8 @@ export class World implements Checks {
     const { plan, random, schedule } = this
     const burst = random.chance(0.1) ? random.between(2, 6) : 1
     for (let i = 0; i < burst && this.#operations < plan.operations; i++) this.#oneOperation()
-    if (this.#operations < plan.operations) schedule.after(random.latency(plan.typicalGapMs * 1.3, 20 * plan.typicalGapMs), () => this.#operate())
+    if (this.#operations < plan.operations)
+      schedule.after(random.latency(plan.typicalGapMs * 1.3, 20 * plan.typicalGapMs), () => this.#operate())
   }
 
   #oneOperation(): void {
@@ -274,6 +314,8 @@ export class World implements Checks {
       else if (replica.isUp && replica.hasHiddenDamage) replica.crash()
       if (!replica.isUp) replica.start()
     }
+    // A twin that was down, or whose original was, shares the identity only now.
+    for (const twin of this.twins) if (twin.isUp && this.#sharesIdentity(twin)) this.#becomeAnother(twin)
     if (this.plan.lift) this.#lift()
     this.#attachGuests()
   }
@@ -310,7 +352,7 @@ export class World implements Checks {
   #awaitEquality(): number {
     const start = this.schedule.nowMs
     const deadline = start + CATCH_UP_MS + (this.plan.limits.healEveryMs ?? LIMITS.healEveryMs)
-    for (let look = start; ; ) {
+    for (let look = start; ;) {
       while (this.schedule.next(look)) continue
       const difference = this.#difference()
       if (difference === null) return this.schedule.nowMs - start
@@ -384,7 +426,10 @@ export class World implements Checks {
 
   #notQuiet(): Violation {
     const last = this.observer.lastBusy!
-    return new Violation('I6', `links still carry traffic after everybody was equal, last ${last.port.owner.name} -> ${last.port.peer.owner.name}: ${describeFrame(last.bytes)}`)
+    return new Violation(
+      'I6',
+      `links still carry traffic after everybody was equal, last ${last.port.owner.name} -> ${last.port.peer.owner.name}: ${describeFrame(last.bytes)}`,
+    )
   }
 
   // ---- checks at the end
@@ -428,10 +473,13 @@ export class World implements Checks {
       const built = documentOf(replica.name, reader, key)
       const mine = { content: visibleContent(built), digest: digested ? contentDigestOf(built) : '', name: replica.name, compared: 0 }
       if (other === undefined) stored.set(row.digest, mine)
-      else if (other.content !== mine.content || other.digest !== mine.digest) this.#contentDiffers(doc, `${other.name} and ${mine.name} differ in ${doc} at equal knowledge`)
+      else if (other.content !== mine.content || other.digest !== mine.digest)
+        this.#contentDiffers(doc, `${other.name} and ${mine.name} differ in ${doc} at equal knowledge`)
     }
     for (const replica of this.replicas) this.#checkOpenDocument(replica, doc, stored)
-    for (const { guest, at } of this.guests) if (guest.docId === doc && !guest.refused && guest.room !== null) this.#checkShown(`a guest of ${at.name}`, guest.doc, at, doc, stored)
+    for (const { guest, at } of this.guests)
+      if (guest.docId === doc && !guest.refused && guest.room !== null)
+        this.#checkShown(`a guest of ${at.name}`, guest.doc, at, doc, stored)
   }
 
   #contentDiffers(doc: DocId, what: string): void {
@@ -451,16 +499,19 @@ export class World implements Checks {
   #checkShown(who: string, shown: Y.Doc, at: SimulatedReplica, docId: DocId, stored: ReadonlyMap<string, StoredContent>): void {
     const digest = at.store!.reader.doc(keyOf(docId))?.digest ?? ZERO_DIGEST
     const expected = stored.get(digest)?.content ?? EMPTY_CONTENT
-    if (visibleContent(shown) !== expected) this.#contentDiffers(docId, `${who} shows other content of ${docId} than is stored:\n${visibleContent(shown)}\n${expected}`)
+    if (visibleContent(shown) !== expected)
+      this.#contentDiffers(docId, `${who} shows other content of ${docId} than is stored:\n${visibleContent(shown)}\n${expected}`)
   }
 
   /** AU-1: what a replica behind a read-only link wrote, and nobody else could bring, is not on the other side. */
   #checkRights(edge: Edge): void {
     const { from, to } = edge
-    if (!edge.readOnly || this.#rightsLifted || this.edges.some((other) => other !== edge && (other.from === from || other.to === from))) return
+    if (!edge.readOnly || this.#rightsLifted || this.edges.some((other) => other !== edge && (other.from === from || other.to === from)))
+      return
     for (const row of documentsOf(to.store!.reader)) {
       for (const [client] of knowledgeOf(to.name, to.store!.reader, row).clients()) {
-        if (this.#owners.get(client)?.startsWith(`${from.name}/`)) throw new Violation('AU-1', `${to.name} took what ${from.name} wrote in ${row.name}`)
+        if (this.#owners.get(client)?.startsWith(`${from.name}/`))
+          throw new Violation('AU-1', `${to.name} took what ${from.name} wrote in ${row.name}`)
       }
     }
   }
@@ -470,7 +521,8 @@ export class World implements Checks {
     const head = replica.committedHead()
     if (replica.settings.readOnly) return
     for (const row of documentsOf(replica.store!.reader)) {
-      for (const update of (replica.stored(row.name) ?? []).slice(-5)) replica.core!.write({ doc: row.name, update, source: 0, ticket: null })
+      for (const update of (replica.stored(row.name) ?? []).slice(-5))
+        replica.core!.write({ doc: row.name, update, source: 0, ticket: null })
     }
     replica.flushSoon()
     const until = this.schedule.nowMs + 200
@@ -481,22 +533,30 @@ export class World implements Checks {
   /** CV-3: the same ids with different content, on both ends of one link, are noticed by both within one rotation of verification. */
   #plantFork(): void {
     const doc = parseDocId('notes/fork')
-    const able = (replica: SimulatedReplica): boolean => !replica.settings.readOnly && replica.settings.limits.documentBytesMax === undefined && this.subscribes(replica, doc)
+    const able = (replica: SimulatedReplica): boolean =>
+      !replica.settings.readOnly && replica.settings.limits.documentBytesMax === undefined && this.subscribes(replica, doc)
     const edge = this.edges.find(({ from, to, readOnly }) => !readOnly && able(from) && able(to))
     if (edge === undefined) return
     const client = 2 ** 41 + this.random.uint32()
     this.#fork = { doc, client, noticed: new Set() }
     ;[edge.from, edge.to].forEach((replica, side) => replica.plant(doc, forkedUpdate(client, side)))
     const documents = Math.max(...this.replicas.map((replica) => replica.store!.reader.totals().documents))
-    const until = this.schedule.nowMs + (documents + 2) * (this.plan.limits.verifyEveryMs ?? LIMITS.verifyEveryMs) + LIMITS.silentCloseMs + QUIET_MS
+    const until =
+      this.schedule.nowMs + (documents + 2) * (this.plan.limits.verifyEveryMs ?? LIMITS.verifyEveryMs) + LIMITS.silentCloseMs + QUIET_MS
     while (this.schedule.next(until)) if (this.#fork.noticed.has(edge.from) && this.#fork.noticed.has(edge.to)) return
-    throw new Violation('CV-3', `${edge.from.name} and ${edge.to.name} hold different content of ${doc} under client ${client}, and only ${this.#fork.noticed.size} of them noticed`)
+    throw new Violation(
+      'CV-3',
+      `${edge.from.name} and ${edge.to.name} hold different content of ${doc} under client ${client}, and only ${this.#fork.noticed.size} of them noticed`,
+    )
   }
 
   #noticeFork(replica: SimulatedReplica, range: IdRange | null): void {
     const fork = this.#fork!
     if (range === null || range.client !== fork.client || range.from !== 0 || range.to !== FORKED_LENGTH) {
-      throw new Violation('CV-3', `${replica.name} names ${JSON.stringify(range)} for a fork of client ${fork.client}, clocks 0 to ${FORKED_LENGTH}`)
+      throw new Violation(
+        'CV-3',
+        `${replica.name} names ${JSON.stringify(range)} for a fork of client ${fork.client}, clocks 0 to ${FORKED_LENGTH}`,
+      )
     }
     fork.noticed.add(replica)
     this.counters.add('divergence reported')
@@ -523,7 +583,8 @@ export class World implements Checks {
     if (transaction.heldDropped.length > 0) this.counters.add('held update resolved', transaction.heldDropped.length)
     for (const row of transaction.rows) {
       const authored = row.origin === replica.store!.reader.nonce() && row.data[1] === 0
-      if (authored && ![...replica.opened.values()].some(({ binding }) => binding.key === row.doc)) this.counters.add('sweep with extra deletes')
+      if (authored && ![...replica.opened.values()].some(({ binding }) => binding.key === row.doc))
+        this.counters.add('sweep with extra deletes')
     }
   }
 
@@ -533,7 +594,14 @@ export class World implements Checks {
       for (const sender of this.replicas) {
         if (!sender.isUp || sender.store!.replicaId !== cursor.peer) continue
         const range = rangeOf(parseScope(cursor.scope)!)
-        this.#quietlyUnlessDamaged(() => checkCursorClaim({ name: replica.name, reader: replica.store!.reader }, { name: sender.name, reader: sender.store!.reader }, cursor, range))
+        this.#quietlyUnlessDamaged(() =>
+          checkCursorClaim(
+            { name: replica.name, reader: replica.store!.reader },
+            { name: sender.name, reader: sender.store!.reader },
+            cursor,
+            range,
+          ),
+        )
         this.counters.add('cursor claim checked')
       }
     }
@@ -545,7 +613,8 @@ export class World implements Checks {
     const nonce = reader.nonce()
     const content = new Map<DocKey, string>()
     this.#quietlyUnlessDamaged(() => {
-      for (const row of before.values()) if (row.tailRows > 0 && this.random.chance(0.3)) content.set(row.key, visibleContent(documentOf(replica.name, reader, row.key)))
+      for (const row of before.values())
+        if (row.tailRows > 0 && this.random.chance(0.3)) content.set(row.key, visibleContent(documentOf(replica.name, reader, row.key)))
     })
     const installed = sweep()
     this.counters.add('sweep')
@@ -554,11 +623,13 @@ export class World implements Checks {
     for (const key of installed) {
       const [was, is] = [before.get(key)!, reader.doc(key)!]
       if (was.digest !== is.digest) throw new Violation('I4', `${replica.name}: compaction changed the digest of ${is.name}`)
-      if (is.lastSeq <= was.lastSeq) throw new Violation('I4', `${replica.name}: compaction moved ${is.name} down, from ${was.lastSeq} to ${is.lastSeq}`)
+      if (is.lastSeq <= was.lastSeq)
+        throw new Violation('I4', `${replica.name}: compaction moved ${is.name} down, from ${was.lastSeq} to ${is.lastSeq}`)
       this.#quietlyUnlessDamaged(() => {
         knowledgeOf(replica.name, reader, is)
         const shown = content.get(key)
-        if (shown !== undefined && shown !== visibleContent(documentOf(replica.name, reader, key))) this.#contentDiffers(is.name, `${replica.name}: compaction changed the content of ${is.name}`)
+        if (shown !== undefined && shown !== visibleContent(documentOf(replica.name, reader, key)))
+          this.#contentDiffers(is.name, `${replica.name}: compaction changed the content of ${is.name}`)
       })
     }
   }
@@ -566,7 +637,8 @@ export class World implements Checks {
   event(replica: SimulatedReplica, event: ReplicaEvent): void {
     if (event.type === 'divergence' && event.doc === this.#fork?.doc) this.#noticeFork(replica, event.range)
     else if (event.type === 'divergence') {
-      if (!this.#midPair.has(event.doc)) throw new Violation('CV-1', `${replica.name} reports divergence in ${event.doc}: ${JSON.stringify(event.range)}`)
+      if (!this.#midPair.has(event.doc))
+        throw new Violation('CV-1', `${replica.name} reports divergence in ${event.doc}: ${JSON.stringify(event.range)}`)
       this.counters.add('mid-pair content exception')
     } else if (event.type === 'rejected') {
       this.counters.add(event.code === 'read-only' ? 'read-only link' : 'refused document')

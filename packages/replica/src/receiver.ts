@@ -194,7 +194,15 @@ function sendRefused(
   reason: string,
 ): void {
   context.commits.afterAll(() =>
-    link.send({ kind: 'refused', channel: channel.number, doc: link.docRef(doc.key, doc.name, doc.docEpoch), seq, code, retryable, reason }),
+    link.send({
+      kind: 'refused',
+      channel: channel.number,
+      doc: link.docRef(doc.key, doc.name, doc.docEpoch),
+      seq,
+      code,
+      retryable,
+      reason,
+    }),
   )
 }
 

@@ -1,0 +1,161 @@
+// A stage for scripted histories: replicas of the simulation on quiet links, moved by hand. What random runs find once in thousands of seeds is told here
+// step by step. Read by holes.test.ts and fork.test.ts.
+
+import { decodeFrame, parseDocId, type DocId, type Message } from '@syncline/protocol'
+import type { CoreLimits, ReplicaEvent } from '@syncline/replica'
+import type { Transaction } from '@syncline/store'
+import { Counters } from './counters.ts'
+import { Network, type Port } from './network.ts'
+import { contentDigestOf, documentOf, documentsOf, knowledgeOf, visibleContent } from './oracles.ts'
+import { Random } from './random.ts'
+import { Schedule } from './schedule.ts'
+import { SimulatedReplica, type Checks } from './simulated-replica.ts'
+import { keyOf } from './space.ts'
+import { Trace } from './trace.ts'
+
+export interface ActorOptions {
+  readonly limits?: Partial<CoreLimits>
+  /** Tail rows from which a document is compacted; default: never in a scene. */
+  readonly dueRows?: number
+}
+
+export interface Said {
+  readonly from: string
+  readonly to: string
+  readonly message: Message
+}
+
+const NEVER_DUE = 1_000_000
+
+export class Scene {
+  readonly schedule = new Schedule()
+  readonly random = new Random(1)
+  readonly counters = new Counters()
+  readonly network = new Network(this.schedule, this.random, this.counters)
+  readonly said: Said[] = []
+  readonly events: { readonly who: string; readonly event: ReplicaEvent }[] = []
+  /** Called before the frame with this message leaves. */
+  onSay: (said: Said) => void = () => undefined
+  onCommit: (who: SimulatedReplica, transaction: Transaction) => void = () => undefined
+  readonly #replicas: SimulatedReplica[] = []
+
+  constructor() {
+    this.network.weather = { latencyMs: 1, latencyMaxMs: 5, bytesPerMs: Infinity }
+    this.network.traffic = { sent: (port, bytes) => this.#overhear(port, bytes), delivered: () => undefined }
+  }
+
+  #overhear(port: Port, bytes: Uint8Array): void {
+    const frame = decodeFrame(bytes, null)
+    if (!frame.ok) throw new Error(frame.reason)
+    for (const message of frame.messages) {
+      const said = { from: port.owner.name, to: port.peer.owner.name, message }
+      this.said.push(said)
+      this.onSay(said)
+    }
+  }
+
+  /** A running replica, linked to nobody. */
+  replica(name: string, options: ActorOptions = {}): SimulatedReplica {
+    const { schedule, network, counters } = this
+    const profile = { midPair: false, bigInserts: 0, bigBytes: 0 }
+    const surroundings = { schedule, network, counters, trace: new Trace(null), profile, checks: this.#checks }
+    const index = this.#replicas.length
+    const { limits = {}, dueRows = NEVER_DUE } = options
+    const settings = {
+      name,
+      index,
+      role: 'device',
+      readOnly: false,
+      interests: [{ kind: 'space' }],
+      limits,
+      dueRows,
+      openDocumentsMax: 10,
+      presence: false,
+      commitMs: 1,
+    } as const
+    const replica = new SimulatedReplica({ ...settings, interests: [...settings.interests] }, surroundings, new Random(100 + index))
+    this.#replicas.push(replica)
+    replica.start()
+    return replica
+  }
+
+  readonly #checks: Checks = {
+    wrote: () => undefined,
+    commitBegins: () => undefined,
+    committed: (who, transaction) => this.onCommit(who, transaction),
+    sweeps: (who, sweep) => this.#sweep(who, sweep),
+    opened: () => undefined,
+    event: (who, event) => void this.events.push({ who: who.name, event }),
+    midPair: () => undefined,
+  }
+
+  /** I4 holds in every scene. */
+  #sweep(who: SimulatedReplica, sweep: () => readonly string[]): void {
+    const digests = new Map(documentsOf(who.store!.reader).map((row) => [row.key as string, row.digest]))
+    for (const key of sweep()) {
+      const row = who.store!.reader.doc(key as never)!
+      if (row.digest !== digests.get(key)) throw new Error(`compaction changed the digest of ${row.name}`)
+      knowledgeOf(who.name, who.store!.reader, row)
+    }
+  }
+
+  link(from: SimulatedReplica, to: SimulatedReplica): void {
+    this.network.keepLinked(from, to)
+  }
+
+  /** No connection between the two, and none comes up, until join(). What is under way is lost. */
+  part(a: SimulatedReplica, b: SimulatedReplica): void {
+    this.network.block(a, b, 'refuse')
+    this.network.block(b, a, 'refuse')
+  }
+
+  join(a: SimulatedReplica, b: SimulatedReplica): void {
+    this.network.unblock(a, b)
+    this.network.unblock(b, a)
+  }
+
+  run(durationMs: number): void {
+    const until = this.schedule.nowMs + durationMs
+    while (this.schedule.next(until)) continue
+  }
+
+  /** Throws when it does not come true in time. */
+  until(what: string, withinMs: number, holds: () => boolean): void {
+    const deadline = this.schedule.nowMs + withinMs
+    while (!holds()) if (!this.schedule.next(deadline)) throw new Error(`not within ${withinMs} ms: ${what}`)
+  }
+
+  /** One local edit, committed on return. */
+  write(replica: SimulatedReplica, doc: string, text: string): void {
+    const { binding } = replica.open(parseDocId(doc))!
+    binding.doc.getText('text').insert(0, text)
+    this.until(`${replica.name} commits an edit of ${doc}`, 1000, () => binding.unsaved === 0)
+  }
+
+  /** Text as the store has it; null without the document. */
+  stored(replica: SimulatedReplica, doc: string): string | null {
+    const key = keyOf(parseDocId(doc))
+    return replica.store!.reader.doc(key) === undefined
+      ? null
+      : documentOf(replica.name, replica.store!.reader, key).getText('text').toString()
+  }
+
+  equal(...replicas: readonly SimulatedReplica[]): boolean {
+    return new Set(replicas.map((replica) => replica.store!.reader.totals().root)).size === 1
+  }
+
+  /** Everything that a reader of the stored document would see, and its content digest. */
+  contentOf(replica: SimulatedReplica, doc: DocId): string {
+    const built = documentOf(replica.name, replica.store!.reader, keyOf(doc))
+    return `${visibleContent(built)} ${contentDigestOf(built)}`
+  }
+
+  /** Messages of one kind from one replica so far. */
+  count(from: SimulatedReplica, kind: Message['kind']): number {
+    return this.said.filter((said) => said.from === from.name && said.message.kind === kind).length
+  }
+
+  end(): void {
+    for (const replica of this.#replicas) replica.discard()
+  }
+}
