@@ -13,7 +13,8 @@ import { announce } from './server.ts'
 import type { Verifier } from './verifier.ts'
 
 /** Positions of rows that were not for the peer: soon enough for its cursor, rare enough to share frames. */
-const ANNOUNCE_EVERY_MS = 1_000
+const ANNOUNCE_EVERY_MS = 5_000
+const ANNOUNCE_IDLE_MS = 1_000
 const IDLE_MS = 1_000
 const CURSORS_EVERY_MS = 200
 const ACKS_EVERY_MS = 1_000
@@ -64,7 +65,7 @@ export class Housekeeping {
     if (channel.serve !== 'serving') return
     const { nowMs } = this.#context
     const idle = nowMs - channel.activeAtMs >= IDLE_MS
-    if (nowMs - channel.announcedAtMs >= ANNOUNCE_EVERY_MS) announce(this.#context, link, channel, idle)
+    if (nowMs - channel.announcedAtMs >= (idle ? ANNOUNCE_IDLE_MS : ANNOUNCE_EVERY_MS)) announce(this.#context, link, channel, idle)
     if (this.#healDue(link, channel)) channel.reconcileWhy = 'roots-differ'
   }
 
