@@ -10,7 +10,7 @@ import type { WebSocket } from 'ws'
 import type * as Y from 'yjs'
 import * as codec from '../../packages/relay/src/y-websocket-codec.ts'
 import { connectionIs, stockClient, type StockClient } from '../integration/room-client.ts'
-import type { Random } from '../simulation/random.ts'
+import type { Random } from '@syncline/testing'
 
 /** One transaction of one writer. */
 export interface Edit {

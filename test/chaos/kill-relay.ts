@@ -20,7 +20,7 @@ import * as Y from 'yjs'
 import * as codec from '../../packages/relay/src/y-websocket-codec.ts'
 import { startRelay, temporaryFolder, type RelayProcess } from '../integration/relay-process.ts'
 import { BareClient } from '../integration/room-client.ts'
-import { Random } from '../simulation/random.ts'
+import { Random } from '@syncline/testing'
 import { NativeWriter, RoomWriter, type Edit, type Writer } from './acknowledged-writers.ts'
 
 export interface KillRelayOptions {

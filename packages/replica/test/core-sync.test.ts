@@ -1,4 +1,4 @@
-// The engine alone, two or three of them: ladder, refusal, acks, wire costs. Scripted; the random worlds are in test/simulation.
+// The engine alone, two or three of them: ladder, refusal, acks, wire costs. Scripted; the random worlds are in packages/testing.
 
 import { expect, test } from 'vitest'
 import * as Y from 'yjs'

@@ -1,7 +1,7 @@
 // The first half of the seeds of the normal test run, and that a seed is all that a run depends on. `pnpm sim --runs N` runs more.
 
 import { expect, test } from 'vitest'
-import { runSeed } from './campaign.ts'
+import { runSeed } from '../src/campaign.ts'
 import { expectSeedsHold } from './simulated-seeds.ts'
 
 test(

@@ -1,7 +1,7 @@
 // What the tests that run seeds share: a range of them, all checks on, every situation met. Read by simulation.test.ts and simulation-more.test.ts. Rules: CV-1, SM-2.
 
 import { expect } from 'vitest'
-import { campaign, replayCommand } from './campaign.ts'
+import { campaign, replayCommand } from '../src/campaign.ts'
 
 /** Runs `runs` seeds and fails with the command that replays the first that broke a rule. Prints rate and counters. */
 export function expectSeedsHold(from: number, runs: number): void {

@@ -4,14 +4,14 @@
 import { decodeFrame, parseDocId, type DocId, type Message } from '@syncline/protocol'
 import type { CoreLimits, ReplicaEvent } from '@syncline/replica'
 import type { Transaction } from '@syncline/store'
-import { Counters } from './counters.ts'
-import { Network, type Port } from './network.ts'
-import { contentDigestOf, documentOf, documentsOf, knowledgeOf, visibleContent } from './oracles.ts'
-import { Random } from './random.ts'
-import { Schedule } from './schedule.ts'
-import { SimulatedReplica, type Checks } from './simulated-replica.ts'
-import { keyOf } from './space.ts'
-import { Trace } from './trace.ts'
+import { Counters } from '../src/counters.ts'
+import { Network, type Port } from '../src/network.ts'
+import { contentDigestOf, documentOf, documentsOf, knowledgeOf, visibleContent } from '../src/oracles.ts'
+import { Random } from '../src/random.ts'
+import { Schedule } from '../src/schedule.ts'
+import { SimulatedReplica, type Checks } from '../src/simulated-replica.ts'
+import { keyOf } from '../src/space.ts'
+import { Trace } from '../src/trace.ts'
 
 export interface ActorOptions {
   readonly limits?: Partial<CoreLimits>
