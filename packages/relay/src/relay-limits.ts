@@ -35,6 +35,8 @@ export const RELAY_LIMITS = {
   silentCloseMs: 40_000,
   /** ... and the time that its unsent bytes may need at this rate: being slow is no reason. */
   slowestBytesPerSecond: 8 * KIB,
+  /** Questions of one connection that are answered in one go: each may read a whole document, and others wait meanwhile. */
+  questionsPerTurnMax: 4,
   /** "Send me what I miss" is asked this often in a row without any commit following. */
   asksMax: 3,
   /** A refused writer that returns within this time is kept connected but no longer heard, instead of being closed again and again. */

@@ -28,6 +28,9 @@ export type Frame = { readonly messages: readonly RoomMessage[] } | { readonly p
 /** Messages of one frame: version 4 concatenates a few; more is nobody's client. */
 export const messagesPerFrameMax = 1024
 
+/** Of some hundred thousand writers: each costs more time than bytes. */
+const stateVectorBytesMax = 1024 * 1024
+
 /** Reads all messages of a binary frame. The byte fields are views into it. */
 export function readFrame(frame: Uint8Array): Frame {
   if (frame.length === 0) return { problem: 'an empty frame' }
@@ -71,6 +74,7 @@ function readBytes(decoder: decoding.Decoder): Uint8Array {
 }
 
 function isStateVector(bytes: Uint8Array): boolean {
+  if (bytes.length > stateVectorBytesMax) return false
   const decoder = decoding.createDecoder(bytes)
   const clients = decoding.readVarUint(decoder)
   if (clients > bytes.length / 2) return false

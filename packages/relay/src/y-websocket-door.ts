@@ -41,6 +41,7 @@ export function openRoom(ws: WebSocket, request: IncomingMessage, doc: DocId, do
   const { clock, limits } = door
   let lastSignMs = clock.now()
   let corked = false
+  let drainedSoon = false
   limitFrames(ws, limits.roomFirstFrameBytesMax)
 
   const send = (frame: Uint8Array): void => {
@@ -53,7 +54,15 @@ export function openRoom(ws: WebSocket, request: IncomingMessage, doc: DocId, do
         request.socket.uncork()
       })
     }
-    ws.send(frame, () => session.drained())
+    ws.send(frame, taken)
+  }
+  const taken = (): void => {
+    if (drainedSoon) return
+    drainedSoon = true
+    clock.soon(() => {
+      drainedSoon = false
+      session.drained()
+    })
   }
   const close = (closing: Closing): void => {
     // A paused socket would never read the other side's answer.

@@ -49,6 +49,8 @@ export class RoomSession {
   private unsavedWrites = 0
   private savedAll: (() => void)[] = []
   private asks = 0
+  /** Answered since the network took anything. */
+  private questions = 0
   private valid = false
   /** Its writes are no longer heard: it was refused and came back with the same. */
   private deaf = false
@@ -98,9 +100,10 @@ export class RoomSession {
     if (!this.ended) this.guest.alive()
   }
 
-  /** The network took bytes. */
+  /** The network took bytes. Called at most once per turn, and after everything that was sent. */
   drained(): void {
     if (this.ended) return
+    this.questions = 0
     if (this.socket.buffered() <= this.bufferBytesMax / 2) {
       this.lagging = false
       this.guest.drained()
@@ -141,7 +144,12 @@ export class RoomSession {
   }
 
   private work(): void {
-    while (this.inbox.length > 0 && !this.ended && !this.backedUp()) this.handle(this.inbox.shift()!)
+    // The answers' way into the network brings drained(), and with it the rest of the questions.
+    while (this.inbox.length > 0 && !this.ended && !this.backedUp() && this.questions < this.limits.questionsPerTurnMax) {
+      const message = this.inbox.shift()!
+      if (message.kind === 'step-1') this.questions++
+      this.handle(message)
+    }
     if (!this.ended) this.pause(this.stopping || this.backedUp() || this.inbox.length > 0)
   }
 

@@ -114,7 +114,7 @@ test('[YW-4] an update is answered only after its commit, in order, and an empty
 test('[RS-1] above the bound of unsent bytes nothing is handled and the socket is paused, until half has drained', () => {
   const room = roomHere()
   room.unsent = RELAY_LIMITS.socketBufferBytesMax + 1
-  for (let count = 0; count < 5; count++) room.session.received(codec.step1Frame(Uint8Array.of(0)))
+  for (let count = 0; count < 4; count++) room.session.received(codec.step1Frame(Uint8Array.of(0)))
   expect(kinds(room)).toEqual(['step-1'])
   expect(room.paused).toBe(true)
   room.unsent = RELAY_LIMITS.socketBufferBytesMax - 1
@@ -123,7 +123,18 @@ test('[RS-1] above the bound of unsent bytes nothing is handled and the socket i
   room.unsent = RELAY_LIMITS.socketBufferBytesMax / 2
   room.session.drained()
   expect(room.paused).toBe(false)
-  expect(kinds(room)).toEqual(['step-1', ...Array.from({ length: 5 }, () => 'step-2')])
+  expect(kinds(room)).toEqual(['step-1', ...Array.from({ length: 4 }, () => 'step-2')])
+})
+
+test('[RS-1] of many questions a few are answered per turn, so that others get theirs meanwhile', () => {
+  const room = roomHere()
+  for (let count = 0; count < 10; count++) room.session.received(codec.step1Frame(Uint8Array.of(0)))
+  const answers = (): number => kinds(room).filter((kind) => kind === 'step-2').length
+  expect([answers(), room.paused]).toEqual([RELAY_LIMITS.questionsPerTurnMax, true])
+  room.session.drained()
+  expect(answers()).toBe(2 * RELAY_LIMITS.questionsPerTurnMax)
+  room.session.drained()
+  expect([answers(), room.paused]).toEqual([10, false])
 })
 
 test('[RS-1] a client that writes faster than commits happen is not read any further', async () => {

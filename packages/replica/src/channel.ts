@@ -77,6 +77,9 @@ export class Channel {
   readonly #askQueue = new Set<string>()
   /** Refused documents that this session asked for again once. */
   readonly retried = new Set<DocKey>()
+  /** Everything of a full exchange has arrived here ... */
+  exchanged = false
+  /** ... and is committed. */
   synced = false
 
   serve: ServeState = 'opening'
@@ -91,6 +94,8 @@ export class Channel {
   unacked: { readonly toSeq: number; readonly bytes: number }[] = []
   unackedBytes = 0
   owed: OwedDiff[] = []
+  /** Leading 8 bytes of keys that the peer asked for and nobody has looked up yet. */
+  owedKeys: string[] = []
   /** The peer's root as last told; null: entries came since. */
   peerRoot: Digest | null = null
   activeAtMs: number

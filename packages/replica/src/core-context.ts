@@ -3,6 +3,7 @@
 import type { Cursor, DocumentTree, ErrorCode } from '@syncline/protocol'
 import type { StoreReader } from '@syncline/store'
 import type { AdmissionContext } from './admission.ts'
+import type { Buggify } from './buggify.ts'
 import type { CommitQueue } from './commit-queue.ts'
 import type { CoreLimits, CoreOptions } from './core-options.ts'
 import type { DocumentTable } from './documents.ts'
@@ -23,6 +24,7 @@ export interface CoreContext {
   readonly admission: AdmissionContext
   readonly links: Map<LinkId, LinkSession>
   readonly effects: Effect[]
+  readonly buggify: Buggify
   nowMs: number
   event(event: ReplicaEvent): void
   /** Sends ERROR, closes the link and forgets it. */

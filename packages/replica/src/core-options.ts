@@ -3,6 +3,7 @@
 import type { Durability, ReplicaId, Role, Scope, SpaceId } from '@syncline/protocol'
 import { LIMITS } from '@syncline/protocol'
 import type { StoreReader } from '@syncline/store'
+import type { Buggify } from './buggify.ts'
 
 /** Whole-payload compression of large DIFFs. `inflate` answers null for broken input or more than `bytesMax` bytes. */
 export interface Compression {
@@ -62,4 +63,6 @@ export interface CoreOptions {
   readonly readOnly?: boolean
   readonly limits?: Partial<CoreLimits>
   readonly compression?: Compression
+  /** For simulations only; default: never. */
+  readonly buggify?: Buggify
 }

@@ -40,6 +40,9 @@ export interface LinkInputs {
 
 /** What one link may deliver while the store is busy: two windows, so that an honest peer, which stops at one, never notices. */
 const AHEAD_BYTES_MAX = 2 * LIMITS.windowBytes
+/** A peer that dialled in and leaves this much unread is not read from: it could ask without end for what it never takes. The side that dialled
+ *  reads always, or two that owe each other a large document would wait for each other. */
+const UNREAD_BYTES_MAX = 4 * LIMITS.socketBufferBytesMax
 /** A WebSocket close reason holds at most this many bytes of UTF-8. */
 const CLOSE_REASON_BYTES_MAX = 123
 /** For codes that have no close code of their own. */
@@ -62,17 +65,19 @@ export class HostedLink implements AttachedLink {
   received(bytes: Uint8Array): void {
     if (this.#state !== 'open') return
     this.#aheadBytes += bytes.length
-    if (this.#aheadBytes > AHEAD_BYTES_MAX && !this.#paused) this.#pause(true)
+    this.#bound()
     this.#inputs.received(this.id, bytes)
   }
 
   /** The store is idle again: nothing that was received waits any more. */
   caughtUp(): void {
     this.#aheadBytes = 0
-    if (this.#paused) this.#pause(false)
+    this.#bound()
   }
 
-  #pause(paused: boolean): void {
+  #bound(): void {
+    const paused = this.#aheadBytes > AHEAD_BYTES_MAX || (!this.#port.dialled && this.buffered() > UNREAD_BYTES_MAX)
+    if (paused === this.#paused) return
     this.#paused = paused
     try {
       this.#port.pause?.(paused)
@@ -88,7 +93,9 @@ export class HostedLink implements AttachedLink {
   }
 
   drained(): void {
-    if (this.#state === 'open') this.#inputs.drained(this.id)
+    if (this.#state !== 'open') return
+    this.#bound()
+    this.#inputs.drained(this.id)
   }
 
   /** Sends unless the link is closing. A port that throws is closed. */

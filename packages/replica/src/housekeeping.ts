@@ -43,7 +43,7 @@ export class Housekeeping {
   }
 
   tend(): void {
-    const { links, nowMs, commits, documents, limits } = this.#context
+    const { links, nowMs, commits, documents, limits, buggify } = this.#context
     for (const link of [...links.values()]) {
       tendLink(this.#context, link)
       if (!link.live) continue
@@ -55,6 +55,7 @@ export class Housekeeping {
     const waitedMs = nowMs - this.#committedAtMs
     const batch = commits.pending
     if (!batch.isEmpty() && waitedMs >= (batch.cursors.size > 0 ? CURSORS_EVERY_MS : ACKS_EVERY_MS)) batch.urgent = true
+    if (buggify('evict-documents')) documents.evict(0)
     if (nowMs >= this.#evictAtMs) {
       documents.evict(limits.documentsInMemoryMax)
       this.#evictAtMs = nowMs + EVICT_EVERY_MS
@@ -63,9 +64,10 @@ export class Housekeeping {
 
   #tendChannel(link: LinkSession, channel: Channel): void {
     if (channel.serve !== 'serving') return
-    const { nowMs } = this.#context
+    const { nowMs, buggify } = this.#context
     const idle = nowMs - channel.activeAtMs >= IDLE_MS
-    if (nowMs - channel.announcedAtMs >= (idle ? ANNOUNCE_IDLE_MS : ANNOUNCE_EVERY_MS)) announce(this.#context, link, channel, idle)
+    const due = nowMs - channel.announcedAtMs >= (idle ? ANNOUNCE_IDLE_MS : ANNOUNCE_EVERY_MS)
+    if (due || buggify('announce-early')) announce(this.#context, link, channel, idle)
     if (this.#healDue(link, channel)) channel.reconcileWhy = 'roots-differ'
   }
 

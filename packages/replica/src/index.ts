@@ -1,4 +1,5 @@
 // @syncline/replica: the engine (ReplicaCore, pure) and its host (Replica, any JavaScript runtime). Links for Node are in @syncline/replica/ws.
+export { buggifyPoints, type Buggify, type BuggifyPoint } from './buggify.ts'
 export type { Clock } from './clock.ts'
 export { DEFAULT_CORE_LIMITS, type Compression, type CoreLimits, type CoreOptions } from './core-options.ts'
 export type { Access, Effect, LinkId, Maintenance, ReplicaEvent, SourceId, Ticket, WriteOutcome } from './effects.ts'

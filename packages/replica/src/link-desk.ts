@@ -1,7 +1,16 @@
 // All links of a replica: opening, closing, and giving each message to the part that decides on it. The only place that reads frames. A frame that no correct encoder sends, or
 // that does not fit the state, ends its link; a document's trouble never does. Rules: IN-1, LK-1.
 
-import { decodeFrame, scopeIntersection, scopeText, type ErrorCode, type Message, type MessageOf, type Scope } from '@syncline/protocol'
+import {
+  decodeFrame,
+  LIMITS,
+  scopeIntersection,
+  scopeText,
+  type ErrorCode,
+  type Message,
+  type MessageOf,
+  type Scope,
+} from '@syncline/protocol'
 import type { Channel } from './channel.ts'
 import type { CoreContext } from './core-context.ts'
 import type { Effect, LinkId } from './effects.ts'
@@ -147,7 +156,7 @@ export class LinkDesk {
     const { links, nowMs } = this.#context
     const older = [...links.values()].find((other) => other.live && other.hello?.replicaId === link.hello!.replicaId)!
     link.advance('hello-contended')
-    link.contest = { older: older.id, sinceMs: nowMs }
+    link.contest = { older: older.id, framesHeard: older.framesIn, sinceMs: nowMs }
     link.waiting = rest
     older.pingedAtMs = nowMs
     older.send({ kind: 'ping', token: Math.floor(nowMs) })
@@ -159,7 +168,8 @@ export class LinkDesk {
     if (contest === null) return
     const older = this.#context.links.get(contest.older)
     const { nowMs } = this.#context
-    if (older !== undefined && older.heardAtMs > contest.sinceMs)
+    // Counted in frames: the clock stands still between ticks, and the answer mostly comes within one.
+    if (older !== undefined && older.framesIn > contest.framesHeard)
       return this.end(link, 'duplicate-replica', `replica ${link.hello!.replicaId} is linked already and alive`)
     if (older !== undefined && nowMs - contest.sinceMs <= this.#context.limits.takeoverPingMs) return
     if (older !== undefined) this.end(older, 'link-silent', 'a newer link to the same replica came and this one did not answer')
@@ -242,7 +252,7 @@ export class LinkDesk {
       case 'want':
         return receiveWant(context, link, channel, message)
       case 'ask':
-        return receiveAsk(context, link, channel, message)
+        return receiveAsk(channel, message)
       case 'absent':
         return receiveAbsent(context, channel, message)
       case 'diff':
@@ -288,15 +298,19 @@ export class LinkDesk {
     this.#noteSynced(link, channel)
     const owed = serveOwed(context, link, channel)
     const rows = pump(context, link, channel)
-    return (owed || rows) && link.buffered() === 0
+    // From there on the port says when it has drained.
+    return (owed || rows) && link.buffered() < LIMITS.frameTargetBytes
   }
 
   /** A full exchange since the link came up: told once, when all of it is committed. */
   #noteSynced(link: LinkSession, channel: Channel): void {
-    if (channel.synced || !channel.settled || channel.position < channel.peerOpen!.head) return
-    channel.synced = true
+    if (channel.exchanged || !channel.settled || channel.position < channel.peerOpen!.head) return
+    channel.exchanged = true
     const event = { type: 'synced', link: link.id, peer: link.hello!.replicaId, scope: channel.text } as const
-    this.#context.commits.afterAll(() => this.#context.event(event))
+    this.#context.commits.afterAll(() => {
+      channel.synced = true
+      this.#context.event(event)
+    })
   }
 
   /** After a sweep: whoever had everything before it has no use for the markers. */

@@ -43,13 +43,17 @@ export class LinkSession {
   peerNonce: EpochNonce | null = null
   heardAtMs: number
   pingedAtMs = 0
-  /** While contending: the older link that is being pinged, and the frames that wait. */
-  contest: { readonly older: LinkId; readonly sinceMs: number } | null = null
+  /** While contending: the older link that is being pinged, how many frames it had sent by then, and the frames that wait. */
+  contest: { readonly older: LinkId; readonly framesHeard: number; readonly sinceMs: number } | null = null
   deferred: Uint8Array[] = []
   waiting: readonly Message[] = []
   verifiedAtMs = 0
   /** Where the rotation of content verification stands. */
   verifyAfter: DocKey | null = null
+  /** Documents whose VERIFY the peer has not answered yet: only these it may COMPARE. */
+  readonly verifying = new Set<DocKey>()
+  /** The refusal told last: rows of one document that are refused together are told once. */
+  refusedLast = ''
   documentsReceived = 0
   bytesReceived = 0
   readonly channels = new Map<ScopeText, Channel>()

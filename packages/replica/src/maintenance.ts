@@ -62,12 +62,14 @@ export class MaintenancePlan {
 
   /** Looks for documents due; call from tick(). */
   tend(): void {
-    const { nowMs, limits, reader, commits } = this.#context
-    if (this.#unfinished || this.#ready.length > 0 || this.#running !== null || nowMs < this.#checkAtMs || commits.failure !== null) return
+    const { nowMs, limits, reader, commits, buggify } = this.#context
+    const now = buggify('sweep-now')
+    if (this.#unfinished || this.#ready.length > 0 || this.#running !== null || commits.failure !== null) return
+    if (nowMs < this.#checkAtMs && !now) return
     this.#checkAtMs = nowMs + Math.min(URGENT_CHECK_MS, limits.sweepEveryMs)
     const due = reader.due(SWEEP_DOCS_MAX).filter((doc) => !doc.quarantined)
     const urgent = due.some((doc) => doc.tailRows >= limits.tailRowsHardMax)
-    if (due.length === 0 || (nowMs < this.#sweepAtMs && !urgent)) return
+    if (due.length === 0 || (nowMs < this.#sweepAtMs && !urgent && !now)) return
     this.#sweepAtMs = nowMs + limits.sweepEveryMs
     const isLate = (doc: { readonly lastSeq: number }): boolean => commits.head - doc.lastSeq < LATELY_ROWS
     this.#derived.clear()

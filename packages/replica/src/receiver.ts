@@ -112,7 +112,11 @@ export function receiveDiff(context: CoreContext, link: LinkSession, channel: Ch
   return true
 }
 
-/** Chunks of one DIFF arrive in order; 'more' until the last. Null when they do not, or grow beyond the bound. */
+/** One payload arrives after the other, so that few are ever unfinished; a chunk is 256 KiB, so that none has many. */
+const UNFINISHED_MAX = 16
+const PARTS_MAX = 4096
+
+/** Chunks of one DIFF arrive in order; 'more' until the last. Null when they do not, or when what is unfinished on the link grows beyond the bound. */
 export function collectPart(
   link: LinkSession,
   id: string,
@@ -120,11 +124,13 @@ export function collectPart(
 ): Uint8Array | 'more' | null {
   if (message.part === 0 && message.last) return link.diffParts.has(id) ? null : message.bytes
   const parts = message.part === 0 ? { bytes: [], size: 0 } : link.diffParts.get(id)
-  if (parts === undefined || parts.bytes.length !== message.part) return null
+  if (parts === undefined || parts.bytes.length !== message.part || message.part >= PARTS_MAX) return null
   parts.bytes.push(message.bytes.slice())
   parts.size += message.bytes.length
-  if (parts.size > LIMITS.updateBytesMax) return null
   link.diffParts.set(id, parts)
+  let unfinished = 0
+  for (const { size } of link.diffParts.values()) unfinished += size
+  if (unfinished > LIMITS.updateBytesMax || link.diffParts.size > UNFINISHED_MAX) return null
   if (!message.last) return 'more'
   link.diffParts.delete(id)
   const whole = new Uint8Array(parts.size)
@@ -193,6 +199,9 @@ function sendRefused(
   retryable: boolean,
   reason: string,
 ): void {
+  const told = `${channel.number} ${doc.key} ${seq} ${code}`
+  if (link.refusedLast === told) return
+  link.refusedLast = told
   context.commits.afterAll(() =>
     link.send({
       kind: 'refused',
@@ -230,6 +239,7 @@ export function receiveRefused(context: CoreContext, link: LinkSession, message:
 export function advanceCursor(context: CoreContext, link: LinkSession, channel: Channel): void {
   if (!channel.settled || channel.peerNonce === null || !link.live) return
   if (channel.position === channel.cursorSeq && channel.peerNonce === channel.cursorNonce) return
+  if (context.buggify('ack-late')) return
   const batch = context.commits.pending
   const peer = link.hello!.replicaId
   const seq = channel.position

@@ -21,6 +21,7 @@ import {
 
 import type { StoreReader, SweepResult } from '@syncline/store'
 import { admit, type AdmissionContext } from './admission.ts'
+import { noBuggify } from './buggify.ts'
 import { LOCAL, NOBODY, type BatchWrite } from './commit-batch.ts'
 import { CommitQueue } from './commit-queue.ts'
 import type { CoreContext } from './core-context.ts'
@@ -266,12 +267,12 @@ export class ReplicaCore {
 
   /** What to do now, in order. Call once per turn after inputs. */
   flush(): Effect[] {
-    const { commits, effects } = this.#context
+    const { commits, effects, buggify } = this.#context
     let more = this.#desk.work()
     if (!commits.busy) {
       more = this.#advancePlan() || more
       const work = this.#plan.take()
-      const transaction = work === null && this.#plan.running === null ? commits.take(this.#plan.holdsCommits) : null
+      const transaction = work === null && this.#plan.running === null ? commits.take(this.#plan.holdsCommits || buggify('commit-waits')) : null
       if (work !== null) effects.push({ kind: 'maintain', work })
       if (transaction !== null) effects.push({ kind: 'commit', transaction })
     }
@@ -395,6 +396,7 @@ function makeContext(options: CoreOptions, calls: Pick<CoreContext, 'endLink' | 
     admission: { limits, held, batch: () => commits.pending, nowMs: () => context.nowMs, own },
     links: new Map(),
     effects,
+    buggify: options.buggify ?? noBuggify,
     nowMs: options.nowMs,
     event: (event) => void effects.push({ kind: 'event', event }),
     ...calls,

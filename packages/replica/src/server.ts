@@ -27,6 +27,12 @@ const PUMP_ROWS_MAX = 1024
 const INLINE_SNAPSHOT_BYTES = 4096
 const DEFLATE_FROM_BYTES = 4096
 const OWED_MAX = 4096
+/** What one flush looks up, and answers from how many stored bytes: a peer that asks without end gets its answers between those of others. */
+const LOOKUPS_PER_FLUSH = 256
+const ANSWERS_PER_FLUSH = 256
+/** Of simulations. */
+const SMALL_CHUNK_BYTES = 64
+const SMALL_CHUNKS_MAX = 100
 /** What one link may produce in one flush. */
 const FLUSH_BYTES = LIMITS.nativeFrameBytesMax
 
@@ -36,7 +42,7 @@ export function startServing(context: CoreContext, link: LinkSession, channel: C
   channel.advanceReceive('paired')
   channel.advanceServe('paired')
   const { commits } = context
-  const cursorOk = open.cursor !== null && judgeCursor(context, link, open.cursor)
+  const cursorOk = open.cursor !== null && judgeCursor(context, link, open.cursor) && !context.buggify('reconcile-anyway')
   // Roots leave out what this side refused, and the peer may lack what this side has of it: then equal roots prove nothing to the peer.
   const comparable = !context.refusals.anyFrom(link.hello!.replicaId, channel.range)
   const equal = comparable && open.root === channelSummary(context, link, channel).root
@@ -77,17 +83,23 @@ export function receiveAck(context: CoreContext, link: LinkSession, channel: Cha
 
 export function receiveWant(context: CoreContext, link: LinkSession, channel: Channel, message: MessageOf<'want'>): boolean {
   const name = link.resolveDoc(message.doc)
-  if (name === null || !channel.advanceServe('want') || channel.owed.length >= OWED_MAX) return false
+  if (name === null || !channel.advanceServe('want') || channel.owed.length + channel.owedKeys.length >= OWED_MAX) return false
   const key = context.documents.keyOf(name)
   if (!rangeHolds(channel.range, key)) return false
   channel.owed.push({ key, stateVector: message.stateVector, buckets: message.buckets })
   return true
 }
 
-export function receiveAsk(context: CoreContext, link: LinkSession, channel: Channel, message: MessageOf<'ask'>): boolean {
-  if (!channel.advanceServe('want') || channel.owed.length + message.keys.length > OWED_MAX) return false
+export function receiveAsk(channel: Channel, message: MessageOf<'ask'>): boolean {
+  if (!channel.advanceServe('want') || channel.owed.length + channel.owedKeys.length + message.keys.length > OWED_MAX) return false
+  channel.owedKeys.push(...message.keys)
+  return true
+}
+
+/** Finds the documents behind some of the keys that the peer asked for. */
+function lookUpAsked(context: CoreContext, link: LinkSession, channel: Channel): void {
   const absent: string[] = []
-  for (const key8 of message.keys) {
+  for (const key8 of channel.owedKeys.splice(0, LOOKUPS_PER_FLUSH)) {
     const range = { first: (key8 + '0'.repeat(16)) as DocKey, last: (key8 + 'f'.repeat(16)) as DocKey }
     const docs = context.reader
       .docs(range, 16)
@@ -96,15 +108,17 @@ export function receiveAsk(context: CoreContext, link: LinkSession, channel: Cha
     for (const doc of docs) channel.owed.push({ key: doc.key, stateVector: null, buckets: [] })
   }
   if (absent.length > 0) link.send({ kind: 'absent', channel: channel.number, keys: absent })
-  return true
 }
 
-/** Answers owed diffs while the link takes more. True when some are left. */
+/** Answers owed diffs while the link takes more, as much as one flush may cost. True when some are left. */
 export function serveOwed(context: CoreContext, link: LinkSession, channel: Channel): boolean {
-  while (channel.owed.length > 0) {
-    if (link.queuedBytes() >= FLUSH_BYTES) return true
+  if (channel.owedKeys.length > 0) lookUpAsked(context, link, channel)
+  let bytesRead = 0
+  for (let answers = 0; channel.owed.length > 0; answers++) {
+    if (link.queuedBytes() >= FLUSH_BYTES || bytesRead >= FLUSH_BYTES || answers >= ANSWERS_PER_FLUSH) return true
     const owed = channel.owed.shift()!
     const doc = context.documents.byKey(owed.key, context.nowMs)
+    bytesRead += doc?.bytes ?? 0
     if (doc === undefined) {
       // The peer wants what is not here: two documents hid behind one key8. It has the other one.
       channel.askFor(owed.key.slice(0, 16))
@@ -115,15 +129,17 @@ export function serveOwed(context: CoreContext, link: LinkSession, channel: Chan
     const readable = link.access.read(doc.name) && !doc.quarantined
     const bytes = readable ? diffOf(context, doc, owed) : new Uint8Array(0)
     const { encoding, bytes: payload } = pack(context, link, bytes)
-    for (let part = 0, at = 0; part === 0 || at < payload.length; part++, at += LIMITS.diffChunkBytes) {
-      const chunk = payload.subarray(at, at + LIMITS.diffChunkBytes)
-      const last = at + LIMITS.diffChunkBytes >= payload.length
+    const small = payload.length <= SMALL_CHUNKS_MAX * SMALL_CHUNK_BYTES && context.buggify('small-chunks')
+    const chunkBytes = small ? SMALL_CHUNK_BYTES : LIMITS.diffChunkBytes
+    for (let part = 0, at = 0; part === 0 || at < payload.length; part++, at += chunkBytes) {
+      const chunk = payload.subarray(at, at + chunkBytes)
+      const last = at + chunkBytes >= payload.length
       const ref = link.docRef(doc.key, doc.name, doc.docEpoch)
       link.send({ kind: 'diff', channel: channel.number, doc: ref, part, last, encoding, digest: doc.digest, bytes: chunk })
     }
     channel.activeAtMs = context.nowMs
   }
-  return false
+  return channel.owedKeys.length > 0
 }
 
 /** The peer asks for a document that it refused once: it decides anew, and says so if it refuses again. */
@@ -190,6 +206,7 @@ function collectRows(context: CoreContext, link: LinkSession, channel: Channel):
       }
     }
     part.toSeq = row.seq
+    if (part.rows.length > 0 && context.buggify('one-row-frames')) return part
   }
   // Rows that compaction removed leave holes: a scan that came to the end covers everything up to the head.
   if (part.rows.length < PUMP_ROWS_MAX && reachedHead(context, part.toSeq)) part.toSeq = context.commits.head
@@ -206,7 +223,7 @@ function reachedHead(context: CoreContext, seq: number): boolean {
 /** Rows up to the engine's head: the store may have landed a commit that the engine has not settled yet. */
 function rowsAfter(context: CoreContext, seq: number): Iterable<RecentRow> {
   const { head, recent } = context.commits
-  if (recent.covers(seq)) return recentAfter(context, seq)
+  if (recent.covers(seq) && !context.buggify('read-the-log')) return recentAfter(context, seq)
   const rows = context.reader.log(seq, PUMP_ROWS_MAX, context.limits.frameTargetBytes)
   return rows.filter((row) => row.seq <= head).map((row: LogRow) => ({ ...row, link: 0 }))
 }
@@ -229,7 +246,7 @@ function takeRow(context: CoreContext, link: LinkSession, channel: Channel, row:
     const inline = inlineSnapshot(context, row)
     if (inline === null) return offerOf(link, channel, doc, row.seq)
     data = inline
-  } else if (data.length > context.limits.frameTargetBytes) {
+  } else if (data.length > context.limits.frameTargetBytes || context.buggify('offer-rows')) {
     return offerOf(link, channel, doc, row.seq)
   }
   part.rows.push({

@@ -48,11 +48,12 @@ export class Verifier {
     link.verifiedAtMs = nowMs
     const channel = [...link.channels.values()].find((one) => one.settled && one.peerRoot !== null && one.peerRoot === one.rootSent)
     const key = channel === undefined ? null : this.#next(link, channel)
-    if (key === null) return
+    if (key === null || link.verifying.has(key) || !this.#mayRead(link, key)) return
     const doc = this.#context.documents.byKey(key, nowMs)
     if (doc === undefined || doc.quarantined || doc.uncommitted > 0) return
     const content = this.#contentOf(doc)
     if (content === null) return
+    link.verifying.add(key)
     link.send({ kind: 'verify', doc: link.docRef(doc.key, doc.name, doc.docEpoch), digest: doc.digest, content })
   }
 
@@ -60,7 +61,7 @@ export class Verifier {
   #next(link: LinkSession, channel: Channel): DocKey | null {
     const { range } = channel
     for (const key of this.#recent) {
-      if (key < range.first || key > range.last) continue
+      if (key < range.first || key > range.last || !this.#mayRead(link, key)) continue
       this.#recent.delete(key)
       return key
     }
@@ -69,6 +70,12 @@ export class Verifier {
     const next = reader.docs(range, 1, after ?? undefined)[0] ?? (after === null ? undefined : reader.docs(range, 1)[0])
     link.verifyAfter = next?.key ?? null
     return next?.key ?? null
+  }
+
+  /** A peer that may not read a document is not asked about it: the question would name it. */
+  #mayRead(link: LinkSession, key: DocKey): boolean {
+    const doc = this.#context.documents.head(key)
+    return doc !== undefined && link.access.read(doc.name)
   }
 
   #contentOf(doc: DocState): Uint8Array | null {
@@ -105,7 +112,13 @@ export class Verifier {
 
   receiveCompare(link: LinkSession, message: MessageOf<'compare'>): boolean {
     const doc = this.#resolve(link, message)
-    if (doc === null || !link.access.read(doc.name)) return false
+    // Three bytes that ask for a whole document: nobody sends them unasked.
+    if (doc === null || !link.verifying.delete(doc.key)) return false
+    if (!link.access.read(doc.name)) {
+      // The right was withdrawn since VERIFY: no fault of the peer.
+      link.send({ kind: 'verified', doc: link.docRef(doc.key, doc.name, doc.docEpoch), verdict: 'skipped', range: null })
+      return true
+    }
     const { encoding, bytes } = pack(this.#context, link, frameUpdates(this.#stored(doc)))
     for (let part = 0, at = 0; part === 0 || at < bytes.length; part++, at += LIMITS.diffChunkBytes) {
       const last = at + LIMITS.diffChunkBytes >= bytes.length
@@ -136,6 +149,7 @@ export class Verifier {
   receiveVerified(link: LinkSession, message: MessageOf<'verified'>): boolean {
     const doc = this.#resolve(link, message)
     if (doc === null) return false
+    link.verifying.delete(doc.key)
     if (message.verdict === 'differs') this.#report(link, doc, message.range)
     return true
   }

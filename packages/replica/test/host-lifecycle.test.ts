@@ -33,6 +33,33 @@ test('[SU-1] status is plain data: head, peers in sync without lag, and acknowle
   expect(a.replica.isLinkedTo(b.replica.replicaId)).toBe(true)
 })
 
+test('[SU-1] a peer counts as synced once what it sent is committed and shown, not before', async () => {
+  const store = memoryStore()
+  const commit = store.commit.bind(store)
+  let arrived: () => void = () => undefined
+  let go: () => void = () => undefined
+  const waiting = new Promise<void>((resolve) => (arrived = resolve))
+  const gate = new Promise<void>((resolve) => (go = resolve))
+  store.commit = async (transaction) => {
+    arrived()
+    await gate
+    return commit(transaction)
+  }
+  const [a, b] = [openHost({ store }), openHost()]
+  type(open(b), 'theirs')
+  const document = open(a)
+  linkHosts(a, b)
+  await waiting
+  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
+  expect(a.replica.status().peers).toMatchObject([{ synced: false }])
+  a.replica.onStatus(({ peers }) => {
+    if (peers.some((peer) => peer.synced)) expect(textOf(document)).toBe('theirs')
+  })
+  go()
+  await eventually(() => expect(a.replica.status().peers).toMatchObject([{ synced: true }]))
+  expect(textOf(document)).toBe('theirs')
+})
+
 test('[SU-1] an acknowledgement is remembered over a restart, without a link', async () => {
   const store = createMemoryStore({ space, random: nodeRandom, durability: 'process' })
   const [a, b] = [openHost({ store }), openHost({ role: 'relay' })]

@@ -1,75 +1,140 @@
-// Many seeds, one after another: what failed, what was met, how fast. Read by run.ts and simulation.test.ts. Rules: SM-1, SM-2.
+// Many seeds, one after another: what failed, what was met, how fast. Read by simulate.ts, the command line and the tests. Rules: SM-1, SM-2.
 
 import { performance } from 'node:perf_hooks'
-import { Counters } from './counters.ts'
-import { drawPlan, type Plan } from './plan.ts'
-import { World, type RunResult } from './world.ts'
+import { drawPlan } from './plan/draw-plan.ts'
+import type { Plan } from './plan/plan.ts'
+import { everything, expectedSituations, type Scenario } from './scenario.ts'
+import { Counters, RUNS_FOR_SHARES, type CountersJson } from './situations.ts'
+import { ruleOf } from './violation.ts'
+import type { TraceSinks } from './world/trace.ts'
+import { World, type RunResult } from './world/world.ts'
 
-export type Outcome = { readonly plan: Plan } & (
+export type Outcome = { readonly plan: Plan; readonly counters: Counters } & (
   | { readonly ok: true; readonly result: RunResult }
-  | { readonly ok: false; readonly error: Error; readonly counters: Counters }
+  | { readonly ok: false; readonly rule: string; readonly error: Error; readonly atMs: number; readonly hash: string }
 )
 
-export function replayCommand(seed: number): string {
-  return `replay: pnpm sim --seed ${seed}`
+/** Runs one seed from an empty world to equality. Never throws what a run throws. */
+export function runSeed(seed: number, sinks: TraceSinks = {}, scenario: Scenario = everything): Outcome {
+  return runPlan(drawPlan(scenario, seed), sinks, scenario)
 }
 
-/** Runs one seed from an empty world to equality. Never throws. */
-export function runSeed(seed: number, print: ((line: string) => void) | null = null): Outcome {
-  const plan = drawPlan(seed)
-  const world = new World(plan, print)
+/** Runs one plan. Throws "argument-invalid" for a plan that names what the scenario does not have. */
+export function runPlan(plan: Plan, sinks: TraceSinks = {}, scenario: Scenario = everything): Outcome {
+  const world = new World(scenario, plan, sinks)
   try {
-    return { plan, ok: true, result: world.run() }
-  } catch (error) {
-    return { plan, ok: false, error: error instanceof Error ? error : new Error(String(error)), counters: world.counters }
+    return { plan, counters: world.counters, ok: true, result: world.run() }
+  } catch (thrown) {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown))
+    return { plan, counters: world.counters, ok: false, rule: ruleOf(error), error, atMs: world.nowMs, hash: world.trace.hash() }
   } finally {
     world.end()
   }
 }
 
+export interface CampaignFailure {
+  readonly seed: number
+  readonly rule: string
+  readonly message: string
+}
+
+/** A campaign as plain data: what worker processes send home. */
+export interface CampaignJson {
+  readonly runs: number
+  readonly counters: CountersJson
+  readonly failures: readonly CampaignFailure[]
+  readonly operationsMin: number
+  readonly faultKindsMin: number
+  readonly replicasMin: number
+  readonly replicasMax: number
+  readonly slowestCatchUpMs: number
+}
+
 export class Campaign {
+  readonly scenario: Scenario
   readonly counters = new Counters()
-  readonly failures: { readonly seed: number; readonly error: Error }[] = []
+  readonly failures: CampaignFailure[] = []
   runs = 0
   operationsMin = Infinity
   faultKindsMin = Infinity
+  replicasMin = Infinity
+  replicasMax = 0
   slowestCatchUpMs = 0
   readonly #startedAt = performance.now()
   #seconds = 0
 
-  add(seed: number, outcome: Outcome): void {
+  constructor(scenario: Scenario = everything) {
+    this.scenario = scenario
+  }
+
+  add(outcome: Outcome): void {
+    const { plan, counters } = outcome
     this.runs++
     this.#seconds = (performance.now() - this.#startedAt) / 1000
+    this.counters.mergeRun(counters)
+    this.replicasMin = Math.min(this.replicasMin, plan.replicas.length)
+    this.replicasMax = Math.max(this.replicasMax, plan.replicas.length)
     if (!outcome.ok) {
-      this.failures.push({ seed, error: outcome.error })
-      this.counters.merge(outcome.counters)
+      this.failures.push({ seed: plan.seed, rule: outcome.rule, message: outcome.error.message })
       return
     }
     const { result } = outcome
-    this.counters.merge(result.counters)
     this.operationsMin = Math.min(this.operationsMin, result.operations)
     this.faultKindsMin = Math.min(this.faultKindsMin, result.faults.size)
     this.slowestCatchUpMs = Math.max(this.slowestCatchUpMs, result.caughtUpMs)
+  }
+
+  /** Adds what another process ran. */
+  merge(json: CampaignJson): void {
+    this.runs += json.runs
+    this.#seconds = (performance.now() - this.#startedAt) / 1000
+    this.counters.mergeCampaign(json.counters)
+    this.failures.push(...json.failures)
+    this.operationsMin = Math.min(this.operationsMin, json.operationsMin)
+    this.faultKindsMin = Math.min(this.faultKindsMin, json.faultKindsMin)
+    this.replicasMin = Math.min(this.replicasMin, json.replicasMin)
+    this.replicasMax = Math.max(this.replicasMax, json.replicasMax)
+    this.slowestCatchUpMs = Math.max(this.slowestCatchUpMs, json.slowestCatchUpMs)
+  }
+
+  toJSON(): CampaignJson {
+    const { runs, failures, operationsMin, faultKindsMin, replicasMin, replicasMax, slowestCatchUpMs } = this
+    return { runs, counters: this.counters.toJSON(), failures, operationsMin, faultKindsMin, replicasMin, replicasMax, slowestCatchUpMs }
   }
 
   get seconds(): number {
     return this.#seconds
   }
 
+  /** Situations that fewer than 1 % of the runs met; none while the runs are too few to say. */
+  rare(): string[] {
+    return this.runs < RUNS_FOR_SHARES ? [] : this.counters.rare(expectedSituations(this.scenario), this.runs)
+  }
+
+  table(): string {
+    return this.counters.table(expectedSituations(this.scenario), this.runs)
+  }
+
   summary(): string {
     const rate = (this.runs / this.#seconds).toFixed(1)
     return (
-      `${this.runs} seeds in ${this.#seconds.toFixed(1)} s (${rate}/s), ${this.failures.length} failed; at least ${this.operationsMin} operations and ` +
-      `${this.faultKindsMin} kinds of fault each; slowest catch-up ${(this.slowestCatchUpMs / 1000).toFixed(1)} s of virtual time`
+      `${this.runs} seeds in ${this.#seconds.toFixed(1)} s (${rate}/s), ${this.failures.length} failed; ${this.replicasMin} to ${this.replicasMax} replicas, ` +
+      `at least ${this.operationsMin} operations and ${this.faultKindsMin} kinds of fault each; slowest catch-up ${(this.slowestCatchUpMs / 1000).toFixed(1)} s of virtual time`
     )
   }
 }
 
-export function campaign(from: number, runs: number, onProgress: (campaign: Campaign) => void = () => undefined): Campaign {
-  const done = new Campaign()
+/** Runs the seeds from `from`, as many as `runs`, in this process. */
+export function campaign(
+  from: number,
+  runs: number,
+  options: { readonly scenario?: Scenario; readonly onProgress?: (campaign: Campaign) => void } = {},
+): Campaign {
+  const scenario = options.scenario ?? everything
+  const done = new Campaign(scenario)
   for (let seed = from; seed < from + runs; seed++) {
-    done.add(seed, runSeed(seed))
-    if (seed % 10 === 0) onProgress(done)
+    done.add(runSeed(seed, {}, scenario))
+    if (done.runs % 10 === 0) options.onProgress?.(done)
   }
   return done
 }

@@ -1,4 +1,5 @@
-// All chance of the simulation: one seeded generator (sfc32), so that a seed replays a run exactly. Read by every file here. Rule: SM-1.
+// All chance of a simulation comes from its seed. Random is a stream (sfc32) for drawing plans. CauseRandom has no position at all: what it answers depends on the seed
+// and on what it is asked about, so that leaving one thing out of a run does not change the chance of the others (shrinking rests on that). Rule: SM-1.
 
 export class Random {
   #a: number
@@ -12,6 +13,11 @@ export class Random {
     this.#c = seed >>> 0
     this.#d = Math.floor(seed / 2 ** 32) >>> 0
     for (let i = 0; i < 15; i++) this.uint32()
+  }
+
+  /** A stream of its own for one named cause, such as the ids of one replica in one life. */
+  static of(seed: number, cause: string): Random {
+    return new Random((seed >>> 0) * 2 ** 20 + (hashText(cause, Math.floor(seed / 2 ** 32)) >>> 12))
   }
 
   uint32(): number {
@@ -72,10 +78,50 @@ export class Random {
     for (let i = 0; i < length; i++) bytes[i] = this.uint32() >>> 24
     return bytes
   }
+}
+
+/** Chance by cause: `about(a, b)` names what is asked about, the calls after it draw for that alone. */
+export class CauseRandom {
+  readonly #seed: number
+  #state = 0
+
+  constructor(seed: number, what: string) {
+    this.#seed = hashText(what, seed)
+  }
+
+  about(cause: number, more = 0): this {
+    this.#state = mix(mix(this.#seed ^ cause) + more)
+    return this
+  }
+
+  float(): number {
+    this.#state = (this.#state + 0x9e3779b9) | 0
+    return (mix(this.#state) >>> 0) / 2 ** 32
+  }
+
+  below(bound: number): number {
+    return Math.floor(this.float() * bound)
+  }
+
+  chance(probability: number): boolean {
+    return probability > 0 && this.float() < probability
+  }
 
   /** Milliseconds, short ones common, long ones rare. */
   latency(typicalMs: number, maxMs: number): number {
-    const value = -Math.log(1 - this.float()) * typicalMs
-    return Math.min(maxMs, value)
+    return Math.min(maxMs, -Math.log(1 - this.float()) * typicalMs)
   }
+}
+
+/** 32 bits of a text, for naming causes. */
+export function hashText(text: string, seed = 0): number {
+  let hash = 0x811c9dc5 ^ seed
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+  return mix(hash)
+}
+
+function mix(value: number): number {
+  let hash = Math.imul(value ^ (value >>> 16), 0x21f0aaad)
+  hash = Math.imul(hash ^ (hash >>> 15), 0x735a2d97)
+  return hash ^ (hash >>> 15)
 }

@@ -8,3 +8,8 @@ export class Violation extends Error {
     this.rule = rule
   }
 }
+
+/** The rule that an error of a run breaks: one thrown by the engine itself breaks its promise never to throw. */
+export function ruleOf(error: unknown): string {
+  return error instanceof Violation ? error.rule : 'IN-1'
+}

@@ -3,8 +3,8 @@
 import { parseDocId } from '@syncline/protocol'
 import { afterEach, expect, test } from 'vitest'
 import { Scene } from './scene.ts'
-import type { SimulatedReplica } from '../src/simulated-replica.ts'
-import { forkedUpdate } from '../src/world.ts'
+import type { SimulatedReplica } from '../src/world/simulated-replica.ts'
+import { forkedUpdate } from '../src/oracles/divergence.ts'
 
 const VERIFY_EVERY_MS = 1_000
 const DOCUMENTS = 20

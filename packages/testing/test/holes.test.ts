@@ -4,10 +4,10 @@
 import { parseDocId } from '@syncline/protocol'
 import { afterEach, expect, test } from 'vitest'
 import * as Y from 'yjs'
-import { knowledgeUpTo } from '../src/oracles.ts'
+import { knowledgeUpTo } from '../src/oracles/stored-documents.ts'
 import { Scene } from './scene.ts'
-import type { SimulatedReplica } from '../src/simulated-replica.ts'
-import { keyOf } from '../src/space.ts'
+import type { SimulatedReplica } from '../src/world/simulated-replica.ts'
+import { keyOf } from '../src/world/space.ts'
 
 const SOON_MS = 4_000
 

@@ -4,14 +4,16 @@
 import { decodeFrame, parseDocId, type DocId, type Message } from '@syncline/protocol'
 import type { CoreLimits, ReplicaEvent } from '@syncline/replica'
 import type { Transaction } from '@syncline/store'
-import { Counters } from '../src/counters.ts'
-import { Network, type Port } from '../src/network.ts'
-import { contentDigestOf, documentOf, documentsOf, knowledgeOf, visibleContent } from '../src/oracles.ts'
-import { Random } from '../src/random.ts'
-import { Schedule } from '../src/schedule.ts'
-import { SimulatedReplica, type Checks } from '../src/simulated-replica.ts'
-import { keyOf } from '../src/space.ts'
-import { Trace } from '../src/trace.ts'
+import type { Oracle } from '../src/oracles/oracle.ts'
+import { Oracles } from '../src/oracles/oracles.ts'
+import { contentDigestOf, documentOf, documentsOf, knowledgeOf } from '../src/oracles/stored-documents.ts'
+import { Counters } from '../src/situations.ts'
+import { everything } from '../src/workload/fuzz-schema.ts'
+import { Network, type Port } from '../src/world/network.ts'
+import { Schedule } from '../src/world/schedule.ts'
+import { SimulatedReplica } from '../src/world/simulated-replica.ts'
+import { keyOf } from '../src/world/space.ts'
+import { Trace } from '../src/world/trace.ts'
 
 export interface ActorOptions {
   readonly limits?: Partial<CoreLimits>
@@ -26,12 +28,13 @@ export interface Said {
 }
 
 const NEVER_DUE = 1_000_000
+const SEED = 1
+const workload = everything()
 
 export class Scene {
   readonly schedule = new Schedule()
-  readonly random = new Random(1)
   readonly counters = new Counters()
-  readonly network = new Network(this.schedule, this.random, this.counters)
+  readonly network = new Network(this.schedule, SEED, this.counters)
   readonly said: Said[] = []
   readonly events: { readonly who: string; readonly event: ReplicaEvent }[] = []
   /** Called before the frame with this message leaves. */
@@ -40,7 +43,7 @@ export class Scene {
   readonly #replicas: SimulatedReplica[] = []
 
   constructor() {
-    this.network.weather = { latencyMs: 1, latencyMaxMs: 5, bytesPerMs: Infinity }
+    this.network.weather = { latencyMs: 1, latencyMaxMs: 5, bytesPerMs: Infinity, jitter: true }
     this.network.traffic = { sent: (port, bytes) => this.#overhear(port, bytes), delivered: () => undefined }
   }
 
@@ -57,46 +60,36 @@ export class Scene {
   /** A running replica, linked to nobody. */
   replica(name: string, options: ActorOptions = {}): SimulatedReplica {
     const { schedule, network, counters } = this
-    const profile = { midPair: false, bigInserts: 0, bigBytes: 0 }
-    const surroundings = { schedule, network, counters, trace: new Trace(null), profile, checks: this.#checks }
-    const index = this.#replicas.length
+    const shared = { seed: SEED, jitter: true, workload, trace: new Trace(), buggify: new Set<never>(), midPair: () => undefined }
+    const surroundings = { ...shared, schedule, network, counters, oracles: new Oracles([this.#watch]) }
     const { limits = {}, dueRows = NEVER_DUE } = options
-    const settings = {
-      name,
-      index,
-      role: 'device',
-      readOnly: false,
-      interests: [{ kind: 'space' }],
-      limits,
-      dueRows,
-      openDocumentsMax: 10,
-      presence: false,
-      commitMs: 1,
-    } as const
-    const replica = new SimulatedReplica({ ...settings, interests: [...settings.interests] }, surroundings, new Random(100 + index))
+    const role = 'device' as const
+    const settings = { name, index: this.#replicas.length, role, readOnly: false, interests: [{ kind: 'space' }] as const, limits, dueRows }
+    const openDocuments = { openDocumentsMax: 10, presence: false, gc: true }
+    const replica = new SimulatedReplica({ ...settings, ...openDocuments, commitMs: 1, driftPpm: 0 }, surroundings)
     this.#replicas.push(replica)
     replica.start()
     return replica
   }
 
-  readonly #checks: Checks = {
-    wrote: () => undefined,
-    commitBegins: () => undefined,
-    committed: (who, transaction) => this.onCommit(who, transaction),
-    sweeps: (who, sweep) => this.#sweep(who, sweep),
-    opened: () => undefined,
-    event: (who, event) => void this.events.push({ who: who.name, event }),
-    midPair: () => undefined,
-  }
+  readonly #digests = new Map<string, string>()
 
   /** I4 holds in every scene. */
-  #sweep(who: SimulatedReplica, sweep: () => readonly string[]): void {
-    const digests = new Map(documentsOf(who.store!.reader).map((row) => [row.key as string, row.digest]))
-    for (const key of sweep()) {
-      const row = who.store!.reader.doc(key as never)!
-      if (row.digest !== digests.get(key)) throw new Error(`compaction changed the digest of ${row.name}`)
-      knowledgeOf(who.name, who.store!.reader, row)
-    }
+  readonly #watch: Oracle = {
+    rules: ['I4'],
+    committed: (who, transaction) => this.onCommit(who, transaction),
+    event: (who, event) => void this.events.push({ who: who.name, event }),
+    beforeSweep: (who) => {
+      this.#digests.clear()
+      for (const row of documentsOf(who.store!.reader)) this.#digests.set(row.key, row.digest)
+    },
+    afterSweep: (who, installed) => {
+      for (const key of installed) {
+        const row = who.store!.reader.doc(key)!
+        if (row.digest !== this.#digests.get(key)) throw new Error(`compaction changed the digest of ${row.name}`)
+        knowledgeOf(who.name, who.store!.reader, row)
+      }
+    },
   }
 
   link(from: SimulatedReplica, to: SimulatedReplica): void {
@@ -137,7 +130,7 @@ export class Scene {
     const key = keyOf(parseDocId(doc))
     return replica.store!.reader.doc(key) === undefined
       ? null
-      : documentOf(replica.name, replica.store!.reader, key).getText('text').toString()
+      : documentOf(replica.name, replica.store!.reader, key, workload).getText('text').toString()
   }
 
   equal(...replicas: readonly SimulatedReplica[]): boolean {
@@ -146,8 +139,8 @@ export class Scene {
 
   /** Everything that a reader of the stored document would see, and its content digest. */
   contentOf(replica: SimulatedReplica, doc: DocId): string {
-    const built = documentOf(replica.name, replica.store!.reader, keyOf(doc))
-    return `${visibleContent(built)} ${contentDigestOf(built)}`
+    const built = documentOf(replica.name, replica.store!.reader, keyOf(doc), workload)
+    return `${workload.visible(built)} ${contentDigestOf(built)}`
   }
 
   /** Messages of one kind from one replica so far. */

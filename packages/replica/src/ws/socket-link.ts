@@ -114,6 +114,7 @@ class SocketBinding implements SocketLink {
   }
 
   #close(code: number, reason: string): void {
+    if (this.#socket.readyState === WebSocket.CLOSED) return
     this.#closedHere ??= { code: closeErrorCode(reason), reason }
     this.#socket.close(code, reason)
     const cancel = this.#clock.after(CLOSE_WITHIN_MS, () => this.#socket.terminate())

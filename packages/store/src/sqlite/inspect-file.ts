@@ -1,7 +1,7 @@
 // Looks at a file before anything is written to it. Decides: new, ours, newer or foreign; and whether commits at the end of the WAL were lost.
 // Reads only: a file that is refused keeps its bytes. A file of zero bytes, or a database without a table, counts as new: there is nothing in it
-// to lose, and it is what a creation that was cut off leaves behind. Unless a WAL beside it holds commits: then something was lost, and SQLite
-// would throw the WAL away. Rules: DU-2 and catalogue 95 to 97 of the bad inputs.
+// to lose, and it is what a creation that was cut off leaves behind, perhaps with the rollback journal of its first steps. Unless a WAL beside it
+// holds commits: then something was lost, and SQLite would throw the WAL away. Rules: DU-2 and catalogue 95 to 97 of the bad inputs.
 
 import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { SynclineError } from '@syncline/protocol'
@@ -29,6 +29,7 @@ function storedFormat(Sqlite: DatabaseConstructor, path: string, size: number): 
   // SQLite takes a file of a few bytes for an empty one
   if (size < SMALLEST_DATABASE_BYTES)
     throw new SynclineError('store-corrupt', `${path} has ${size} bytes: it is cut off, or not a database.`)
+  if (isCreationCutOff(path)) return 0
   return withStoreErrors(`The file ${path} cannot be read`, () => {
     const db = new Sqlite(path, { readonly: true, fileMustExist: true, timeout: 1000 })
     try {
@@ -37,6 +38,36 @@ function storedFormat(Sqlite: DatabaseConstructor, path: string, size: number): 
       db.close()
     }
   })
+}
+
+const JOURNAL_MAGIC = 'd9d505f920a163d7'
+const INITIAL_PAGES_AT = 16
+const USER_VERSION_AT = 60
+const APPLICATION_ID_AT = 68
+const TABLES_AT = 103
+
+/** True when a rollback journal will take the file back to nothing. Ours has one only before it gets its WAL, in its creation; what a connection for
+ *  reading says of it is only that it may not roll it back. */
+function isCreationCutOff(path: string): boolean {
+  const journal = statSync(`${path}-journal`, { throwIfNoEntry: false })?.size ?? 0
+  if (journal === 0) return false
+  const header = firstBytes(`${path}-journal`, 28)
+  if (header.toString('hex', 0, 8) === JOURNAL_MAGIC && header.readUInt32BE(INITIAL_PAGES_AT) === 0) return true
+  const page = firstBytes(path, SMALLEST_DATABASE_BYTES)
+  const isMarked = page.readUInt32BE(USER_VERSION_AT) !== 0 || page.readUInt32BE(APPLICATION_ID_AT) !== 0
+  return page.toString('latin1', 0, 15) === 'SQLite format 3' && !isMarked && page.readUInt16BE(TABLES_AT) === 0
+}
+
+/** Zeros where the file is shorter. */
+function firstBytes(path: string, count: number): Buffer {
+  const bytes = Buffer.alloc(count)
+  const file = openSync(path, 'r')
+  try {
+    readSync(file, bytes, 0, count, 0)
+    return bytes
+  } finally {
+    closeSync(file)
+  }
 }
 
 /** As inspectFile, for a connection that is open. */

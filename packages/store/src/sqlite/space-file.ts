@@ -14,7 +14,7 @@ import type { CompactedDoc, OpenReason, SweepResult } from '../store.ts'
 import { Ballast } from './ballast.ts'
 import { fingerprintOf, isSameFile, type Fingerprint } from './file-fingerprint.ts'
 import { readIdentity, readState, writeIdentity, writeState, type Identity } from './file-meta.ts'
-import { inspectFile, isWalTailLost, walBytes } from './inspect-file.ts'
+import { formatOf, inspectFile, isWalTailLost, walBytes } from './inspect-file.ts'
 import type { Database, DatabaseConstructor } from './load-sqlite.ts'
 import { migrate } from './migrations.ts'
 import type { PackedTransaction } from './packed-transaction.ts'
@@ -71,8 +71,9 @@ export class SpaceFile {
   private checkedAtMs: number
   private replaced: SynclineError | null = null
 
-  /** Throws "store-foreign", "store-newer", "store-corrupt", "store-io", "store-full", "store-locked", "store-pragma"; a refused file keeps its bytes. */
-  constructor(Sqlite: DatabaseConstructor, request: OpenRequest) {
+  /** Throws "store-foreign", "store-newer", "store-corrupt", "store-io", "store-full", "store-locked", "store-pragma"; a refused file keeps its bytes.
+   *  `random`: where replica ids and nonces come from; only a simulated disk, which must replay, gives another. */
+  constructor(Sqlite: DatabaseConstructor, request: OpenRequest, random: (n: number) => Uint8Array = randomBytes) {
     const { path } = request
     const format = inspectFile(Sqlite, path)
     this.path = path
@@ -80,10 +81,10 @@ export class SpaceFile {
     this.ballast = new Ballast(path)
     this.db = connect(Sqlite, path)
     try {
-      const { opened, identity } = openSpace(this.db, format, request)
+      const { opened, identity } = openSpace(this.db, format, request, random)
       this.opened = opened
       this.fingerprint = identity.fingerprint
-      this.writer = new SpaceWriter(this.db, request.space, randomBytes)
+      this.writer = new SpaceWriter(this.db, request.space, random)
       this.writer.rotateEpoch(opened.openReason, request.atMs)
       if (format === 0) checkpoint(this.db) // so that the file is ours even without its WAL
       this.ballast.lay()
@@ -180,9 +181,16 @@ function connect(Sqlite: DatabaseConstructor, path: string): Database {
   }
 }
 
-function openSpace(db: Database, format: number, request: OpenRequest): { opened: Opened; identity: Identity } {
+function openSpace(
+  db: Database,
+  format: number,
+  request: OpenRequest,
+  random: (n: number) => Uint8Array,
+): { opened: Opened; identity: Identity } {
   const { path, space, durability, maxPages } = request
   const fresh = format === 0
+  // the writing connection is the first that may roll a journal back
+  if (fresh && formatOf(db, path) !== 0) throw new SynclineError('store-corrupt', `The journal of ${path} brought content back.`)
   const framesRead = fresh ? 0 : frameCount(db)
   const tailLost = !fresh && isWalTailLost(path, framesRead)
   setPragmas(db, { fresh, durability, maxPages })
@@ -194,7 +202,7 @@ function openSpace(db: Database, format: number, request: OpenRequest): { opened
       throw new SynclineError('store-foreign', `${path} holds the space "${stored.space}", not "${space}".`)
     }
     if (stored === null) writeState(writes, { head: 0, removed: 0, documents: 0, root: ZERO_DIGEST })
-    const { identity, openReason } = identify(stored, fingerprintOf(path)!, request)
+    const { identity, openReason } = identify(stored, fingerprintOf(path)!, request, random)
     if (openReason === 'copied') {
       writes.dropCursors.run()
       writes.dropAcks.run()
@@ -207,9 +215,14 @@ function openSpace(db: Database, format: number, request: OpenRequest): { opened
   })
 }
 
-function identify(stored: Identity | null, fingerprint: Fingerprint, request: OpenRequest): { identity: Identity; openReason: OpenReason } {
+function identify(
+  stored: Identity | null,
+  fingerprint: Fingerprint,
+  request: OpenRequest,
+  random: (n: number) => Uint8Array,
+): { identity: Identity; openReason: OpenReason } {
   const openReason = stored === null ? 'created' : isSameFile(stored.fingerprint, fingerprint) ? 'opened' : 'copied'
-  const replicaId = openReason === 'opened' ? stored!.replicaId : (request.replicaId ?? replicaIdFromBytes(randomBytes(16)))
+  const replicaId = openReason === 'opened' ? stored!.replicaId : (request.replicaId ?? replicaIdFromBytes(random(16)))
   // a birth time once known is kept: a later stat may not tell it
   const birthtimeNs = fingerprint.birthtimeNs ?? (openReason === 'opened' ? stored!.fingerprint.birthtimeNs : null)
   return { identity: { replicaId, space: request.space, fingerprint: { ...fingerprint, birthtimeNs }, host: hostname() }, openReason }

@@ -34,7 +34,7 @@ export interface SqliteStore extends Store {
   readonly reader: SqliteReader
   readonly durability: SqliteDurability
   /** Commits at the end of the file's WAL were lost before it was opened: the store is an older prefix than it was. Peers notice by their
-   *  cursors and nothing forks. May also follow a refused commit that was the last before a crash. */
+   *  cursors and nothing forks. May also follow a commit that was under way, or was refused, as the last before a crash. */
   readonly tailLost: boolean
   /** Rows were missing from the log at open; its old epochs answer no cursor any more. */
   readonly logDamaged: boolean

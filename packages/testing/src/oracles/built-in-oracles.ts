@@ -1,0 +1,29 @@
+// The oracles that every run has. Read by world.ts.
+
+import { AcknowledgedOracle } from './acknowledged.ts'
+import { BoundsOracle } from './bounds.ts'
+import { CompactionOracle } from './compaction.ts'
+import { ContentOracle } from './content.ts'
+import { CursorOracle } from './cursors.ts'
+import { DivergenceOracle } from './divergence.ts'
+import { FrameObserver } from './frames.ts'
+import { IdentityOracle } from './identity.ts'
+import type { Oracle } from './oracle.ts'
+import { RecoveryOracle } from './recovery.ts'
+import { RightsOracle } from './rights.ts'
+
+export interface BuiltInOracles {
+  readonly all: readonly Oracle[]
+  readonly frames: FrameObserver
+  readonly divergence: DivergenceOracle
+  readonly bounds: BoundsOracle
+}
+
+export function builtInOracles(): BuiltInOracles {
+  const identity = new IdentityOracle()
+  const frames = new FrameObserver()
+  const divergence = new DivergenceOracle()
+  const bounds = new BoundsOracle()
+  const others = [new RecoveryOracle(), new AcknowledgedOracle(), new CursorOracle(), new CompactionOracle(), new ContentOracle()]
+  return { all: [identity, frames, ...others, new RightsOracle(identity), divergence, bounds], frames, divergence, bounds }
+}

@@ -1,0 +1,140 @@
+// Equal knowledge means equal content: among stores, between a store and what is open on it, and however the document is rebuilt. Virtual replicas apply the same
+// updates merged into one, in random order, and without garbage collection. Rules: CV-1, I2.
+
+import { SynclineError, ZERO_DIGEST, type DocId } from '@syncline/protocol'
+import * as Y from 'yjs'
+import { Violation } from '../violation.ts'
+import { keyOf } from '../world/space.ts'
+import type { SimulatedReplica } from '../world/simulated-replica.ts'
+import { updatesOf } from '../world/stored-updates.ts'
+import type { Oracle, Stage } from './oracle.ts'
+import { builtFrom, checkNothingPending, contentDigestOf, documentOf } from './stored-documents.ts'
+
+interface StoredContent {
+  readonly content: string
+  readonly digest: string
+  readonly name: string
+  compared: number
+}
+
+/** Stores of one document that are rebuilt in the other ways, by chance. */
+const VIRTUAL_CHANCE = 0.3
+const CONTENT_DIGEST_CHANCE = 0.3
+/** Replicas with equal digests whose content is compared, at most. */
+const COMPARED_MAX = 2
+/** On the way, one comparison in so many commits. */
+const EVERY_COMMITS = 40
+
+export class ContentOracle implements Oracle {
+  readonly rules = ['CV-1', 'I2']
+  #stage: Stage | null = null
+  #commits = 0
+  #empty = ''
+
+  begin(stage: Stage): void {
+    this.#stage = stage
+    const doc = new Y.Doc({ guid: 'empty' })
+    this.#empty = stage.workload.visible(doc)
+    doc.destroy()
+  }
+
+  /** Now and then, while things go wrong: whoever has the same digest now shows the same. */
+  committed(replica: SimulatedReplica): void {
+    if (++this.#commits % EVERY_COMMITS !== 0) return
+    const stage = this.#stage!
+    const docId = stage.chance.pick([...stage.docs])
+    const digest = replica.store!.reader.doc(keyOf(docId))?.digest ?? ZERO_DIGEST
+    const other = stage.replicas.find((one) => one !== replica && one.isUp && one.store!.reader.doc(keyOf(docId))?.digest === digest)
+    if (digest === ZERO_DIGEST || other === undefined) return
+    const [mine, theirs] = [this.#contentAt(replica, docId), this.#contentAt(other, docId)]
+    if (mine === null || theirs === null) return
+    stage.counters.add('content compared on the way')
+    if (mine !== theirs) throw new Violation('CV-1', `${replica.name} and ${other.name} differ in ${docId} at equal knowledge`)
+  }
+
+  #contentAt(replica: SimulatedReplica, docId: DocId): string | null {
+    try {
+      const doc = documentOf(replica.name, replica.store!.reader, keyOf(docId), this.#stage!.workload)
+      const content = this.#stage!.workload.visible(doc)
+      doc.destroy()
+      return content
+    } catch (error) {
+      if (error instanceof SynclineError && error.code === 'doc-quarantined') return null
+      throw error
+    }
+  }
+
+  end(): void {
+    for (const docId of this.#stage!.docs) this.#check(docId)
+  }
+
+  /** Stores with equal knowledge show equal content, and what is open shows what is stored. */
+  #check(docId: DocId): void {
+    const { chance, replicas, guests } = this.#stage!
+    const stored = new Map<string, StoredContent>()
+    const digested = chance.chance(CONTENT_DIGEST_CHANCE)
+    let virtual = chance.chance(VIRTUAL_CHANCE)
+    const running = replicas.filter((replica) => replica.isUp)
+    for (const replica of chance.shuffled(running)) {
+      const row = replica.store!.reader.doc(keyOf(docId))
+      if (row === undefined || row.digest === ZERO_DIGEST) continue
+      const other = stored.get(row.digest)
+      if (other !== undefined && ++other.compared > COMPARED_MAX) continue
+      const mine = this.#storedContent(replica, docId, digested)
+      if (other === undefined) stored.set(row.digest, mine)
+      else if (other.content !== mine.content || other.digest !== mine.digest)
+        throw new Violation('CV-1', `${other.name} and ${mine.name} differ in ${docId} at equal knowledge`)
+      if (!virtual) continue
+      virtual = false
+      this.#checkVirtual(replica, docId, mine.content)
+    }
+    for (const replica of running) this.#checkOpen(replica, docId, stored)
+    for (const { guest, at } of guests)
+      if (guest.docId === docId && !guest.refused && guest.room !== null)
+        this.#checkShown(`guest ${guest.name} of ${at.name}`, guest.doc, at, docId, stored)
+  }
+
+  #storedContent(replica: SimulatedReplica, docId: DocId, digested: boolean): StoredContent {
+    const built = documentOf(replica.name, replica.store!.reader, keyOf(docId), this.#stage!.workload)
+    const digest = digested ? contentDigestOf(built) : ''
+    const content = this.#stage!.workload.visible(built)
+    built.destroy()
+    return { content, digest, name: replica.name, compared: 0 }
+  }
+
+  /** Snapshot and tail stand for the replica itself; beside it: merged into one update, shuffled, and without garbage collection. */
+  #checkVirtual(replica: SimulatedReplica, docId: DocId, expected: string): void {
+    const { workload, chance, counters } = this.#stage!
+    const updates = updatesOf(replica.store!.reader.content(keyOf(docId)))
+    const ways: readonly (readonly [string, readonly Uint8Array[], boolean])[] = [
+      ['merged into one update', [Y.mergeUpdates(updates)], true],
+      ['in another order', chance.shuffled(updates), true],
+      ['without garbage collection', updates, false],
+    ]
+    counters.add('virtual replicas compared')
+    for (const [way, bytes, gc] of ways) {
+      const doc = builtFrom(`${replica.name} ${docId} ${way}`, bytes, workload, gc)
+      if (workload.visible(doc) !== expected) throw new Violation('CV-1', `${docId} of ${replica.name} is different when rebuilt ${way}`)
+      doc.destroy()
+    }
+  }
+
+  #checkOpen(replica: SimulatedReplica, docId: DocId, stored: ReadonlyMap<string, StoredContent>): void {
+    const binding = replica.opened.get(docId)?.binding
+    if (binding === undefined) return
+    checkNothingPending(`${replica.name} ${docId}`, binding.doc)
+    if (binding.rejection !== null) return
+    if (binding.unsaved > 0) throw new Violation('DU-1', `${replica.name} still has unsaved edits of ${docId}`)
+    this.#checkShown(replica.name, binding.doc, replica, docId, stored)
+  }
+
+  #checkShown(who: string, shown: Y.Doc, at: SimulatedReplica, docId: DocId, stored: ReadonlyMap<string, StoredContent>): void {
+    const stage = this.#stage!
+    const digest = at.store!.reader.doc(keyOf(docId))?.digest ?? ZERO_DIGEST
+    const expected = stored.get(digest)?.content ?? this.#empty
+    const content = stage.workload.visible(shown)
+    if (content === expected) return
+    if (!stage.isMidPair(docId)) throw new Violation('CV-1', `${who} shows other content of ${docId} than is stored:\n${content}\n${expected}`)
+    stage.counters.add('mid-pair content exception')
+  }
+}

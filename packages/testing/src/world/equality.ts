@@ -1,0 +1,57 @@
+// What linked replicas must have of each other: everything both subscribe to, except what rights and limits keep out. Read by world.ts. Rule: CV-2.
+
+import { SynclineError, ZERO_DIGEST, type DocId, type DocKey } from '@syncline/protocol'
+import type { StoreReader } from '@syncline/store'
+import type { Edge } from '../oracles/oracle.ts'
+import { knowledgeUpTo } from '../oracles/stored-documents.ts'
+import type { SimulatedReplica } from './simulated-replica.ts'
+import { keyOf, scopeHolds } from './space.ts'
+import type { World } from './world.ts'
+
+/** Null when every link between living replicas has done its work; else what is missing, in words. */
+export function differenceIn(world: World): string | null {
+  for (const edge of world.edges) {
+    const lack = edge.from.gone || edge.to.gone ? null : lackingOver(world, edge)
+    if (lack !== null) return lack
+  }
+  return null
+}
+
+export function subscribes(replica: SimulatedReplica, doc: DocId): boolean {
+  return replica.settings.interests.some((scope) => scopeHolds(scope, doc))
+}
+
+export function sharesIdentity(world: World, replica: SimulatedReplica): boolean {
+  return world.replicas.some((other) => other !== replica && other.isUp && other.store!.replicaId === replica.store!.replicaId)
+}
+
+function lackingOver(world: World, edge: Edge): string | null {
+  const { from, to } = edge
+  if (!from.isUp || !to.isUp) return `${from.isUp ? to.name : from.name} is down`
+  if (!world.network.isLinked(from, to)) return `${from.name} and ${to.name} are not linked`
+  const [a, b] = [from.store!.reader, to.store!.reader]
+  if (a.totals().root === b.totals().root) return null
+  for (const doc of world.docs) {
+    if (!subscribes(from, doc) || !subscribes(to, doc)) continue
+    const key = keyOf(doc)
+    if ((a.doc(key)?.digest ?? ZERO_DIGEST) === (b.doc(key)?.digest ?? ZERO_DIGEST)) continue
+    if (flows(world, edge, from, to, doc) && !includes(b, a, key)) return `${to.name} lacks part of ${doc} that ${from.name} has`
+    if (flows(world, edge, to, from, doc) && !includes(a, b, key)) return `${from.name} lacks part of ${doc} that ${to.name} has`
+  }
+  return null
+}
+
+/** Whether what `source` has of a document must reach `target` over this edge. */
+function flows(world: World, edge: Edge, source: SimulatedReplica, target: SimulatedReplica, doc: DocId): boolean {
+  if (edge.readOnly && edge.from === source && !world.rightsLifted) return false
+  return target.settings.limits.documentBytesMax === undefined || !world.refused.has(`${target.name} ${doc}`)
+}
+
+function includes(large: StoreReader, small: StoreReader, key: DocKey): boolean {
+  try {
+    return knowledgeUpTo(large, key, Infinity).includes(knowledgeUpTo(small, key, Infinity))
+  } catch (error) {
+    if (error instanceof SynclineError && error.code === 'doc-quarantined') return false
+    throw error
+  }
+}

@@ -1,0 +1,540 @@
+// One replica process in virtual time: the real engine over a real memory store, open documents through the real binding, guests, and the life of a process: start,
+// stand still, die in the middle of anything, start again from what was stored. Carries out the engine's effects as replica.ts does; decides nothing else. Read by
+// world.ts, faults.ts and the scripted tests.
+
+import { scopeText, SynclineError, type DocId, type DocKey, type Durability, type Role, type Scope } from '@syncline/protocol'
+import {
+  ReplicaCore,
+  type Access,
+  type Buggify,
+  type CoreLimits,
+  type Effect,
+  type LinkId,
+  type SourceId,
+  type WriteOutcome,
+} from '@syncline/replica'
+import type { DocRow, StoreReader, Transaction } from '@syncline/store'
+import { createMemoryStore, type MemorySnapshot, type MemoryStore } from '@syncline/store/memory'
+import type { LocalWrite } from '../oracles/oracle.ts'
+import { Random } from '../random.ts'
+import { Violation } from '../violation.ts'
+import { describeFrame } from './describe-frame.ts'
+import type { Endpoint, Port } from './network.ts'
+import { documentOfPromise, OpenDesk, type OpenedDocument } from './open-desk.ts'
+import type { Room, SimulatedGuest } from './simulated-guest.ts'
+import { keyOf, SPACE } from './space.ts'
+import { updatesOf } from './stored-updates.ts'
+import type { Surroundings } from './surroundings.ts'
+import { sampleOf, type Lane } from './trace.ts'
+
+const TICK_MS = 250
+/** How often an engine takes its rarer way at a point that is on. */
+const BUGGIFY_CHANCE = 0.25
+
+export interface ReplicaSettings {
+  readonly name: string
+  readonly index: number
+  readonly role: Role
+  readonly readOnly: boolean
+  interests: readonly Scope[]
+  limits: Partial<CoreLimits>
+  readonly dueRows: number | null
+  readonly openDocumentsMax: number
+  /** Whether open documents announce who is there. */
+  readonly presence: boolean
+  readonly gc: boolean
+  /** How long a commit takes. */
+  readonly commitMs: number
+  readonly driftPpm: number
+}
+
+type Delivery = Extract<Effect, { kind: 'deliver' }>
+
+/** What a process that died left behind, with what it had promised. */
+export interface Image {
+  readonly stored: MemorySnapshot
+  readonly promises: ReadonlyMap<string, number>
+}
+
+export class SimulatedReplica implements Endpoint, Room {
+  readonly name: string
+  readonly settings: ReplicaSettings
+  life = 0
+  core: ReplicaCore | null = null
+  store: MemoryStore | null = null
+  desk: OpenDesk | null = null
+  /** It died and does not come back. */
+  gone = false
+  readonly guests = new Map<SourceId, SimulatedGuest>()
+  /** "document client" -> next clock that a write outcome promised to be committed here. */
+  promises = new Map<string, number>()
+  storeFull = false
+  accessOf: (peer: Endpoint) => Access | undefined = () => undefined
+  readonly #world: Surroundings
+  readonly #ports = new Map<LinkId, Port>()
+  #timing: Random
+  #fate: Random
+  #nextSource = 1
+  #flushPlanned = false
+  #pausedUntilMs = 0
+  #jumpedMs = 0
+  #backlog: (() => void)[] = []
+  #dieAfterEffects: number | null = null
+  #inFlight: Transaction | null = null
+  #left: Image | null = null
+  readonly #damaged = new Set<DocKey>()
+
+  constructor(settings: ReplicaSettings, world: Surroundings) {
+    this.name = settings.name
+    this.settings = settings
+    this.#world = world
+    this.#timing = this.#stream('timing')
+    this.#fate = this.#stream('fate')
+  }
+
+  get isUp(): boolean {
+    return this.core !== null
+  }
+
+  /** Monotonic milliseconds as this machine counts them. */
+  get clockMs(): number {
+    return this.#world.schedule.nowMs * (1 + this.settings.driftPpm / 1e6) + this.#jumpedMs
+  }
+
+  /** Chance of its own for each purpose in each life. */
+  #stream(purpose: string): Random {
+    return Random.of(this.#world.seed, `${this.name}/${this.life}/${purpose}`)
+  }
+
+  // ---- life
+
+  /** Starts the process on what it left behind, or on `from`. `asCopy`: the store notices that it is a copy and becomes a new replica. */
+  start(from: Image | null = this.#left, asCopy = false): void {
+    const world = this.#world
+    this.life++
+    this.#timing = this.#stream('timing')
+    this.#fate = this.#stream('fate')
+    const ids = this.#stream('ids')
+    const random = (length: number): Uint8Array => ids.bytes(length)
+    const image = from === null ? {} : { from: from.stored, asCopy }
+    const durability: Durability = 'process'
+    this.store = createMemoryStore({ space: SPACE, random, durability, now: () => this.clockMs, ...image })
+    this.promises = new Map(from?.promises ?? [])
+    const { store } = this
+    const { role, readOnly, interests, limits } = this.settings
+    this.core = new ReplicaCore({
+      replicaId: store.replicaId,
+      space: SPACE,
+      durability: store.durability,
+      reader: this.#readerWithPolicy(store.reader),
+      role,
+      nowMs: this.clockMs,
+      random,
+      interests,
+      readOnly,
+      limits,
+      buggify: this.#buggify(),
+    })
+    this.desk = new OpenDesk(this, { core: this.core, store, world, random })
+    world.oracles.started(this, from?.stored ?? null)
+    world.oracles.epoch(this, store.reader.nonce())
+    this.note(
+      1,
+      () => `starts as ${store.replicaId.slice(0, 8)}, epoch ${store.reader.nonce().slice(0, 8)}, head ${store.reader.head()}`,
+      'start',
+    )
+    this.#tick(this.life)
+    world.network.started(this)
+  }
+
+  #buggify(): Buggify {
+    const { buggify } = this.#world
+    const chance = this.#stream('buggify')
+    return (point) => buggify.has(point) && chance.chance(BUGGIFY_CHANCE)
+  }
+
+  /** Compaction sooner than the real policy, where the plan says so. */
+  #readerWithPolicy(reader: StoreReader): StoreReader {
+    const { dueRows } = this.settings
+    if (dueRows === null) return reader
+    const due = (limit: number): readonly DocRow[] => {
+      const rows = reader.docs({ first: '0'.repeat(32) as DocKey, last: 'f'.repeat(32) as DocKey }, 1000)
+      return rows.filter((doc) => doc.tailRows >= dueRows && !doc.quarantined).slice(0, limit)
+    }
+    return new Proxy(reader, {
+      get: (target, name) => {
+        if (name === 'due') return due
+        const value: unknown = Reflect.get(target, name, target)
+        return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value
+      },
+    })
+  }
+
+  #tick(life: number): void {
+    if (life !== this.life || this.core === null) return
+    if (!this.isPaused) {
+      this.core.tick(this.clockMs)
+      if (!this.#flushPlanned) this.#flush()
+    }
+    this.#world.schedule.after(TICK_MS, () => this.#tick(life))
+  }
+
+  /** The process dies at this instant. A commit under way is stored or not, as the disk happened to be. */
+  crash(quietly = false): void {
+    if (this.core === null) return
+    const { counters, network, oracles } = this.#world
+    if (this.#inFlight !== null && !this.storeFull) {
+      const stored = this.#fate.chance(0.5)
+      if (stored) this.#store(this.#inFlight)
+      counters.add(stored ? 'crash with a commit in flight, stored' : 'crash with a commit in flight, lost')
+    }
+    this.#inFlight = null
+    this.note(2, () => `dies${quietly ? ' quietly' : ''}, head ${this.store!.reader.head()}`, 'crash')
+    this.#left = this.image()
+    this.core = null
+    oracles.died(this)
+    this.life++
+    network.endpointDied(this, quietly)
+    this.desk!.end()
+    for (const guest of this.guests.values()) guest.detach()
+    this.guests.clear()
+    this.#ports.clear()
+    this.#backlog = []
+    this.#pausedUntilMs = 0
+    this.#dieAfterEffects = null
+    this.#flushPlanned = false
+    this.#damaged.clear()
+  }
+
+  /** Ends open documents, whose presence would go on ticking in real time. */
+  discard(): void {
+    this.core = null
+    this.life++
+    this.desk?.end()
+  }
+
+  /** The next flush is carried out only in part. */
+  crashAfterEffects(effects: number): void {
+    this.#dieAfterEffects = effects
+  }
+
+  /** Nothing goes wrong here any more. */
+  heal(): void {
+    this.storeFull = false
+    this.#dieAfterEffects = null
+  }
+
+  pause(durationMs: number): void {
+    const { schedule } = this.#world
+    this.#pausedUntilMs = schedule.nowMs + durationMs
+    const { life } = this
+    schedule.after(durationMs, () => {
+      if (life !== this.life) return
+      const backlog = this.#backlog
+      this.#backlog = []
+      for (const run of backlog) run()
+    })
+  }
+
+  jumpClock(jumpMs: number): void {
+    this.#jumpedMs += jumpMs
+  }
+
+  /** The stored content of a document fails its checksum from now on. */
+  damage(key: DocKey): void {
+    this.store!.damage(key)
+    this.#damaged.add(key)
+  }
+
+  /** Damage that nobody read yet. */
+  get hasHiddenDamage(): boolean {
+    return this.#damaged.size > 0
+  }
+
+  get isPaused(): boolean {
+    return this.#world.schedule.nowMs < this.#pausedUntilMs
+  }
+
+  /** A copy of the store's file as it is now. */
+  image(): Image {
+    if (this.core === null && this.#left !== null) return this.#left
+    return { stored: this.store!.snapshot(), promises: new Map(this.promises) }
+  }
+
+  #whenAwake(run: () => void): void {
+    if (this.isPaused) this.#backlog.push(run)
+    else run()
+  }
+
+  /** In this life, after a while, unless the process stands still. */
+  later(delayMs: number, run: () => void): void {
+    const { life } = this
+    this.#world.schedule.after(delayMs, () => {
+      if (life === this.life) this.#whenAwake(run)
+    })
+  }
+
+  // ---- the engine's turn
+
+  flushSoon(): void {
+    if (this.#flushPlanned || this.core === null) return
+    this.#flushPlanned = true
+    const atOnce = !this.#world.jitter || this.#timing.chance(0.8)
+    this.later(atOnce ? 0 : this.#timing.float() * 2, () => {
+      this.#flushPlanned = false
+      this.#flush()
+    })
+  }
+
+  #flush(): void {
+    this.desk!.settle()
+    const { life } = this
+    const effects = this.core!.flush()
+    const deliveries: Delivery[] = []
+    for (const effect of effects) {
+      if (this.#dieAfterEffects !== null && this.#dieAfterEffects-- <= 0) {
+        this.#world.counters.add('crash between effects')
+        this.crash()
+      }
+      if (life !== this.life) return
+      if (effect.kind === 'deliver') deliveries.push(effect)
+      else this.#carryOut(effect)
+    }
+    if (deliveries.length > 0) for (const [doc, rows] of Map.groupBy(deliveries, (row) => row.doc)) this.#deliver(doc, rows)
+  }
+
+  #carryOut(effect: Exclude<Effect, Delivery>): void {
+    const { network, counters, oracles } = this.#world
+    switch (effect.kind) {
+      case 'send':
+        return this.#send(effect.link, effect.bytes)
+      case 'close': {
+        const port = this.#ports.get(effect.link)
+        this.note(3, () => `closes link ${effect.link}: ${effect.code} ${effect.reason}`, 'event')
+        if (effect.code === 'link-silent') counters.add('link closed as silent')
+        if (effect.code === 'duplicate-replica') counters.add('duplicate-replica')
+        if (port !== undefined) network.close(port, effect.code)
+        return
+      }
+      case 'commit':
+        oracles.commitBegins(this, effect.transaction)
+        return this.#commit(effect.transaction)
+      case 'maintain':
+        return this.later(this.settings.commitMs, () => this.#maintain(effect.work))
+      case 'written':
+        this.note(9, () => `write ${effect.ticket}: ${effect.outcome.kind}`)
+        return this.desk!.answer(effect.ticket, effect.outcome)
+      case 'presence-reply':
+        if (effect.source === 0) this.desk!.applyPresence(effect.doc, effect.bytes)
+        return
+      case 'presence':
+        if (effect.source !== 0) this.desk!.applyPresence(effect.doc, effect.bytes)
+        return
+      case 'ping-guest':
+        return this.later(20, () => {
+          this.core!.guestAlive(effect.source)
+          this.flushSoon()
+        })
+      case 'rotate-client-ids':
+        counters.add('client ids rotated')
+        return this.desk!.rotateClientIds()
+      case 'event':
+        this.note(4, () => `event ${JSON.stringify(effect.event)}`, 'event')
+        return oracles.event(this, effect.event)
+      case 'again':
+        return this.flushSoon()
+    }
+  }
+
+  #send(link: LinkId, bytes: Uint8Array): void {
+    const port = this.#ports.get(link)
+    if (port === undefined) return
+    this.note(sampleOf(bytes), () => `-> ${port.peer.owner.name} (link ${port.id}) ${describeFrame(bytes)}`)
+    this.#world.network.send(port, bytes)
+  }
+
+  #commit(transaction: Transaction): void {
+    if (this.#inFlight !== null) throw new Violation('DU-1', `${this.name} has two commits under way`)
+    this.#inFlight = transaction
+    const slow = this.#world.jitter && this.#timing.chance(0.05)
+    this.later(this.settings.commitMs * (slow ? 50 : 1), () => {
+      this.#inFlight = null
+      if (this.storeFull) {
+        this.#world.counters.add('store full')
+        this.core!.commitFailed(new SynclineError('store-full', 'The simulated disk is full.'))
+      } else {
+        this.#store(transaction)
+        this.core!.committed()
+      }
+      this.flushSoon()
+    })
+  }
+
+  #store(transaction: Transaction): void {
+    this.store!.commitNow(transaction)
+    const cursors = (): string => transaction.cursors.map((c) => `, cursor ${c.scope} of ${c.peer.slice(0, 8)} at ${c.seq}`).join('')
+    this.note(5, () => `committed to ${this.store!.reader.head()}${cursors()}`, 'commit')
+    this.#world.oracles.committed(this, transaction)
+  }
+
+  #maintain(work: Extract<Effect, { kind: 'maintain' }>['work']): void {
+    const store = this.store!
+    const { oracles, counters } = this.#world
+    if (this.storeFull) {
+      this.core!.maintenanceFailed(new SynclineError('store-full', 'The simulated disk is full.'))
+      return this.flushSoon()
+    }
+    this.note(6, () => `maintenance: ${work.kind}`, 'event')
+    if (work.kind === 'sweep') {
+      oracles.sweeps(this, () => {
+        const result = store.sweepNow(work.docs)
+        this.core!.maintained(result)
+        return result.installed.map((doc) => doc.key)
+      })
+    } else if (work.kind === 'rotate-epoch') {
+      this.core!.maintained(store.rotateEpochNow())
+    } else {
+      counters.add('quarantine')
+      this.#forgetPromises(work.key)
+      this.#damaged.delete(work.key)
+      this.core!.maintained(store.quarantineNow(work.key))
+      this.desk!.restore(work.key)
+      this.#dismissGuests(work.key)
+    }
+    oracles.maintained(this)
+    oracles.epoch(this, store.reader.nonce())
+    this.flushSoon()
+  }
+
+  /** A door closes its connections to a document that was lost here: what they hold comes back when they return. */
+  #dismissGuests(key: DocKey): void {
+    for (const [source, guest] of this.guests) {
+      if (keyOf(guest.docId) !== key) continue
+      this.guests.delete(source)
+      this.core!.guestLeft(source)
+      guest.detach()
+    }
+  }
+
+  promise({ doc, client, to }: LocalWrite): void {
+    const promise = `${doc} ${client}`
+    if (to > (this.promises.get(promise) ?? 0)) this.promises.set(promise, to)
+  }
+
+  #forgetPromises(key: DocKey): void {
+    for (const promise of this.promises.keys()) if (keyOf(documentOfPromise(promise)) === key) this.promises.delete(promise)
+  }
+
+  /** Committed rows of one document, to everybody here but who wrote them. */
+  #deliver(doc: DocId, rows: readonly Delivery[]): void {
+    const updatesFor = (source: SourceId): Uint8Array[] =>
+      rows.flatMap((row) => (row.link === 0 && row.source === source ? [] : row.updates))
+    this.desk!.deliver(doc, updatesFor(0))
+    for (const guest of this.guests.values()) if (guest.docId === doc) guest.deliver(updatesFor(guest.source))
+  }
+
+  // ---- links
+
+  accessFor(peer: Endpoint): Access | undefined {
+    return this.accessOf(peer)
+  }
+
+  linkOpened(port: Port): void {
+    this.#ports.set(port.id, port)
+    const access = this.accessFor(port.peer.owner)
+    const { network, counters } = this.#world
+    const buffered = (): number => {
+      const bytes = network.buffered(port)
+      if (bytes > 0) counters.add('slow link')
+      return bytes * 1000
+    }
+    this.#whenAwake(() => {
+      this.core!.linkOpened(port.id, { dialled: port.dialled, buffered, ...(access === undefined ? {} : { access }) })
+      this.flushSoon()
+    })
+  }
+
+  linkReceived(port: Port, bytes: Uint8Array): void {
+    this.#whenAwake(() => {
+      if (!this.#ports.has(port.id)) return
+      this.core!.linkReceived(port.id, bytes)
+      this.flushSoon()
+    })
+  }
+
+  linkClosed(port: Port): void {
+    this.#whenAwake(() => {
+      if (!this.#ports.delete(port.id)) return
+      this.core!.linkClosed(port.id)
+      this.flushSoon()
+    })
+  }
+
+  linkDrained(_port: Port): void {
+    this.#whenAwake(() => this.flushSoon())
+  }
+
+  ports(): Iterable<Port> {
+    return this.#ports.values()
+  }
+
+  // ---- documents and guests
+
+  open(docId: DocId): OpenedDocument | null {
+    return this.desk!.open(docId)
+  }
+
+  /** Documents that are open here; none while the process is down. */
+  get opened(): ReadonlyMap<DocId, OpenedDocument> {
+    return this.core === null ? new Map() : this.desk!.opened
+  }
+
+  attach(guest: SimulatedGuest): void {
+    const source = this.#nextSource++
+    this.guests.set(source, guest)
+    guest.attach(this, source)
+  }
+
+  /** Writes bytes that nobody here made. */
+  plant(doc: DocId, update: Uint8Array): void {
+    this.core!.write({ doc, update, source: this.#nextSource++, ticket: null })
+    this.flushSoon()
+  }
+
+  stored(doc: DocId): readonly Uint8Array[] | null {
+    try {
+      return updatesOf(this.store!.reader.content(keyOf(doc)))
+    } catch (error) {
+      if (error instanceof SynclineError && error.code === 'doc-quarantined') return null
+      throw error
+    }
+  }
+
+  writeFromGuest(guest: SimulatedGuest, write: LocalWrite, told: (outcome: WriteOutcome) => void): void {
+    this.desk!.write(guest.source, write, (_ticket, outcome) => told(outcome))
+  }
+
+  // ---- changes of scope
+
+  subscribe(scope: Scope): void {
+    this.settings.interests = [...this.settings.interests, scope]
+    this.core!.subscribe(scope)
+    this.flushSoon()
+  }
+
+  unsubscribe(scope: Scope): void {
+    this.settings.interests = this.settings.interests.filter((one) => scopeText(one) !== scopeText(scope))
+    this.core!.unsubscribe(scope)
+    this.flushSoon()
+  }
+
+  // ---- for observers
+
+  committedHead(): number {
+    return this.store!.reader.head()
+  }
+
+  note(what: number, line: () => string, lane: Lane = null): void {
+    this.#world.trace.note(this.#world.schedule.nowMs, this.settings.index, what, () => `${this.name} ${line()}`, lane)
+  }
+}
