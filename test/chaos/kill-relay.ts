@@ -36,6 +36,8 @@ export interface KillRelayOptions {
   readonly roundMsMax?: number
   /** A line per round. */
   readonly onRound?: (round: KillRound) => void
+  /** Starts its relays; default startRelay. */
+  readonly start?: typeof startRelay
 }
 
 export interface KillRound {
@@ -68,12 +70,13 @@ export async function killRelayCampaign(options: KillRelayOptions): Promise<Kill
   const folder = temporaryFolder()
   const rounds: KillRound[] = []
   const ackedEver: Edit[] = []
-  let relay = await startRelay(folder.path)
+  const start = options.start ?? startRelay
+  let relay = await start(folder.path)
   try {
     for (let round = 1; round <= options.rounds; round++) {
       const load = await loadUntilKill(relay, round, options, random)
       const restartAt = clock.now()
-      relay = await startRelay(folder.path, { port: relay.port })
+      relay = await start(folder.path, { port: relay.port })
       const restartMs = clock.now() - restartAt
       const lost = await missing(folder.path, relay, load.acked)
       const survived = load.underWay.length - (await missingOnDisk(folder.path, load.underWay)).length

@@ -39,9 +39,21 @@ export function temporaryFolder(): { path: string; remove: () => void } {
   return { path, remove: () => rmSync(path, { recursive: true, force: true, maxRetries: 3 }) }
 }
 
-/** Starts `syncline serve` and resolves at its ready line. `port` 0: any. Rejects with its stderr when it ends before. */
-export async function startRelay(data: string, options: { port?: number; args?: readonly string[] } = {}): Promise<RelayProcess> {
-  const child = spawnCommand(['serve', '--data', data, '--port', String(options.port ?? 0), ...(options.args ?? [])])
+export interface RelayStart {
+  /** Default 0: any. */
+  readonly port?: number
+  readonly args?: readonly string[]
+  /** Of Node, before the program. */
+  readonly nodeArgs?: readonly string[]
+  /** A shell command that runs first, in the process that becomes the relay: a limit, for instance. */
+  readonly before?: string
+  readonly onSpawn?: (pid: number) => void
+}
+
+/** Starts `syncline serve` and resolves at its ready line. Rejects with its stderr when it ends before. */
+export async function startRelay(data: string, options: RelayStart = {}): Promise<RelayProcess> {
+  const child = spawnCommand(['serve', '--data', data, '--port', String(options.port ?? 0), ...(options.args ?? [])], options)
+  options.onSpawn?.(child.pid!)
   let stderr = ''
   child.stderr!.setEncoding('utf8').on('data', (text: string) => (stderr += text))
   const exited = exitOf(child)
@@ -83,8 +95,13 @@ export async function runCommand(...args: string[]): Promise<CommandResult> {
 }
 
 /** Starts a command of the command line. */
-export function spawnCommand(args: readonly string[]): ChildProcess {
-  return spawn(process.execPath, ['--conditions=syncline-source', bin, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+export function spawnCommand(
+  args: readonly string[],
+  { nodeArgs = [], before }: Pick<RelayStart, 'nodeArgs' | 'before'> = {},
+): ChildProcess {
+  const command = [process.execPath, '--conditions=syncline-source', ...nodeArgs, bin, ...args]
+  const [file, ...rest] = before === undefined ? command : ['sh', '-c', `${before} && exec "$@"`, 'sh', ...command]
+  return spawn(file!, rest, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
 }
 
 function exitOf(child: ChildProcess): Promise<Exit> {

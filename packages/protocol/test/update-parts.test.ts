@@ -81,8 +81,14 @@ describe('[IN-1] splitAdmissible', () => {
     [
       'what lacks something waits, with the deletes of what waits',
       update([run(7, 10, after(7, 9, 4, x), after(5, 0, 4, x), after(7, 11, 4, x))], [deletes(7, [9, 3])]),
-      update([run(7, 10, after(7, 9, 4, x))], [deletes(7, [9, 2])]),
-      update([run(7, 11, after(5, 0, 4, x), after(7, 11, 4, x))], [deletes(7, [11, 1])]),
+      update([run(7, 10, after(7, 9, 4, x))]),
+      update([run(7, 11, after(5, 0, 4, x), after(7, 11, 4, x))], [deletes(7, [9, 3])]),
+    ],
+    [
+      'a delete of the future waits whole, and takes nothing that is here or comes before its end',
+      update([], [deletes(7, [0, 2 ** 40])]),
+      null,
+      update([], [deletes(7, [0, 2 ** 40])]),
     ],
     [
       'so does what comes after a Skip',

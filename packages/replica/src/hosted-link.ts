@@ -40,6 +40,8 @@ export interface LinkInputs {
 
 /** What one link may deliver while the store is busy: two windows, so that an honest peer, which stops at one, never notices. */
 const AHEAD_BYTES_MAX = 2 * LIMITS.windowBytes
+/** What one link may deliver in one turn of the event loop; Node reads up to 2 MiB of a socket at once, and tiny rows cost far more than their bytes. */
+const TURN_BYTES_MAX = LIMITS.frameTargetBytes / 2
 /** A peer that dialled in and leaves this much unread is not read from: it could ask without end for what it never takes. The side that dialled
  *  reads always, or two that owe each other a large document would wait for each other. */
 const UNREAD_BYTES_MAX = 4 * LIMITS.socketBufferBytesMax
@@ -54,6 +56,7 @@ export class HostedLink implements AttachedLink {
   readonly #inputs: LinkInputs
   #state: 'open' | 'closing' | 'closed' = 'open'
   #aheadBytes = 0
+  #turnBytes = 0
   #paused = false
 
   constructor(id: LinkId, port: LinkPort, inputs: LinkInputs) {
@@ -65,6 +68,7 @@ export class HostedLink implements AttachedLink {
   received(bytes: Uint8Array): void {
     if (this.#state !== 'open') return
     this.#aheadBytes += bytes.length
+    this.#turnBytes += bytes.length
     this.#bound()
     this.#inputs.received(this.id, bytes)
   }
@@ -75,8 +79,15 @@ export class HostedLink implements AttachedLink {
     this.#bound()
   }
 
+  /** A turn is over: what was received in it is handled. */
+  turned(): void {
+    this.#turnBytes = 0
+    this.#bound()
+  }
+
   #bound(): void {
-    const paused = this.#aheadBytes > AHEAD_BYTES_MAX || (!this.#port.dialled && this.buffered() > UNREAD_BYTES_MAX)
+    const tooMuch = this.#aheadBytes > AHEAD_BYTES_MAX || this.#turnBytes > TURN_BYTES_MAX
+    const paused = tooMuch || (!this.#port.dialled && this.buffered() > UNREAD_BYTES_MAX)
     if (paused === this.#paused) return
     this.#paused = paused
     try {

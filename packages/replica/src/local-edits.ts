@@ -70,9 +70,21 @@ export class LocalEdits {
       this.#whole.again = true
       return
     }
-    const ticket = this.send(this.#host.encodeUncommitted())
+    const update = this.#encode()
+    if (update === null) return
+    const ticket = this.send(update)
     this.#whole = { ticket, again: false }
     for (const waiter of this.#waiters) waiter.upTo = ticket
+  }
+
+  /** Null, and a rejection: the Y.Doc holds what Yjs took and cannot encode, like a value that contains itself. It is tried again with the next edit. */
+  #encode(): Uint8Array | null {
+    try {
+      return this.#host.encodeUncommitted()
+    } catch (error) {
+      this.#reject(this.#newestTicket + 1, 'update-forbidden', `a value in it cannot be encoded (${(error as Error).message})`)
+      return null
+    }
   }
 
   readonly #outcome = (ticket: Ticket, outcome: WriteOutcome): void => {

@@ -71,7 +71,7 @@ export class MaintenancePlan {
     const urgent = due.some((doc) => doc.tailRows >= limits.tailRowsHardMax)
     if (due.length === 0 || (nowMs < this.#sweepAtMs && !urgent && !now)) return
     this.#sweepAtMs = nowMs + limits.sweepEveryMs
-    const isLate = (doc: { readonly lastSeq: number }): boolean => commits.head - doc.lastSeq < LATELY_ROWS
+    const isLate = (doc: { readonly lastSeq: number }): boolean => commits.head - doc.lastSeq < LATELY_ROWS && !buggify('compact-unheld')
     this.#derived.clear()
     this.#queue = due.filter((doc) => !isLate(doc)).map((doc) => doc.key)
     this.#lately = due

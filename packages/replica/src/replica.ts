@@ -168,7 +168,10 @@ export class Replica {
       this.#guests.deliver(doc, rows)
       this.#documents.deliver(doc, rows)
     }
-    if (!this.#storeBusy) for (const link of this.#links.values()) link.caughtUp()
+    for (const link of this.#links.values()) {
+      if (!this.#storeBusy) link.caughtUp()
+      link.turned()
+    }
     this.#tellStatus()
   }
 

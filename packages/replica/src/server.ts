@@ -161,6 +161,7 @@ export function pack(context: CoreContext, link: LinkSession, bytes: Uint8Array)
 export function pump(context: CoreContext, link: LinkSession, channel: Channel): boolean {
   if (channel.serve !== 'serving' || !link.live) return false
   const { commits, limits } = context
+  if (channel.sent < commits.head && channel.nonceSent !== commits.nonce) announceEpoch(context, link, channel)
   while (channel.sent < commits.head) {
     if (channel.unackedBytes >= limits.windowBytes) return false
     if (link.buffered() >= LIMITS.socketBufferBytesMax) return false
@@ -183,6 +184,14 @@ export function pump(context: CoreContext, link: LinkSession, channel: Channel):
     }
   }
   return false
+}
+
+/** Compaction began a new epoch: the peer hears of it before the rows that belong to it, or its cursor would vouch for them under the old nonce, beyond that epoch's end. */
+function announceEpoch(context: CoreContext, link: LinkSession, channel: Channel): void {
+  const { nonce } = context.commits
+  link.send({ kind: 'advance', channel: channel.number, toSeq: channel.sent, nonce, root: null })
+  channel.announced = channel.sent
+  channel.nonceSent = nonce
 }
 
 interface Part {

@@ -27,6 +27,14 @@ test('[RS-1] a peer that dialled in and does not read what it asked for is not r
   expect(port.paused).toBe(false)
 })
 
+test('[RS-1] of what a peer sends at once a part is read in each turn, so that others get theirs between', () => {
+  const { link, port } = linkHere(true)
+  link.received(new Uint8Array(LIMITS.frameTargetBytes))
+  expect(port.paused).toBe(true)
+  link.turned()
+  expect(port.paused).toBe(false)
+})
+
 test('[RS-1] the side that dialled reads always, so that two that owe each other much do not wait for each other', () => {
   const { link, port } = linkHere(true)
   port.unsent = 100 * LIMITS.socketBufferBytesMax

@@ -22,13 +22,24 @@ export function runSeed(seed: number, sinks: TraceSinks = {}, scenario: Scenario
 /** Runs one plan. Throws "argument-invalid" for a plan that names what the scenario does not have. */
 export function runPlan(plan: Plan, sinks: TraceSinks = {}, scenario: Scenario = everything): Outcome {
   const world = new World(scenario, plan, sinks)
+  const { counters } = world
   try {
-    return { plan, counters: world.counters, ok: true, result: world.run() }
+    const result = world.run()
+    world.end()
+    return { plan, counters, ok: true, result }
   } catch (thrown) {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown))
-    return { plan, counters: world.counters, ok: false, rule: ruleOf(error), error, atMs: world.nowMs, hash: world.trace.hash() }
-  } finally {
+    endFailed(world)
+    return { plan, counters, ok: false, rule: ruleOf(error), error, atMs: world.nowMs, hash: world.trace.hash() }
+  }
+}
+
+/** An engine that broke a rule may not be able to end in order: what it did before is what counts. */
+function endFailed(world: World): void {
+  try {
     world.end()
+  } catch {
+    return
   }
 }
 

@@ -67,6 +67,9 @@ export const situations = {
   // checks
   'cursor claim checked': 'I3 at a cursor write',
   'cursor write during reconciliation checked': 'I7',
+  'ack checked': 'I5: acks compared with the stored cursor at send time',
+  'sent content checked': 'I5: updates on the wire compared with what is stored',
+  'reconnect checked': 'I12: every link cut once more, and nobody looked for data',
   'frame checked': 'I5: frames compared with the committed head at send time',
   'content compared on the way': 'stores with equal digests compared before the faults ended',
   'virtual replicas compared': 'documents rebuilt in other ways',

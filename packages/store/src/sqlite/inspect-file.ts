@@ -1,7 +1,7 @@
 // Looks at a file before anything is written to it. Decides: new, ours, newer or foreign; and whether commits at the end of the WAL were lost.
 // Reads only: a file that is refused keeps its bytes. A file of zero bytes, or a database without a table, counts as new: there is nothing in it
-// to lose, and it is what a creation that was cut off leaves behind, perhaps with the rollback journal of its first steps. Unless a WAL beside it
-// holds commits: then something was lost, and SQLite would throw the WAL away. Rules: DU-2 and catalogue 95 to 97 of the bad inputs.
+// to lose, and it is what a creation that was cut off leaves behind, perhaps with the rollback journal of its first steps. Unless a WAL beside
+// a file of zero bytes holds commits: then something was lost, and SQLite would throw the WAL away. Rules: DU-2 and catalogue 95 to 97 of the bad inputs.
 
 import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { SynclineError } from '@syncline/protocol'
@@ -15,14 +15,15 @@ const SMALLEST_DATABASE_BYTES = 512
 export function inspectFile(Sqlite: DatabaseConstructor, path: string): number {
   const stat = withStoreErrors(`The file ${path} cannot be examined`, () => statSync(path, { throwIfNoEntry: false }))
   if (stat?.isFile() === false) throw new SynclineError('store-foreign', `${path} is not a file.`)
-  const format = stat === undefined || stat.size === 0 ? 0 : storedFormat(Sqlite, path, stat.size)
-  if (format === 0 && isWalTailLost(path, 0)) {
+  const isEmpty = stat === undefined || stat.size === 0
+  // with bytes but no table in it, a creation was cut off in its first transaction, which nobody was told of, and the WAL may have parts of that
+  if (isEmpty && isWalTailLost(path, 0)) {
     throw new SynclineError(
       'store-corrupt',
       `${path} is empty, but ${path}-wal holds commits. Keep both for inspection, or delete both to start anew.`,
     )
   }
-  return format
+  return isEmpty ? 0 : storedFormat(Sqlite, path, stat.size)
 }
 
 function storedFormat(Sqlite: DatabaseConstructor, path: string, size: number): number {

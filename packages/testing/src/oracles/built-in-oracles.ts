@@ -2,6 +2,7 @@
 
 import { AcknowledgedOracle } from './acknowledged.ts'
 import { BoundsOracle } from './bounds.ts'
+import { CommittedOnlyOracle } from './committed-only.ts'
 import { CompactionOracle } from './compaction.ts'
 import { ContentOracle } from './content.ts'
 import { CursorOracle } from './cursors.ts'
@@ -24,6 +25,6 @@ export function builtInOracles(): BuiltInOracles {
   const frames = new FrameObserver()
   const divergence = new DivergenceOracle()
   const bounds = new BoundsOracle()
-  const others = [new RecoveryOracle(), new AcknowledgedOracle(), new CursorOracle(), new CompactionOracle(), new ContentOracle()]
+  const others = [new RecoveryOracle(), new CommittedOnlyOracle(), new AcknowledgedOracle(), new CursorOracle(), new CompactionOracle(), new ContentOracle()]
   return { all: [identity, frames, ...others, new RightsOracle(identity), divergence, bounds], frames, divergence, bounds }
 }

@@ -1,7 +1,7 @@
 // Reads every frame at the edge of a replica, as a packet sniffer would: counts what the protocol did, and checks what may be said. Rules: I5
 // (nothing uncommitted leaves) and I7 (no cursor moves while a document diff is outstanding). Read by world.ts.
 
-import { decodeFrame, LIMITS, type DocId, type DocRef, type Message } from '@syncline/protocol'
+import { decodeFrame, LIMITS, type DocId, type DocRef, type Message, type ReplicaId, type ScopeText } from '@syncline/protocol'
 import type { Transaction } from '@syncline/store'
 import type { Counters } from '../situations.ts'
 import { Violation } from '../violation.ts'
@@ -34,6 +34,7 @@ export class FrameObserver implements Oracle {
   busyBytes = 0
   /** Messages that look for data. */
   searches = 0
+  lastSearch: Uint8Array | null = null
   lastBusy: { readonly port: Port; readonly bytes: Uint8Array } | null = null
   #counters: Counters | null = null
   readonly #edges = new Map<Port, Edge>()
@@ -54,11 +55,18 @@ export class FrameObserver implements Oracle {
     this.#underWay.set(bytes, frame.messages)
     const edge = this.#edgeOf(port)
     let busy = false
+    /** The last word on each document. */
+    const refusals = new Map<string, string>()
     for (const message of frame.messages) {
       busy ||= !IDLE_KINDS.has(message.kind)
-      if (SEARCH_KINDS.has(message.kind)) this.searches++
-      this.#checkSent(owner, edge, message)
+      if (SEARCH_KINDS.has(message.kind)) {
+        this.searches++
+        this.lastSearch = bytes
+      }
+      this.#checkSent(port, edge, message)
+      if (message.kind === 'refused') refusals.set(resolve(edge.aliases, message.doc), message.code)
     }
+    for (const [doc, code] of refusals) checkRefusal(owner, port, doc, code)
     if (busy) {
       this.busyBytes += bytes.length
       this.lastBusy = { port, bytes }
@@ -66,10 +74,12 @@ export class FrameObserver implements Oracle {
     return frame.messages
   }
 
-  #checkSent(owner: SimulatedReplica, edge: Edge, message: Message): void {
+  #checkSent(port: Port, edge: Edge, message: Message): void {
+    const owner = replicaOf(port)
     const { kind } = message
     introduce(edge.aliases, message)
-    if (kind === 'entries' || kind === 'advance' || kind === 'offer') {
+    if (kind === 'ack') this.#checkAck(owner, port, edge.scopes.get(message.channel), message.seq)
+    else if (kind === 'entries' || kind === 'advance' || kind === 'offer') {
       this.#counters!.add('frame checked')
       const head = owner.committedHead()
       if (message.toSeq > head) throw new Violation('I5', `${owner.name} sent ${kind} up to ${message.toSeq}, committed is ${head}`)
@@ -93,6 +103,16 @@ export class FrameObserver implements Oracle {
     } else if (kind === 'verify') {
       this.#counters!.add('verify')
     }
+  }
+
+  /** The cursor that an ack vouches for is committed. */
+  #checkAck(owner: SimulatedReplica, port: Port, scope: string | undefined, seq: number): void {
+    const peer = peerIdOf(port)
+    if (peer === null || scope === undefined) return
+    const stored = owner.store!.reader.cursor(peer, scope as ScopeText)
+    this.#counters!.add('ack checked')
+    if (stored === undefined || stored.seq < seq)
+      throw new Violation('I5', `${owner.name} acknowledges ${scope} up to ${seq}, its stored cursor is at ${stored?.seq ?? 'nothing'}`)
   }
 
   #ask(owner: SimulatedReplica, edge: Edge, channel: number, what: string): void {
@@ -133,8 +153,7 @@ export class FrameObserver implements Oracle {
     for (const port of owner.ports()) {
       const edge = this.#edges.get(port)
       if (edge === undefined || !port.open) continue
-      const other = port.peer.owner
-      const peer = other instanceof SimulatedReplica ? (other.store?.replicaId ?? null) : null
+      const peer = peerIdOf(port)
       for (const cursor of transaction.cursors) {
         if (cursor.peer !== peer) continue
         this.#counters!.add('cursor write during reconciliation checked')
@@ -170,6 +189,21 @@ function resolve(aliases: Map<number, string>, ref: DocRef): string {
 /** Leading 8 bytes of a document's key. */
 function keyPrefixOf(doc: string): string {
   return keyOf(doc as DocId).slice(0, 16)
+}
+
+/** The replica at the other end, as stores name it. */
+function peerIdOf(port: Port): ReplicaId | null {
+  const other = port.peer.owner
+  return other instanceof SimulatedReplica ? (other.store?.replicaId ?? null) : null
+}
+
+/** What is told as refused, or as taken again, is stored so. */
+function checkRefusal(owner: SimulatedReplica, port: Port, doc: string, code: string): void {
+  const peer = peerIdOf(port)
+  const key = keyOf(doc as DocId)
+  const stored = owner.store!.reader.refusals().some((row) => row.peer === peer && row.doc === key && row.direction === 'in')
+  if (peer !== null && stored !== (code !== ''))
+    throw new Violation('I5', `${owner.name} tells that ${doc} is ${code === '' ? 'taken again' : `refused: ${code}`}, its store says otherwise`)
 }
 
 function replicaOf(port: Port): SimulatedReplica {

@@ -90,7 +90,8 @@ function perform(schema: Schema, midPair: boolean, edit: Edit, author: Author): 
     performEdit({ schema, doc: author.doc, midPair, met: (situation) => met.add(situation) }, edit)
     changed = transaction.changed.size > 0
   }, author.origin)
-  if (changed) for (const situation of met) author.met(situation)
+  // A format that changes nothing may still split a surrogate pair in this Y.Doc (ADR 0007).
+  for (const situation of met) if (changed || situation === 'mid-pair') author.met(situation)
   return changed
 }
 

@@ -148,6 +148,7 @@ const FAULTS: { readonly [K in FaultKind]: (world: World, fault: FaultOf<K>) => 
     afterwards(world, durationMs, () => {
       if (replica.gone) return
       world.counters.add('restore in place')
+      world.wentBack.add(replica)
       world.note(`${replica.name} goes back to an older copy`)
       replica.crash(quietly)
       replica.start(image)
@@ -173,6 +174,7 @@ const FAULTS: { readonly [K in FaultKind]: (world: World, fault: FaultOf<K>) => 
     afterwards(world, durationMs, () => {
       const twin = world.addSibling(replica, `${name}t`, linked)
       world.twins.add(twin)
+      world.wentBack.add(replica).add(twin)
       twin.start(image, false)
     })
     return true

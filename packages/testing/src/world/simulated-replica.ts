@@ -427,6 +427,9 @@ export class SimulatedReplica implements Endpoint, Room {
 
   /** Committed rows of one document, to everybody here but who wrote them. */
   #deliver(doc: DocId, rows: readonly Delivery[]): void {
+    const head = this.committedHead()
+    const early = rows.find((row) => row.seq > head)
+    if (early !== undefined) throw new Violation('DU-1', `${this.name} delivers row ${early.seq} of ${doc}, the store ends at ${head}`)
     const updatesFor = (source: SourceId): Uint8Array[] =>
       rows.flatMap((row) => (row.link === 0 && row.source === source ? [] : row.updates))
     this.desk!.deliver(doc, updatesFor(0))

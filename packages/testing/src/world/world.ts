@@ -30,10 +30,13 @@ const QUIET_WITHIN_MS = 45_000
 const QUIET_MS = 3_000
 /** Runs that look for as long as healing takes to come round again. */
 const LONG_LOOK_CHANCE = 0.05
+/** Runs that cut every link once more when all is done. */
+const RECONNECT_CHANCE = 0.2
+const RECONNECT_WITHIN_MS = 20_000
 /** Somebody who is down does what he had in mind later. */
 const ACT_LATER_MS = 25
 /** A plan in which nothing happens any more ends at the latest after this time. */
-const LAST_FAULTS_MS = 5_000
+const LAST_FAULTS_MS = 40_000
 
 export interface RunResult {
   readonly seed: number
@@ -60,6 +63,8 @@ export class World implements Stage {
   readonly docs: Set<DocId>
   readonly faultsInjected = new Set<FaultKind>()
   readonly twins = new Set<SimulatedReplica>()
+  /** Those whose store was once put back to an older state, or shared an identity. */
+  readonly wentBack = new Set<SimulatedReplica>()
   healed = false
   rightsLifted = false
   readonly builtIn = builtInOracles()
@@ -69,6 +74,7 @@ export class World implements Stage {
   readonly #midPair = new Set<DocId>()
   /** "replica document" that a limit kept out. */
   readonly refused = new Set<string>()
+  #appended = 0
   #operations = 0
   #acted = 0
 
@@ -107,6 +113,7 @@ export class World implements Stage {
     const difference = differenceIn(this)
     if (difference !== null) throw new Violation('CV-1', `equal before, now ${difference}`)
     this.#oracles.end()
+    if (this.chance.chance(RECONNECT_CHANCE)) this.#checkReconnect()
     this.#checkAdmittingTwice()
     if (this.plan.fork) this.#plantFork()
     this.counters.add('converged')
@@ -371,11 +378,25 @@ export class World implements Stage {
 
   // ---- checks that act
 
+  /** I12: after everything is equal, a link that is cut and comes back finds nothing to do. */
+  #checkReconnect(): void {
+    if (this.refused.size > 0 && !this.rightsLifted) return
+    const { frames } = this.builtIn
+    const { searches } = frames
+    for (const connection of [...this.network.connections]) this.network.cut(connection)
+    const until = this.nowMs + RECONNECT_WITHIN_MS
+    while (this.schedule.next(until)) continue
+    const difference = differenceIn(this)
+    if (difference !== null) throw new Violation('CV-2', `after one more reconnect: ${difference}`)
+    this.counters.add('reconnect checked')
+    if (frames.searches > searches) throw new Violation('I12', `equal replicas looked for data after a reconnect, last ${describeFrame(frames.lastSearch!)}`)
+  }
+
   /** I6: what is stored already is known, and costs no log. */
   #checkAdmittingTwice(): void {
     const replica = this.chance.pick(this.replicas)
     if (!replica.isUp || replica.settings.readOnly) return
-    const head = replica.committedHead()
+    const before = this.#appended
     for (const row of documentsOf(replica.store!.reader)) {
       for (const update of (replica.stored(row.name) ?? []).slice(-5))
         replica.core!.write({ doc: row.name, update, source: 0, ticket: null })
@@ -383,7 +404,7 @@ export class World implements Stage {
     replica.flushSoon()
     const until = this.nowMs + 200
     while (this.schedule.next(until)) continue
-    if (replica.committedHead() !== head) throw new Violation('I6', `${replica.name} appended what it had`)
+    if (this.#appended > before) throw new Violation('I6', `${replica.name} appended what it had`)
   }
 
   /** CV-3: the same ids with different content, on both ends of one link, are noticed by both within one rotation of verification. */
@@ -410,17 +431,27 @@ export class World implements Stage {
   #notices(): Oracle {
     return {
       rules: [],
+      committed: (_replica, transaction) => {
+        // What compaction derives (H5) is an entry of its own: deletes, by batch number 0.
+        this.#appended += transaction.rows.filter((row) => row.n !== 0).length
+      },
       event: (replica, event) => {
         const { counters } = this
         if (event.type === 'rejected') {
           counters.add(event.code === 'read-only' ? 'read-only link' : 'refused document')
           if (event.direction === 'in' || event.peer === null) this.refused.add(`${replica.name} ${event.doc}`)
         } else if (event.type === 'accepted-again') counters.add('accepted again')
-        else if (event.type === 'rollback-detected') counters.add('rollback detected')
+        else if (event.type === 'rollback-detected') this.#rolledBack(replica)
         else if (event.type === 'storage-recovered') counters.add('storage recovered')
         else if (event.type === 'link-ended' && event.code === 'duplicate-replica') this.#duplicate(replica)
       },
     }
+  }
+
+  /** Only a store that went back can have lost a tail. */
+  #rolledBack(replica: SimulatedReplica): void {
+    this.counters.add('rollback detected')
+    if (!this.wentBack.has(replica)) throw new Violation('H4', `${replica.name} is told that it lost a tail, and its store never went back`)
   }
 
   /** Told that another process has this identity: one that really shares it becomes a replica of its own. */

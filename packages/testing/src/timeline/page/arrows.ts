@@ -1,5 +1,4 @@
-// Messages: a line from where it was sent to where it arrived, in the style of what became of it. Lost ones end in a cross on the way. Part of the page: no
-// import but types.
+// Messages: a line from where it was sent to where it arrived, in the style of what became of it. Lost ones end in a cross on the way. Part of the page.
 
 import type { Item } from './story.ts'
 import type { Surface } from './surface.ts'
@@ -64,8 +63,8 @@ export class Arrows {
     const { ctx } = this.#surface
     const detailed = this.drawn.length <= Arrows.detailedMax || tone === 'strong'
     ctx.save()
-    ctx.globalAlpha = tone === 'faint' ? 0.13 : detailed ? 1 : Math.max(0.25, 700 / this.drawn.length)
-    ctx.strokeStyle = ctx.fillStyle = this.#surface.colour(Arrows.colour(kind))
+    ctx.globalAlpha = Arrows.#opacity(kind, tone, this.drawn.length)
+    ctx.strokeStyle = ctx.fillStyle = this.#surface.colour(tone === 'strong' ? 'accent' : Arrows.colour(kind))
     ctx.lineWidth = tone === 'strong' ? 3 : detailed && kind !== 'delivered' ? 1.5 : 1
     ctx.setLineDash([...(Arrows.dashes[kind] ?? [])])
     ctx.beginPath()
@@ -93,6 +92,12 @@ export class Arrows {
       const share = (16 + width / 2) / Math.max(1, Math.abs(x2 - x1))
       surface.label(text, x, y1 + (y2 - y1) * share - 7, widthPx, item.kind === 'delivered' ? 'soft' : Arrows.colour(item.kind))
     }
+  }
+
+  /** Thousands of lines over each other still let those show that did not arrive well. */
+  static #opacity(kind: string, tone: Tone, count: number): number {
+    if (tone !== 'plain') return tone === 'faint' ? 0.13 : 1
+    return Math.min(1, Math.max(0.03, 240 / count) * (kind === 'delivered' ? 1 : 4))
   }
 
   static colour(kind: string): string {

@@ -1,10 +1,9 @@
 // What messages and points stand on: bands of faults, lanes with their gaps, folded quiet, the axis of time, where the faults end and what broke. Part of the
-// page: no import but types.
+// page.
 
 import type { Item, Story } from './story.ts'
 import type { Surface } from './surface.ts'
-
-type FormatTime = (ms: number, stepMs: number) => string
+import { formatTime } from './time-scale.ts'
 
 export interface DrawnBand {
   readonly item: Item
@@ -14,16 +13,22 @@ export interface DrawnBand {
   readonly height: number
 }
 
+interface Rule {
+  readonly ms: number
+  readonly text: string
+  readonly colour: string
+  readonly dash: readonly number[]
+  readonly widthPx: number
+}
+
 export class Backdrop {
   readonly bands: DrawnBand[] = []
   readonly #surface: Surface
   readonly #story: Story
-  readonly #format: FormatTime
 
-  constructor(surface: Surface, story: Story, format: FormatTime) {
+  constructor(surface: Surface, story: Story) {
     this.#surface = surface
     this.#story = story
-    this.#format = format
   }
 
   /** Below everything else. `hues`: by kind of fault. */
@@ -32,6 +37,7 @@ export class Backdrop {
     this.#folds()
     for (const lane of this.#story.lanes.keys()) this.#lane(lane)
     for (const gap of this.#story.gaps) this.#gap(gap.lane, gap.fromMs, gap.toMs)
+    for (const rule of this.#rules()) this.#line(rule)
   }
 
   /** The words of bands, once marks have taken their places. */
@@ -52,12 +58,20 @@ export class Backdrop {
   }
 
   /** Above everything else. */
-  drawLines(): void {
-    const { healedMs, endMs, violation } = this.#story.recording
-    if (healedMs !== null) this.#rule(healedMs, 'all faults end', 'healed', [7, 4])
+  drawAxis(): void {
+    const { violation } = this.#story.recording
     this.#axis()
-    this.#rule(endMs, violation === null ? 'end' : `violation of ${violation.rule}`, violation === null ? 'soft' : 'violation', [])
+    for (const rule of this.#rules()) this.#tag(rule)
     if (violation !== null) this.#verdict(violation.rule, violation.text)
+  }
+
+  /** The moments that a line goes across all lanes for. */
+  #rules(): Rule[] {
+    const { healedMs, endMs, violation } = this.#story.recording
+    const healed = { ms: healedMs ?? 0, text: 'all faults end', colour: 'healed', dash: [7, 4], widthPx: 1.6 }
+    const end = { ms: endMs, text: 'end', colour: 'soft', dash: [], widthPx: 1.6 }
+    const broken = { ms: endMs, text: `violation of ${violation?.rule ?? ''}`, colour: 'violation', dash: [], widthPx: 3 }
+    return [...(healedMs === null ? [] : [healed]), violation === null ? end : broken]
   }
 
   #band(item: Item, hue: number): void {
@@ -123,6 +137,7 @@ export class Backdrop {
     ctx.stroke()
     ctx.restore()
     ctx.strokeStyle = surface.colour('down')
+    ctx.lineWidth = 1
     ctx.strokeRect(x + 0.5, top, 13, bottom - top)
     surface.claim(x, x + 14, (top + bottom) / 2)
     ctx.font = surface.colour('smallFont')
@@ -153,28 +168,32 @@ export class Backdrop {
       for (let ms = Math.ceil(piece.fromMs / stepMs) * stepMs; ms < piece.toMs; ms += stepMs) {
         const y = surface.y(ms)
         if (y - lastY < 32 || y < -20) continue
-        write(this.#format(ms, stepMs), y, 'ink')
+        write(formatTime(ms, stepMs), y, 'ink')
         ctx.fillStyle = surface.colour('grid')
         ctx.fillRect(70, y, surface.width, 1)
       }
     }
   }
 
-  #rule(ms: number, text: string, colour: string, dash: number[]): void {
+  #line({ ms, colour, dash, widthPx }: Rule): void {
+    const { ctx, width } = this.#surface
+    const y = this.#surface.y(ms)
+    ctx.strokeStyle = this.#surface.colour(colour)
+    ctx.lineWidth = widthPx
+    ctx.setLineDash([...dash])
+    ctx.beginPath()
+    ctx.moveTo(72, y)
+    ctx.lineTo(width, y)
+    ctx.stroke()
+    ctx.setLineDash([])
+  }
+
+  #tag({ ms, text, colour }: Rule): void {
     const surface = this.#surface
     const { ctx } = surface
     const y = surface.y(ms)
-    if (y < -20 || y > surface.height + 20) return
-    ctx.strokeStyle = surface.colour(colour)
-    ctx.lineWidth = colour === 'violation' ? 3 : 1.6
-    ctx.setLineDash(dash)
-    ctx.beginPath()
-    ctx.moveTo(72, y)
-    ctx.lineTo(surface.width, y)
-    ctx.stroke()
-    ctx.setLineDash([])
     ctx.font = surface.colour('boldFont')
-    const words = `${text} · ${this.#format(ms, 1)}`
+    const words = `${text} · ${formatTime(ms, 1)}`
     const width = ctx.measureText(words).width + 16
     ctx.fillStyle = surface.colour(colour)
     ctx.fillRect(surface.width - width - 4, y - 9, width, 18)
@@ -203,7 +222,11 @@ export class Backdrop {
     for (let row = 0; row < 3 && words.length > 0; row++) {
       let line = words.shift()!
       while (words.length > 0 && ctx.measureText(`${line} ${words[0]!}`).width < width - 40) line += ` ${words.shift()!}`
-      ctx.fillText(surface.cut(row === 2 && words.length > 0 ? `${line} ${words.join(' ')}` : line, width - 32), left + 16, top + 36 + row * 17)
+      ctx.fillText(
+        surface.cut(row === 2 && words.length > 0 ? `${line} ${words.join(' ')}` : line, width - 32),
+        left + 16,
+        top + 36 + row * 17,
+      )
     }
   }
 

@@ -1,11 +1,10 @@
-// The big canvas: what is in view, drawn once per frame, and what lies under the pointer. Decides the order of layers. Part of the page: no import but types.
+// The big canvas: what is in view, drawn once per frame, and what lies under the pointer. Decides the order of layers. Part of the page.
 
-import type { Arrows, DrawnArrow } from './arrows.ts'
-import type { Backdrop, DrawnBand } from './backdrop.ts'
-import type { Marks } from './marks.ts'
-import type { Parts } from './page.ts'
+import { Arrows, type DrawnArrow } from './arrows.ts'
+import { Backdrop, type DrawnBand } from './backdrop.ts'
+import { Marks } from './marks.ts'
 import type { Item, Story } from './story.ts'
-import type { Box, Surface } from './surface.ts'
+import { Surface, type Box } from './surface.ts'
 import type { TimeScale } from './time-scale.ts'
 
 export interface Chosen {
@@ -15,7 +14,6 @@ export interface Chosen {
 
 export class Chart {
   readonly canvas: HTMLCanvasElement
-  readonly #parts: Parts
   readonly #story: Story
   readonly #hues: ReadonlyMap<string, number>
   #surface: Surface | null = null
@@ -23,9 +21,8 @@ export class Chart {
   #marks: Marks | null = null
   #backdrop: Backdrop | null = null
 
-  constructor(canvas: HTMLCanvasElement, parts: Parts, story: Story, hues: ReadonlyMap<string, number>) {
+  constructor(canvas: HTMLCanvasElement, story: Story, hues: ReadonlyMap<string, number>) {
     this.canvas = canvas
-    this.#parts = parts
     this.#story = story
     this.#hues = hues
   }
@@ -39,21 +36,17 @@ export class Chart {
     ctx.setTransform(density, 0, 0, density, 0, 0)
     ctx.clearRect(0, 0, box.width, box.height)
     const story = this.#story
-    const surface = new this.#parts.Surface(ctx, scale, box, story.lanes.length, colours)
+    const surface = new Surface(ctx, scale, box, story.lanes.length, colours)
     const [fromMs, toMs] = [surface.ms(-60), surface.ms(box.height + 60)]
     const inView = story.shown.filter((item) => item.atMs <= toMs && item.endMs >= fromMs)
     const only = (type: Item['type']): Item[] => inView.filter((item) => item.type === type)
-    const [backdrop, arrows, marks] = [
-      new this.#parts.Backdrop(surface, story, this.#parts.formatTime),
-      new this.#parts.Arrows(surface),
-      new this.#parts.Marks(surface),
-    ]
+    const [backdrop, arrows, marks] = [new Backdrop(surface, story), new Arrows(surface), new Marks(surface)]
     backdrop.drawGround(only('fault'), this.#hues)
     arrows.draw(only('message'), story.found)
     marks.draw(only('point'), story.found)
     backdrop.labelBands(this.#hues)
     arrows.label(story.found)
-    backdrop.drawLines()
+    backdrop.drawAxis()
     this.#surface = surface
     this.#backdrop = backdrop
     this.#arrows = arrows
@@ -76,8 +69,12 @@ export class Chart {
       if (away < distance) [best, distance] = [arrow.item, away]
     }
     if (best !== null) return best
-    const under = (this.#backdrop?.bands ?? []).filter((band) => x >= band.x && x <= band.x + band.width && y >= band.y && y <= band.y + band.height)
-    return under.reduce<DrawnBand | null>((least, band) => (least === null || band.height < least.height ? band : least), null)?.item ?? null
+    const under = (this.#backdrop?.bands ?? []).filter(
+      (band) => x >= band.x && x <= band.x + band.width && y >= band.y && y <= band.y + band.height,
+    )
+    return (
+      under.reduce<DrawnBand | null>((least, band) => (least === null || band.height < least.height ? band : least), null)?.item ?? null
+    )
   }
 
   #emphasise(item: Item): void {

@@ -1,5 +1,4 @@
-// Points on the lanes: a shape for each kind, those that fall together side by side, with their words where there is room. Part of the page: no import but
-// types.
+// Points on the lanes: a shape for each kind, those that fall together side by side, with their words where there is room. Part of the page.
 
 import type { Item } from './story.ts'
 import type { Surface } from './surface.ts'
@@ -22,7 +21,9 @@ export class Marks {
   /** Marks of one lane closer than this share a line. */
   static readonly togetherPx: number = 8
   static readonly stepPx: number = 11
-  static readonly sideBySideMax: number = 5
+  static readonly sideBySideMax: number = 3
+  /** Above this many in view only starts and crashes have words. */
+  static readonly labelledMax: number = 260
 
   constructor(surface: Surface) {
     this.#surface = surface
@@ -31,22 +32,33 @@ export class Marks {
   draw(points: readonly Item[], found: ReadonlySet<Item> | null): void {
     const surface = this.#surface
     const clusters = this.#clusters(points)
-    for (const { lane, y, items } of clusters) {
-      for (const [i, item] of items.entries()) {
-        const x = surface.x(lane) + Math.min(i, Marks.sideBySideMax - 1) * Marks.stepPx
-        this.drawn.push({ item, x, y })
-        if (i >= Marks.sideBySideMax) continue
-        surface.ctx.globalAlpha = found === null || found.has(item) ? 1 : 0.2
-        this.shape(item.kind, x, y, 1)
-        surface.ctx.globalAlpha = 1
-      }
-      const width = (Math.min(items.length, Marks.sideBySideMax) - 1) * Marks.stepPx
-      surface.claim(surface.x(lane) - 6, surface.x(lane) + width + 6, y)
-    }
+    for (const cluster of clusters) this.#signs(cluster, found)
     surface.ctx.font = surface.colour('font')
-    // Crashes and starts first: their words matter most.
-    const weight = ({ items }: Cluster): number => (items.some(({ kind }) => kind === 'crash' || kind === 'start') ? 0 : 1)
-    for (const cluster of clusters.sort((a, b) => weight(a) - weight(b))) this.#label(cluster, found)
+    // Crashes and starts first: their words matter most. Where all is dense, they alone have words.
+    const isWeighty = ({ items }: Cluster): boolean => items.some(({ kind }) => kind === 'crash' || kind === 'start')
+    for (const cluster of clusters.filter(isWeighty)) this.#label(cluster, found)
+    if (points.length > Marks.labelledMax && found === null) return
+    for (const cluster of clusters) if (!isWeighty(cluster)) this.#label(cluster, found)
+  }
+
+  /** One sign for each item, or, where there are many, for each kind. */
+  #signs({ lane, y, items }: Cluster, found: ReadonlySet<Item> | null): void {
+    const surface = this.#surface
+    const kinds = Marks.#kindsOf(items)
+    const places = items.length > Marks.sideBySideMax ? kinds : items.map((_, i) => String(i))
+    for (const [i, item] of items.entries()) {
+      const place = items.length > Marks.sideBySideMax ? kinds.indexOf(item.kind) : i
+      const x = surface.x(lane) + place * Marks.stepPx
+      this.drawn.push({ item, x, y })
+      surface.ctx.globalAlpha = found === null || found.has(item) ? 1 : 0.2
+      if (place === i || items.findIndex(({ kind }) => kind === item.kind) === i || found !== null) this.shape(item.kind, x, y, 1)
+      surface.ctx.globalAlpha = 1
+    }
+    surface.claim(surface.x(lane) - 6, surface.x(lane) + (places.length - 1) * Marks.stepPx + 6, y)
+  }
+
+  static #kindsOf(items: readonly Item[]): string[] {
+    return [...new Set(items.map(({ kind }) => kind))]
   }
 
   #clusters(points: readonly Item[]): Cluster[] {
@@ -70,10 +82,14 @@ export class Marks {
     const surface = this.#surface
     const told = found === null ? items : items.filter((item) => found.has(item))
     if (told.length === 0) return
-    const across = Math.min(items.length, Marks.sideBySideMax) * Marks.stepPx
-    const room = surface.columnPx - across - 22
-    const texts = told.map(({ text }) => text).join(' · ')
-    surface.label(told.length > 3 ? `${told.length}× ${texts}` : texts, surface.x(lane) + across, y, room, told[0]!.kind === 'crash' ? 'crash' : 'ink')
+    const isMany = items.length > Marks.sideBySideMax
+    const across = (isMany ? Marks.#kindsOf(items).length : items.length) * Marks.stepPx
+    const room = surface.columnPx - across - 30
+    const heavy = told.find(({ kind }) => kind === 'crash' || kind === 'start')
+    const counts = Marks.#kindsOf(told).map((kind) => `${told.filter((item) => item.kind === kind).length} ${kind}`)
+    const texts = heavy !== undefined && isMany ? [heavy.text, ...counts] : isMany ? counts : told.map(({ text }) => text)
+    const colour = heavy === undefined ? (isMany ? 'soft' : 'ink') : heavy.kind
+    surface.label(texts.join(' · '), surface.x(lane) + across, y, room, colour)
   }
 
   shape(kind: string, x: number, y: number, size: number): void {

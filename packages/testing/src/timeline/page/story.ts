@@ -1,5 +1,5 @@
 // What a recording tells, as one list of items in order of time, and which of them are shown. Decides: lanes, fates, who is down when, which documents a
-// message is about, filters and search. Part of the page: no import but types, because timeline-page.ts puts the source of this class into the page.
+// message is about, filters and search. Part of the page.
 
 import type { Recording, RecordedMessage } from '../recording.ts'
 
@@ -87,7 +87,7 @@ export class Story {
 
   #isFound(item: Item, query: string): boolean {
     if (this.document !== '' && !item.documents.includes(this.document) && !item.text.includes(this.document)) return false
-    return query === '' || `${item.kind} ${this.where(item)} ${item.text}`.toLowerCase().includes(query)
+    return query === '' || `${item.kind} ${this.where(item)} ${item.text} ${item.documents.join(' ')}`.toLowerCase().includes(query)
   }
 
   #lane(name: string): number {

@@ -1,5 +1,4 @@
-// What the drawing classes draw on: a canvas, where lanes stand on it, colours, and labels that keep out of each other's way. Part of the page: no import but
-// types.
+// What the drawing classes draw on: a canvas, where lanes stand on it, colours, and labels that keep out of each other's way. Part of the page.
 
 import type { TimeScale } from './time-scale.ts'
 
@@ -34,11 +33,11 @@ export class Surface {
   }
 
   static column(width: number, lanes: number): number {
-    return Math.max(Surface.columnPxMin, (width - Surface.gutterPx) / Math.max(1, lanes))
+    return Math.max(Surface.columnPxMin, (width - Surface.gutterPx - Surface.laneInsetPx) / Math.max(1, lanes))
   }
 
   x(lane: number): number {
-    return Surface.gutterPx + Surface.laneInsetPx + lane * this.columnPx - this.leftPx
+    return Math.round(Surface.gutterPx + Surface.laneInsetPx + lane * this.columnPx - this.leftPx)
   }
 
   y(ms: number): number {
@@ -76,7 +75,7 @@ export class Surface {
     if (!this.claim(x - 2, x + width + 2, y)) return false
     this.ctx.textBaseline = 'middle'
     this.ctx.lineJoin = 'round'
-    this.ctx.lineWidth = 3
+    this.ctx.lineWidth = 4
     this.ctx.strokeStyle = this.colour('paper')
     this.ctx.strokeText(cut, x, y)
     this.ctx.fillStyle = this.colour(colour)

@@ -1,5 +1,5 @@
 // From moments to heights and back. Between two neighbouring moments a height is a fixed number of pixels per millisecond, but never more than a bound:
-// what is longer and empty is folded, and zooming in ends with every event on a line of its own. Part of the page: no import but types.
+// what is longer and empty is folded, and zooming in ends with every event on a line of its own. Part of the page.
 
 /** A piece of time between two neighbouring moments. */
 export interface Piece {
@@ -86,8 +86,9 @@ export class TimeScale {
 /** `12.345 s` or `1:02.345`, to the precision of `stepMs`. */
 export function formatTime(ms: number, stepMs: number): string {
   const digits = stepMs >= 1000 ? 0 : stepMs >= 100 ? 1 : stepMs >= 10 ? 2 : stepMs >= 1 ? 3 : stepMs >= 0.1 ? 4 : 5
-  if (ms < 60_000) return `${(ms / 1000).toFixed(digits)} s`
-  const minutes = Math.floor(ms / 60_000)
-  const seconds = (ms / 1000 - minutes * 60).toFixed(digits)
-  return `${minutes}:${seconds.padStart(digits === 0 ? 2 : digits + 3, '0')}`
+  const units = 10 ** digits
+  const seconds = Math.round((ms / 1000) * units) / units
+  if (seconds < 60) return `${seconds.toFixed(digits)} s`
+  const minutes = Math.floor(seconds / 60)
+  return `${minutes}:${(seconds - minutes * 60).toFixed(digits).padStart(digits === 0 ? 2 : digits + 3, '0')}`
 }
