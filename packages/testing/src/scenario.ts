@@ -40,6 +40,8 @@ export interface Scenario {
   /** Followers, partial subscriptions, refused rights and small limits occur. */
   readonly restrictions: boolean
   readonly guests: boolean
+  /** Documents are created while the run goes on. */
+  readonly newDocuments: boolean
   /** Tight limits, drawn per seed, and the engine's rarer ways. */
   readonly buggify: boolean
   /** Some runs end with a planted fork that has to be noticed. */
@@ -79,6 +81,7 @@ export const everything: Scenario = {
   faults: { weights: FAULT_WEIGHTS, kinds: { min: 4, max: 5 }, events: { min: 5, max: 10 } },
   restrictions: true,
   guests: true,
+  newDocuments: true,
   buggify: true,
   forks: true,
   invariants: [],

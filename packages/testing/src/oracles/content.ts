@@ -18,7 +18,7 @@ interface StoredContent {
 }
 
 /** Stores of one document that are rebuilt in the other ways, by chance. */
-const VIRTUAL_CHANCE = 0.3
+const VIRTUAL_CHANCE = 0.1
 const CONTENT_DIGEST_CHANCE = 0.3
 /** Replicas with equal digests whose content is compared, at most. */
 const COMPARED_MAX = 2

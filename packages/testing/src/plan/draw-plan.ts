@@ -28,7 +28,7 @@ export function drawPlan(scenario: Scenario, seed: number): Plan {
   const spanMs = operations * gapMs + 200
   const faults = drawFaults(scenario.faults, { random, replicas, links, docs, spanMs })
   const workload = drawWorkload(scenario, random)
-  const actions = drawActions(workload, random, { replicas, guests, docs, operations, gapMs })
+  const actions = drawActions(workload, random, { replicas, guests, docs, operations, gapMs, newDocuments: scenario.newDocuments })
   return {
     version: PLAN_VERSION,
     scenario: scenario.name,
@@ -135,6 +135,7 @@ interface Stage {
   readonly docs: readonly DocId[]
   readonly operations: number
   readonly gapMs: number
+  readonly newDocuments: boolean
 }
 
 function drawActions(workload: Workload, random: Random, stage: Stage): Action[] {
@@ -149,7 +150,7 @@ function drawActions(workload: Workload, random: Random, stage: Stage): Action[]
       burst = random.chance(0.1) ? random.between(1, 5) : 0
       atMs += Math.round(Math.min(20 * gapMs, -Math.log(1 - random.float()) * gapMs * 1.1) * 10) / 10
     }
-    if (random.chance(0.01)) docs.push(parseDocId(`notes/new-${docs.length}`))
+    if (stage.newDocuments && random.chance(0.01)) docs.push(parseDocId(`notes/new-${docs.length}`))
     const edit = workload.draw(random)
     const guest = stage.guests.length > 0 && random.chance(0.2) ? random.pick(stage.guests) : null
     if (guest !== null) actions.push({ atMs, by: guest.name, doc: guest.doc, edit })

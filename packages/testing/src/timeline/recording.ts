@@ -51,15 +51,19 @@ export class Recorder {
   readonly #messages: RecordedMessage[] = []
   readonly #bands: Band[] = []
   #healedMs: number | null = null
+  /** When the last thing happened. */
+  lastMs = 0
 
   point(atMs: number, replica: string, kind: PointKind, text: string): void {
     this.#replicas.add(replica)
+    this.lastMs = atMs
     this.#points.push({ atMs, replica, kind, text })
   }
 
   /** Answers the message, so that its fate can be told later. */
   message(message: RecordedMessage): RecordedMessage {
     this.#messages.push(message)
+    this.lastMs = message.sentMs
     return message
   }
 
