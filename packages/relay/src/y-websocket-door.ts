@@ -40,30 +40,9 @@ export class RoomWebSocket extends WebSocket {
 export function openRoom(ws: WebSocket, request: IncomingMessage, doc: DocId, door: RoomDoor): RoomConnection {
   const { clock, limits } = door
   let lastSignMs = clock.now()
-  let corked = false
-  let drainedSoon = false
   limitFrames(ws, limits.roomFirstFrameBytesMax)
 
-  const send = (frame: Uint8Array): void => {
-    if (ws.readyState !== WebSocket.OPEN) return
-    if (!corked) {
-      corked = true
-      request.socket.cork()
-      clock.soon(() => {
-        corked = false
-        request.socket.uncork()
-      })
-    }
-    ws.send(frame, taken)
-  }
-  const taken = (): void => {
-    if (drainedSoon) return
-    drainedSoon = true
-    clock.soon(() => {
-      drainedSoon = false
-      session.drained()
-    })
-  }
+  const send = batchedSender(ws, request, clock, () => session.drained())
   const close = (closing: Closing): void => {
     // A paused socket would never read the other side's answer.
     ws.resume()
@@ -123,6 +102,32 @@ export function openRoom(ws: WebSocket, request: IncomingMessage, doc: DocId, do
       session.end(closingFor('shutting-down', 'the relay restarts'))
       await closed
     },
+  }
+}
+
+/** One write per turn, whatever is sent in it, and one call of `drained` per turn in which the network took any of it. */
+function batchedSender(ws: WebSocket, { socket }: IncomingMessage, clock: Clock, drained: () => void): (frame: Uint8Array) => void {
+  let corked = false
+  let drainedSoon = false
+  const taken = (): void => {
+    if (drainedSoon) return
+    drainedSoon = true
+    clock.soon(() => {
+      drainedSoon = false
+      drained()
+    })
+  }
+  return (frame) => {
+    if (ws.readyState !== WebSocket.OPEN) return
+    if (!corked) {
+      corked = true
+      socket.cork()
+      clock.soon(() => {
+        corked = false
+        socket.uncork()
+      })
+    }
+    ws.send(frame, taken)
   }
 }
 

@@ -52,7 +52,7 @@ export class LinkSession {
   verifyAfter: DocKey | null = null
   /** Documents whose VERIFY the peer has not answered yet: only these it may COMPARE. */
   readonly verifying = new Set<DocKey>()
-  /** The refusal told last: rows of one document that are refused together are told once. */
+  /** The refusal told last for the message at hand: rows of one document that are refused together are told once. */
   refusedLast = ''
   documentsReceived = 0
   bytesReceived = 0

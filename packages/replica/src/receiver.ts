@@ -25,6 +25,7 @@ export function receiveStart(context: CoreContext, link: LinkSession, channel: C
 
 export function receiveEntries(context: CoreContext, link: LinkSession, channel: Channel, message: MessageOf<'entries'>): Handled {
   if (!channel.advanceReceive('entries') || message.toSeq < channel.position) return false
+  link.refusedLast = ''
   for (const row of message.rows) {
     const name = link.resolveDoc(row.doc)
     const origin = link.resolveOrigin(row.origin)
@@ -96,6 +97,7 @@ export function receiveDiff(context: CoreContext, link: LinkSession, channel: Ch
   link.bytesReceived += bytes.length
   const doc = context.documents.get(name, context.nowMs)
   const { commits } = context
+  link.refusedLast = ''
   const from: Provenance = { source: 0, link: link.id, origin: commits.origin, n: commits.n }
   const result = admitFromPeer(context, link, channel, doc, framed, from, channel.position)
   if (result.kind === 'new' || result.kind === 'known') acceptAgain(context, link, channel, doc)

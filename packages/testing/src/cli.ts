@@ -14,6 +14,7 @@ import { loadScenario } from './load-scenario.ts'
 import { parseTrace, type TraceFile } from './plan/plan-file.ts'
 import type { Plan } from './plan/plan.ts'
 import type { Scenario } from './scenario.ts'
+import { Violation } from './violation.ts'
 import { describeFailure, saveTrace, shrunkTrace, timelineOf } from './simulate.ts'
 
 const USAGE = `syncline-sim [options]
@@ -149,7 +150,12 @@ function describeRun(outcome: Outcome): void {
   if (outcome.ok) {
     const { caughtUpMs, operations, hash, events } = outcome.result
     console.log(`equal after ${Math.round(caughtUpMs)} ms, ${operations} operations, trace ${hash} of ${events} events`)
-  } else console.log(`${outcome.error.stack ?? outcome.error.message}\ntrace ${outcome.hash}, at ${Math.round(outcome.atMs)} ms`)
+  } else console.log(`${wordsOf(outcome.error)}\ntrace ${outcome.hash}, at ${Math.round(outcome.atMs)} ms`)
+}
+
+/** A broken promise says it all; of another error it matters where it came from. */
+function wordsOf(error: Error): string {
+  return error instanceof Violation ? error.message : (error.stack ?? error.message)
 }
 
 function finish(values: Values, plan: Plan, scenario: Scenario, code: number = EXIT.ok): number {

@@ -2,6 +2,7 @@
 // `everything` is the one that Syncline itself is tested with. Rules: SM-1, SM-2.
 
 import { SynclineError } from '@syncline/protocol'
+import { buggifyPoints } from '@syncline/replica'
 import type { Oracle } from './oracles/oracle.ts'
 import type { Invariant, Sometimes } from './oracles/user-invariants.ts'
 import { FAULT_WEIGHTS } from './plan/draw-faults.ts'
@@ -102,5 +103,6 @@ export function workloadOf(scenario: Scenario, name: string): Workload {
 /** Every situation that runs of this scenario are expected to meet. */
 export function expectedSituations(scenario: Scenario): string[] {
   const own = [...scenario.workloads.flatMap(([, { situations: met }]) => met), ...scenario.sometimes.map(({ name }) => name)]
-  return scenario.name === everything.name ? [...Object.keys(situations), ...own] : own
+  const rarer = Object.keys(buggifyPoints).map((point) => `rarer way: ${point}`)
+  return scenario.name === everything.name ? [...Object.keys(situations), ...rarer, ...own] : own
 }

@@ -25,7 +25,7 @@ export function shrink(plan: Plan, fails: (plan: Plan) => boolean, options: Shri
     search.each((best) => [{ ...best, fork: false, lift: best.lift }, { ...best, buggify: [] }, { ...best, guests: [], actions: withoutGuests(best) }])
     search.list('faults')
     search.list('actions')
-    search.each((best) => best.replicas.map(({ name }) => without(best, name)))
+    search.each((best) => best.replicas.flatMap(({ name }) => [without(best, name), without(best, name, neighbourOf(best, name))]))
     search.list('links')
     search.each(settled)
     search.each((best) => best.faults.flatMap((fault, index) => calmer(fault).map((one) => ({ ...best, faults: best.faults.with(index, one) }))))
@@ -119,8 +119,8 @@ function withoutGuests({ actions, guests }: Plan): Action[] {
   return actions.filter(({ by }) => !names.has(by))
 }
 
-/** Without one replica, and what it alone did or suffered. */
-function without(plan: Plan, name: string): Plan {
+/** Without one replica, and what it alone did or suffered; with `heir`, that one does what it did. */
+function without(plan: Plan, name: string, heir: string | null = null): Plan {
   if (plan.replicas.length <= 2) return plan
   const guests = plan.guests.filter(({ at }) => at !== name)
   const gone = new Set([name, ...plan.guests.filter(({ at }) => at === name).map((guest) => guest.name)])
@@ -129,9 +129,14 @@ function without(plan: Plan, name: string): Plan {
     replicas: plan.replicas.filter((replica) => replica.name !== name),
     links: joined(plan, name),
     guests,
-    actions: plan.actions.filter(({ by }) => !gone.has(by)),
+    actions: plan.actions.flatMap((action) => (!gone.has(action.by) ? [action] : heir === null ? [] : [{ ...action, by: heir }])),
     faults: plan.faults.filter((fault) => !mentions(fault, name)),
   }
+}
+
+function neighbourOf({ links }: Plan, name: string): string | null {
+  const link = links.find(({ from, to }) => from === name || to === name)
+  return link === undefined ? null : link.from === name ? link.to : link.from
 }
 
 /** Neighbours of a replica that goes are linked with each other, so that nobody is cut off. */

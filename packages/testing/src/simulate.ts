@@ -236,8 +236,13 @@ export function describeFailure({ seed, message, trace, savedAs }: Omit<Simulate
     `seed ${seed}: ${message}`,
     `  ${plan.replicas.length} replicas (${links}), ${plan.actions.length} edits, ${plan.faults.length} faults:`,
     ...steps.map(({ atMs, text }) => `  ${atMs.toFixed(0).padStart(7)} ms  ${text}`),
-    savedAs === null ? `  replay: simulate({ ..., seed: ${seed}, runs: 1 })` : `  replay: npx syncline-sim --replay ${savedAs}`,
+    savedAs === null ? `  replay: simulate({ ..., seed: ${seed}, runs: 1 })` : `  replay: npx syncline-sim --replay ${savedAs}${ofModule(trace)}`,
   ].join('\n')
+}
+
+/** Another scenario than Syncline's own has to be named, where the trace does not do it. */
+function ofModule({ plan, scenarioModule }: TraceFile): string {
+  return plan.scenario === everything.name || scenarioModule !== null ? '' : ' --scenario YOUR-MODULE'
 }
 
 function describeDecision(word: string, { kind, atMs: _, ...what }: { readonly kind: string; readonly atMs: number }): string {

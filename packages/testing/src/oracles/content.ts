@@ -4,14 +4,36 @@
 import { SynclineError, ZERO_DIGEST, type DocId } from '@syncline/protocol'
 import * as Y from 'yjs'
 import { Violation } from '../violation.ts'
+import type { Workload } from '../workload/workload.ts'
 import { keyOf } from '../world/space.ts'
 import type { SimulatedReplica } from '../world/simulated-replica.ts'
 import { updatesOf } from '../world/stored-updates.ts'
 import type { Oracle, Stage } from './oracle.ts'
 import { builtFrom, checkNothingPending, contentDigestOf, documentOf } from './stored-documents.ts'
 
+/** A document as a reader sees it. Equal states of Yjs are equal content; only what differs in its bytes is compared as text, which is slow. */
+class Content {
+  readonly state: Uint8Array
+  readonly #visible: () => string
+  #text: string | null = null
+
+  constructor(doc: Y.Doc, workload: Workload) {
+    this.state = Y.encodeStateAsUpdate(doc)
+    this.#visible = () => workload.visible(doc)
+  }
+
+  get text(): string {
+    this.#text ??= this.#visible()
+    return this.#text
+  }
+
+  equals(other: Content): boolean {
+    return sameBytes(this.state, other.state) || this.text === other.text
+  }
+}
+
 interface StoredContent {
-  readonly content: string
+  readonly content: Content
   readonly digest: string
   readonly name: string
   compared: number
@@ -29,13 +51,11 @@ export class ContentOracle implements Oracle {
   readonly rules = ['CV-1', 'I2']
   #stage: Stage | null = null
   #commits = 0
-  #empty = ''
+  #empty: Content | null = null
 
   begin(stage: Stage): void {
     this.#stage = stage
-    const doc = new Y.Doc({ guid: 'empty' })
-    this.#empty = stage.workload.visible(doc)
-    doc.destroy()
+    this.#empty = new Content(new Y.Doc({ guid: 'empty' }), stage.workload)
   }
 
   /** Now and then, while things go wrong: whoever has the same digest now shows the same. */
@@ -49,15 +69,13 @@ export class ContentOracle implements Oracle {
     const [mine, theirs] = [this.#contentAt(replica, docId), this.#contentAt(other, docId)]
     if (mine === null || theirs === null) return
     stage.counters.add('content compared on the way')
-    if (mine !== theirs) throw new Violation('CV-1', `${replica.name} and ${other.name} differ in ${docId} at equal knowledge`)
+    if (!mine.equals(theirs)) throw new Violation('CV-1', `${replica.name} and ${other.name} differ in ${docId} at equal knowledge`)
   }
 
-  #contentAt(replica: SimulatedReplica, docId: DocId): string | null {
+  #contentAt(replica: SimulatedReplica, docId: DocId): Content | null {
+    const { workload } = this.#stage!
     try {
-      const doc = documentOf(replica.name, replica.store!.reader, keyOf(docId), this.#stage!.workload)
-      const content = this.#stage!.workload.visible(doc)
-      doc.destroy()
-      return content
+      return new Content(documentOf(replica.name, replica.store!.reader, keyOf(docId), workload), workload)
     } catch (error) {
       if (error instanceof SynclineError && error.code === 'doc-quarantined') return null
       throw error
@@ -82,7 +100,7 @@ export class ContentOracle implements Oracle {
       if (other !== undefined && ++other.compared > COMPARED_MAX) continue
       const mine = this.#storedContent(replica, docId, digested)
       if (other === undefined) stored.set(row.digest, mine)
-      else if (other.content !== mine.content || other.digest !== mine.digest)
+      else if (!other.content.equals(mine.content) || other.digest !== mine.digest)
         throw new Violation('CV-1', `${other.name} and ${mine.name} differ in ${docId} at equal knowledge`)
       if (!virtual) continue
       virtual = false
@@ -97,13 +115,11 @@ export class ContentOracle implements Oracle {
   #storedContent(replica: SimulatedReplica, docId: DocId, digested: boolean): StoredContent {
     const built = documentOf(replica.name, replica.store!.reader, keyOf(docId), this.#stage!.workload)
     const digest = digested ? contentDigestOf(built) : ''
-    const content = this.#stage!.workload.visible(built)
-    built.destroy()
-    return { content, digest, name: replica.name, compared: 0 }
+    return { content: new Content(built, this.#stage!.workload), digest, name: replica.name, compared: 0 }
   }
 
   /** Snapshot and tail stand for the replica itself; beside it: merged into one update, shuffled, and without garbage collection. */
-  #checkVirtual(replica: SimulatedReplica, docId: DocId, expected: string): void {
+  #checkVirtual(replica: SimulatedReplica, docId: DocId, expected: Content): void {
     const { workload, chance, counters } = this.#stage!
     const updates = updatesOf(replica.store!.reader.content(keyOf(docId)))
     const ways: readonly (readonly [string, readonly Uint8Array[], boolean])[] = [
@@ -114,8 +130,8 @@ export class ContentOracle implements Oracle {
     counters.add('virtual replicas compared')
     for (const [way, bytes, gc] of ways) {
       const doc = builtFrom(`${replica.name} ${docId} ${way}`, bytes, workload, gc)
-      if (workload.visible(doc) !== expected) throw new Violation('CV-1', `${docId} of ${replica.name} is different when rebuilt ${way}`)
-      doc.destroy()
+      if (!new Content(doc, workload).equals(expected))
+        throw new Violation('CV-1', `${docId} of ${replica.name} is different when rebuilt ${way}`)
     }
   }
 
@@ -131,10 +147,15 @@ export class ContentOracle implements Oracle {
   #checkShown(who: string, shown: Y.Doc, at: SimulatedReplica, docId: DocId, stored: ReadonlyMap<string, StoredContent>): void {
     const stage = this.#stage!
     const digest = at.store!.reader.doc(keyOf(docId))?.digest ?? ZERO_DIGEST
-    const expected = stored.get(digest)?.content ?? this.#empty
-    const content = stage.workload.visible(shown)
-    if (content === expected) return
-    if (!stage.isMidPair(docId)) throw new Violation('CV-1', `${who} shows other content of ${docId} than is stored:\n${content}\n${expected}`)
+    const expected = stored.get(digest)?.content ?? this.#empty!
+    const content = new Content(shown, stage.workload)
+    if (content.equals(expected)) return
+    if (!stage.isMidPair(docId))
+      throw new Violation('CV-1', `${who} shows other content of ${docId} than is stored:\n${content.text}\n${expected.text}`)
     stage.counters.add('mid-pair content exception')
   }
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index])
 }

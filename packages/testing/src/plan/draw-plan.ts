@@ -85,7 +85,7 @@ function drawReplicas(random: Random, count: number, topology: Topology, docs: r
       readOnly: follower,
       interests: partial ? drawInterests(random, docs) : [{ kind: 'space' }],
       documentBytesMax: chosen && restriction === 'size' ? random.pick([200, 1_000, 3_000]) : null,
-      openDocumentsMax: random.between(1, 3),
+      openDocumentsMax: random.between(1, 4),
       presence: random.chance(0.15),
       gc: random.chance(0.85),
       commitMs: random.pick([0, 1, 5]),
@@ -170,7 +170,7 @@ function drawActions(workload: Workload, random: Random, stage: Stage): Action[]
 
 /** One that the replica subscribes to, mostly the one that it wrote last. */
 function drawDocument(random: Random, by: ReplicaPlan, docs: readonly DocId[], last: DocId | undefined): DocId | null {
-  if (last !== undefined && random.chance(0.6)) return last
+  if (last !== undefined && random.chance(0.7)) return last
   const subscribed = docs.filter((doc) => by.interests.some((scope) => covers(scope, doc)))
   return subscribed.length === 0 ? null : random.pick(subscribed)
 }

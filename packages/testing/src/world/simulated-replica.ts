@@ -148,9 +148,14 @@ export class SimulatedReplica implements Endpoint, Room {
   }
 
   #buggify(): Buggify {
-    const { buggify } = this.#world
+    const { buggify, counters } = this.#world
+    if (buggify.size === 0) return () => false
     const chance = this.#stream('buggify')
-    return (point) => buggify.has(point) && chance.chance(BUGGIFY_CHANCE)
+    return (point) => {
+      const taken = buggify.has(point) && chance.chance(BUGGIFY_CHANCE)
+      if (taken) counters.add(`rarer way: ${point}`)
+      return taken
+    }
   }
 
   /** Compaction sooner than the real policy, where the plan says so. */
