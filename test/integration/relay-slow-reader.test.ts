@@ -102,7 +102,7 @@ test('[RS-1] one frame may ask very often: what it asks is answered as fast as t
   const update = freshUpdate('afterwards')
   writer.send(codec.updateFrame(update))
   await writer.echoOf(update)
-  expect(relay.unsentBytes).toBeGreaterThan(0)
+  await expect.poll(() => relay.unsentBytes, { timeout: 20_000 }).toBeGreaterThan(0)
   expect(relay.unsentBytes).toBeLessThan(3 * MIB)
 })
 

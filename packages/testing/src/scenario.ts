@@ -35,6 +35,8 @@ export interface Scenario {
   readonly replicas: Range
   /** Edits per run. */
   readonly operations: Range
+  /** From this seed on, runs are mostly shorter (draw-plan.ts): more histories in the same time, and other corners. Infinity: never. */
+  readonly shortFrom: number
   /** Names of documents; a run uses some of them. */
   readonly documents: readonly string[]
   readonly faults: FaultSelection
@@ -78,6 +80,7 @@ export const everything: Scenario = {
   ],
   replicas: { min: 3, max: 6 },
   operations: { min: 200, max: 215 },
+  shortFrom: 10_000,
   documents: ['notes/1', 'notes/2', 'notes/räum mit leer/zeichen', 'lists/a', 'lists/✓', 'plain'],
   faults: { weights: FAULT_WEIGHTS, kinds: { min: 4, max: 5 }, events: { min: 5, max: 10 } },
   restrictions: true,

@@ -93,6 +93,7 @@ export function scenario(options: SimulateOptions): Scenario {
     topologies: topologies.map((one) => [1, one]),
     replicas: range,
     operations: { min: operations, max: operations },
+    shortFrom: Infinity,
     documents: Array.from({ length: documents }, (_, index) => `documents/${index + 1}`),
     faults: options.faults ?? swarm(),
     restrictions: false,

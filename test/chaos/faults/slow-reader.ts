@@ -16,7 +16,7 @@ const [OTHER, BUSY] = ['busy/0', 'busy/1']
 const VALUE_BYTES = 150_000
 const TYPISTS = 10
 const READERS = 16
-const FOR_MS = 8_000
+const FOR_MS = 6_000
 /** A reader may cost what its socket holds here and one frame; the rest is the allowance of the process itself, which collects its garbage when it likes. */
 const MIB_PER_READER_MAX = 3
 const MIB_ALLOWED = 140
@@ -25,7 +25,7 @@ export const slowReader: Scenario = {
   id: 'slow-reader',
   fault: 'clients that never read',
   how: `${READERS} connections, native and y-websocket, stop reading a document into which 3 MB a second are written, while ${TYPISTS} others type elsewhere`,
-  expected: `the relay grows by less than ${READERS * MIB_PER_READER_MAX + MIB_ALLOWED} MiB; ack p99 of the others is at most 250 ms, or three times what it was; when they read again they get everything`,
+  expected: `the relay grows by less than ${READERS * MIB_PER_READER_MAX + MIB_ALLOWED} MiB; ack p99 of the others is at most 250 ms, or four times what it is without them; when they read again they get everything`,
   deadlineMs: 120_000,
   async run(scene) {
     const relay = await scene.relay(scene.subfolder('data'), { args: ['--durability', 'process'] })
@@ -44,17 +44,22 @@ export const slowReader: Scenario = {
     bulk.start()
     const during = await measure(scene, relay, typists)
     const unreadMb = (bulk.made.length * (VALUE_BYTES / 1e6) * READERS).toFixed(0)
-    for (const typist of [bulk, ...typists]) typist.stop()
+    bulk.stop()
     await bulk.settled(20_000)
     const caughtUpMs = await readers.readOn(bulk.made)
+    // Once more without: what else the machine did is in both.
+    bulkBefore.start()
+    const after = await measure(scene, relay, typists)
+    for (const typist of [bulkBefore, ...typists]) typist.stop()
     const problems: string[] = []
     const grown = during.mib === null || before.mib === null ? null : during.mib - before.mib
     if (grown !== null && grown > READERS * MIB_PER_READER_MAX + MIB_ALLOWED) problems.push(`the relay grew by ${grown.toFixed(0)} MiB`)
-    if (during.p99 > Math.max(250, 3 * before.p99)) problems.push(`p99 rose from ${before.p99.toFixed(0)} to ${during.p99.toFixed(0)} ms`)
+    const without = Math.max(before.p99, after.p99)
+    if (during.p99 > Math.max(250, 4 * without)) problems.push(`p99 rose from ${without.toFixed(0)} to ${during.p99.toFixed(0)} ms`)
     const memory =
       grown === null ? 'memory not measured here' : `relay ${before.mib!.toFixed(0)} MiB before, ${during.mib!.toFixed(0)} at most with`
     return verdict(
-      `${memory}, for ${unreadMb} MB unread; ack p99 of others ${before.p99.toFixed(1)} ms before, ${during.p99.toFixed(1)} ms with; read on: all there in ${Math.round(caughtUpMs)} ms`,
+      `${memory}, for ${unreadMb} MB unread; ack p99 of others ${before.p99.toFixed(1)} ms before, ${during.p99.toFixed(1)} ms with, ${after.p99.toFixed(1)} ms after; read on: all there in ${Math.round(caughtUpMs)} ms`,
       problems,
     )
   },

@@ -191,10 +191,10 @@ function keyPrefixOf(doc: string): string {
   return keyOf(doc as DocId).slice(0, 16)
 }
 
-/** The replica at the other end, as stores name it. */
-function peerIdOf(port: Port): ReplicaId | null {
-  const other = port.peer.owner
-  return other instanceof SimulatedReplica ? (other.store?.replicaId ?? null) : null
+/** The replica at the other end, as stores name it; null when the process that opened the link is not there any more. */
+function peerIdOf({ peer }: Port): ReplicaId | null {
+  const { owner } = peer
+  return owner instanceof SimulatedReplica && owner.life === peer.ownerLife ? (owner.store?.replicaId ?? null) : null
 }
 
 /** What is told as refused, or as taken again, is stored so. */

@@ -23,7 +23,7 @@ export function drawPlan(scenario: Scenario, seed: number): Plan {
   const replicas = drawReplicas(random, count, topology, docs, restriction)
   const links = drawLinks(random, topology, replicas, restriction)
   const guests = scenario.guests ? drawGuests(random, replicas, docs) : []
-  const operations = random.between(scenario.operations.min, scenario.operations.max)
+  const operations = drawOperations(scenario, seed, random)
   const gapMs = random.pick([3, 10, 25])
   const spanMs = operations * gapMs + 200
   const faults = drawFaults(scenario.faults, { random, replicas, links, docs, spanMs })
@@ -62,6 +62,12 @@ function drawWorkload({ workloads }: Scenario, random: Random): Workload {
 function oneOf<T>(weighted: readonly (readonly [number, T])[], random: Random): T {
   const weights = Object.fromEntries(weighted.map(([weight], index) => [index, weight]))
   return weighted[Number(random.weighted(weights))]![1]
+}
+
+/** A long campaign learns more from many short histories and some long ones than from long ones alone. */
+function drawOperations({ operations: { min, max }, shortFrom }: Scenario, seed: number, random: Random): number {
+  const whole = random.between(min, max)
+  return seed >= shortFrom && random.chance(0.8) ? random.between(Math.ceil(min / 10), Math.ceil(min / 2)) : whole
 }
 
 /** Few replicas are common, many are rare: what few of them do wrong is found sooner. A mesh stays small. */

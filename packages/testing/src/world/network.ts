@@ -370,7 +370,9 @@ export class Network {
 
   /** Two ends that both believe in one connection that carries frames both ways. */
   isLinked(a: Endpoint, b: Endpoint): boolean {
-    for (const { dialler, listener } of this.connections) {
+    for (const connection of this.connections) {
+      const { dialler, listener } = connection
+      if (connection.direction(dialler).silent || connection.direction(listener).silent) continue
       const joins = (dialler.owner === a && listener.owner === b) || (dialler.owner === b && listener.owner === a)
       if (joins && dialler.open && listener.open) return true
     }
@@ -438,11 +440,6 @@ export class Dialer {
     const bound = Math.min(2000, 100 * 2 ** this.#attempt)
     this.#attempt = Math.min(this.#attempt + 1, 8)
     this.dialSoon(10 + this.#network.delay(this.from, this.to, bound))
-  }
-
-  /** A connection that lived makes the next backoff short again. */
-  lived(): void {
-    this.#attempt = 0
   }
 }
 

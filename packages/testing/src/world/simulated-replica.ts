@@ -166,13 +166,7 @@ export class SimulatedReplica implements Endpoint, Room {
       const rows = reader.docs({ first: '0'.repeat(32) as DocKey, last: 'f'.repeat(32) as DocKey }, 1000)
       return rows.filter((doc) => doc.tailRows >= dueRows && !doc.quarantined).slice(0, limit)
     }
-    return new Proxy(reader, {
-      get: (target, name) => {
-        if (name === 'due') return due
-        const value: unknown = Reflect.get(target, name, target)
-        return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value
-      },
-    })
+    return Object.defineProperty(reader, 'due', { value: due })
   }
 
   #tick(life: number): void {
