@@ -4,6 +4,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, resolve } from 'node:path'
+import { performance } from 'node:perf_hooks'
 import process from 'node:process'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -221,10 +222,18 @@ function scenarioOption(values: Values): string {
   return values.scenario === undefined ? '' : ` --scenario ${values.scenario}`
 }
 
-/** A line that replaces itself where a person watches, and nothing elsewhere. "" clears it. */
+/** How often a program that reads the output hears of progress. */
+const PROGRESS_EVERY_MS = 30_000
+
+/** A line that replaces itself where a person watches; elsewhere one line in a while. '' clears it. */
 function progressLine(): (text: string) => void {
   const { stderr } = process
+  let shownMs = performance.now()
   return (text) => {
     if (stderr.isTTY) stderr.write(`\r\x1b[K${text.slice(0, (stderr.columns ?? 80) - 1)}`)
+    else if (text !== '' && performance.now() - shownMs >= PROGRESS_EVERY_MS) {
+      shownMs = performance.now()
+      stderr.write(`${text}\n`)
+    }
   }
 }
