@@ -6,6 +6,7 @@ import {
   firstDifference,
   frameUpdates,
   LIMITS,
+  rangeHolds,
   unframeUpdates,
   type DocKey,
   type IdRange,
@@ -46,8 +47,8 @@ export class Verifier {
     const { nowMs, limits } = this.#context
     if (!link.live || !link.dialled || nowMs - link.verifiedAtMs < limits.verifyEveryMs) return
     link.verifiedAtMs = nowMs
-    const channel = [...link.channels.values()].find((one) => one.settled && one.peerRoot !== null && one.peerRoot === one.rootSent)
-    const key = channel === undefined ? null : this.#next(link, channel)
+    const equal = [...link.channels.values()].filter((one) => one.settled && one.peerRoot !== null && one.peerRoot === one.rootSent)
+    const key = this.#next(link, equal)
     if (key === null || link.verifying.has(key) || !this.#mayRead(link, key)) return
     const doc = this.#context.documents.byKey(key, nowMs)
     if (doc === undefined || doc.quarantined || doc.uncommitted > 0) return
@@ -57,19 +58,25 @@ export class Verifier {
     link.send({ kind: 'verify', doc: link.docRef(doc.key, doc.name, doc.docEpoch), digest: doc.digest, content })
   }
 
-  /** The next document of the channel: a recently written one, else the next in key order. */
-  #next(link: LinkSession, channel: Channel): DocKey | null {
-    const { range } = channel
+  /** The next document of these channels: a recently written one, else the next in key order over all of them. */
+  #next(link: LinkSession, channels: readonly Channel[]): DocKey | null {
     for (const key of this.#recent) {
-      if (key < range.first || key > range.last || !this.#mayRead(link, key)) continue
+      if (!channels.some(({ range }) => rangeHolds(range, key)) || !this.#mayRead(link, key)) continue
       this.#recent.delete(key)
       return key
     }
-    const { reader } = this.#context
-    const after = link.verifyAfter
-    const next = reader.docs(range, 1, after ?? undefined)[0] ?? (after === null ? undefined : reader.docs(range, 1)[0])
-    link.verifyAfter = next?.key ?? null
-    return next?.key ?? null
+    const next = this.#firstAfter(link.verifyAfter, channels) ?? this.#firstAfter(null, channels)
+    link.verifyAfter = next
+    return next
+  }
+
+  #firstAfter(after: DocKey | null, channels: readonly Channel[]): DocKey | null {
+    let first: DocKey | null = null
+    for (const { range } of channels) {
+      const key = this.#context.reader.docs(range, 1, after === null || after < range.first ? undefined : after)[0]?.key
+      if (key !== undefined && (first === null || key < first)) first = key
+    }
+    return first
   }
 
   /** A peer that may not read a document is not asked about it: the question would name it. */

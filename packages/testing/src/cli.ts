@@ -194,8 +194,12 @@ async function runMany(values: Values, scenario: Scenario, module: string | null
   process.once('SIGINT', interrupted)
   process.once('SIGTERM', interrupted)
   const shown = progressLine()
-  const onProgress = (campaign: Campaign): void =>
+  let told = 0
+  const onProgress = (campaign: Campaign): void => {
+    for (const { seed, message } of campaign.failures.slice(told)) console.error(`seed ${seed}: ${message}`)
+    told = campaign.failures.length
     shown(`${campaign.runs} of ${runs} seeds, ${(campaign.runs / campaign.seconds).toFixed(1)}/s, ${campaign.failures.length} failed`)
+  }
   const done = await campaignOnCores({ scenario, scenarioModule: module, from, runs, workers, failuresMax, signal: stop.signal, onProgress })
   process.off('SIGINT', interrupted)
   process.off('SIGTERM', interrupted)

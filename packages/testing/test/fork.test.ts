@@ -48,6 +48,27 @@ test('[CV-3] a planted fork is reported on both sides within one rotation, by cl
   expect(divergences(right)).toEqual([{ ...named, peer: left.store!.replicaId }])
 })
 
+test('[CV-3] every scope of a link is verified: a fork in the second of two collections is reported', () => {
+  const interests = (['lists', 'notes'] as const).map((collection) => ({ kind: 'collection', collection }) as const)
+  const left = scene.replica('left', { limits: { verifyEveryMs: VERIFY_EVERY_MS }, interests })
+  const right = scene.replica('right', { limits: { verifyEveryMs: VERIFY_EVERY_MS } })
+  for (const doc of ['lists/1', 'notes/1']) scene.write(left, doc, doc)
+  scene.link(left, right)
+  scene.until('both are equal', 5_000, () => scene.equal(left, right))
+  scene.part(left, right)
+  for (const doc of ['lists/forked', 'notes/forked'])
+    for (const [side, replica] of [left, right].entries()) replica.plant(parseDocId(doc), forkedUpdate(CLIENT, side))
+  scene.run(100)
+  for (const replica of [left, right]) {
+    replica.crash()
+    replica.start()
+  }
+  scene.join(left, right)
+  const reported = (replica: SimulatedReplica): string[] => divergences(replica).map((event) => (event as { doc: string }).doc).toSorted() // prettier-ignore
+  scene.until('both report both', 10 * VERIFY_EVERY_MS, () => [left, right].every((replica) => reported(replica).length === 2))
+  for (const replica of [left, right]) expect(reported(replica)).toEqual(['lists/forked', 'notes/forked'])
+})
+
 test('[CV-3] equal content is never reported as a fork, however it was written', () => {
   const left = scene.replica('left', { dueRows: 3, limits: { verifyEveryMs: 100, sweepEveryMs: 300 } })
   const right = scene.replica('right', { limits: { verifyEveryMs: 100 } })

@@ -1,7 +1,7 @@
 // A stage for scripted histories: replicas of the simulation on quiet links, moved by hand. What random runs find once in thousands of seeds is told here
 // step by step. Read by holes.test.ts and fork.test.ts.
 
-import { decodeFrame, parseDocId, type DocId, type Message } from '@syncline/protocol'
+import { decodeFrame, parseDocId, type DocId, type Message, type Scope } from '@syncline/protocol'
 import type { CoreLimits, ReplicaEvent } from '@syncline/replica'
 import type { Transaction } from '@syncline/store'
 import type { Oracle } from '../src/oracles/oracle.ts'
@@ -19,6 +19,8 @@ export interface ActorOptions {
   readonly limits?: Partial<CoreLimits>
   /** Tail rows from which a document is compacted; default: never in a scene. */
   readonly dueRows?: number
+  /** Default: the whole space. */
+  readonly interests?: readonly Scope[]
 }
 
 export interface Said {
@@ -62,9 +64,9 @@ export class Scene {
     const { schedule, network, counters } = this
     const shared = { seed: SEED, jitter: true, workload, trace: new Trace(), buggify: new Set<never>(), midPair: () => undefined }
     const surroundings = { ...shared, schedule, network, counters, oracles: new Oracles([this.#watch]) }
-    const { limits = {}, dueRows = NEVER_DUE } = options
+    const { limits = {}, dueRows = NEVER_DUE, interests = [{ kind: 'space' }] } = options
     const role = 'device' as const
-    const settings = { name, index: this.#replicas.length, role, readOnly: false, interests: [{ kind: 'space' }] as const, limits, dueRows }
+    const settings = { name, index: this.#replicas.length, role, readOnly: false, interests, limits, dueRows }
     const openDocuments = { openDocumentsMax: 10, presence: false, gc: true }
     const replica = new SimulatedReplica({ ...settings, ...openDocuments, commitMs: 1, driftPpm: 0 }, surroundings)
     this.#replicas.push(replica)
