@@ -79,19 +79,20 @@ export class CommitQueue {
     return held || this.pending.isEmpty() || !this.pending.urgent ? null : this.#send()
   }
 
-  /** Commits one delete-only update of a document by itself, ahead of the batch that is filling. For what compaction derived (H5). */
+  /** Commits one delete-only update of a document, by itself or with others of its kind, ahead of the batch that is filling. For what compaction derived (H5). */
   goFirst(doc: DocState, update: Uint8Array, facts: UpdateFacts): void {
     if (doc.admitted === doc.committed) doc.admitted = doc.committed.clone()
     doc.admitted.admit(facts)
     doc.bytes += update.length
-    this.#first = new CommitBatch()
+    // While the store fails, several documents may come together.
+    this.#first ??= new CommitBatch()
     this.#first.add(doc, update, facts, { source: NOBODY, link: 0, origin: this.nonce, n: 0 }, update.length)
   }
 
   #sendFirst(batch: CommitBatch): Transaction {
     const after = (doc: DocState): Digest => {
       const knowledge = doc.committed.clone()
-      for (const row of batch.rows) for (const facts of row.facts) knowledge.admit(facts)
+      for (const row of batch.rows) if (row.doc === doc) for (const facts of row.facts) knowledge.admit(facts)
       return knowledge.digest()
     }
     const transaction = batch.transaction(this.head, this.totals, after)
@@ -105,9 +106,9 @@ export class CommitQueue {
     return this.failure !== null && !this.busy && nowMs >= this.#retryAtMs
   }
 
-  /** The trial transaction after a failure; it may be empty. */
+  /** The trial transaction after a failure; it may be empty. Deletes that compaction derived meanwhile go first, for all that is admitted builds on them. */
   retry(): Transaction {
-    return this.#send()
+    return this.#first === null ? this.#send() : this.#sendFirst(this.#first)
   }
 
   #send(): Transaction {

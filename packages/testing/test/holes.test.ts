@@ -162,3 +162,28 @@ test('[H6] a restored replica writes under fresh client ids, so nothing forks', 
   scene.run(3_000)
   expect(scene.events.filter(({ event }) => event.type === 'divergence')).toEqual([])
 })
+
+test('[I1] deletes that compaction derives while the store fails are committed before what builds on them (simulation seed 10837)', () => {
+  const relay = scene.replica('relay', { dueRows: 2, limits: { sweepEveryMs: 500 } })
+  const docs = ['notes/1', 'notes/2', 'notes/3'].map(parseDocId)
+  for (const doc of docs) {
+    for (const client of [11, 22]) {
+      const author = new Y.Doc()
+      author.clientID = client
+      author.getMap('map').set('k', client)
+      relay.plant(doc, Y.encodeStateAsUpdate(author))
+      scene.run(10)
+    }
+  }
+  relay.storeFull = true
+  scene.until('a commit fails', SOON_MS, () => scene.events.some(({ event }) => event.type === 'storage-failed'))
+  for (const doc of docs) relay.open(doc)!.binding.doc.getText('text').insert(0, 'written meanwhile')
+  scene.run(300)
+  relay.storeFull = false
+  scene.until('the store takes commits again', SOON_MS, () => scene.events.some(({ event }) => event.type === 'storage-recovered'))
+  scene.until('everything is committed and compacted', 2 * SOON_MS, () => docs.every((doc) => relay.store!.reader.doc(keyOf(doc))!.snapshotBytes > 0))
+  for (const doc of docs) {
+    expect(scene.stored(relay, doc)).toBe('written meanwhile')
+    expect(knowledgeUpTo(relay.store!.reader, keyOf(doc), Infinity).isDeleted(11, 0)).toBe(true)
+  }
+})
