@@ -108,4 +108,12 @@ export const syncMutants: readonly Mutant[] = [
     find: 'startServing(context, link, channel)\n  retryRefused(context, link, channel)',
     replace: 'startServing(context, link, channel)\n  void retryRefused',
   },
+  {
+    id: 'want-of-uncommitted',
+    what: 'a document is asked for as if uncommitted updates were stored',
+    rules: ['I3', 'I5'],
+    file: 'replica/src/reconciler.ts',
+    find: 'const known = doc.committed',
+    replace: 'const known = doc.admitted',
+  },
 ]

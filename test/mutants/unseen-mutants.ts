@@ -29,14 +29,6 @@ export const unseenMutants: readonly Mutant[] = [
     replace: '',
   },
   {
-    id: 'want-of-uncommitted',
-    what: 'a document is asked for as if uncommitted updates were stored',
-    rules: ['I3', 'I5'],
-    file: 'replica/src/reconciler.ts',
-    find: 'const known = doc.committed',
-    replace: 'const known = doc.admitted',
-  },
-  {
     id: 'any-nonce-accepted',
     what: 'a cursor is accepted whatever epoch it was given in',
     rules: ['H4', 'I3'],

@@ -3,6 +3,7 @@
 
 import { judge, Knowledge, unframeUpdates, walkUpdate, type DocId, type DocKey, type DocRef, type Message } from '@syncline/protocol'
 import type { Transaction } from '@syncline/store'
+import * as Y from 'yjs'
 import { Violation } from '../violation.ts'
 import type { Port } from '../world/network.ts'
 import { SimulatedReplica } from '../world/simulated-replica.ts'
@@ -50,6 +51,8 @@ export class CommittedOnlyOracle implements Oracle {
         const key = this.#keyOf(port, message.doc)
         const whole = this.#collect(port, message.part, message.bytes)
         if (message.last && message.encoding === 'plain') this.#check(owner, key, whole, 'a diff')
+      } else if (message.kind === 'want') {
+        this.#checkAsked(owner, this.#keyOf(port, message.doc), message.stateVector)
       } else if ('doc' in message) this.#keyOf(port, message.doc)
     }
   }
@@ -79,6 +82,17 @@ export class CommittedOnlyOracle implements Oracle {
         if (judge(facts, knowledge).kind !== 'known')
           throw new Violation('I5', `${owner.name} sends ${what} that is not what it has stored`)
       }
+    })
+  }
+
+  /** Who asks for a diff says what it has: what is not committed yet may be lost, and would then be missing for ever. */
+  #checkAsked(owner: SimulatedReplica, key: DocKey | null, stateVector: Uint8Array): void {
+    if (key === null) return
+    unlessDamaged(() => {
+      const knowledge = this.#knowledgeOf(owner, key)
+      for (const [client, clock] of Y.decodeStateVector(stateVector))
+        if (knowledge.clockOf(client) < clock)
+          throw new Violation('I5', `${owner.name} says that it has client ${client} up to ${clock}, it has stored ${knowledge.clockOf(client)}`)
     })
   }
 

@@ -81,8 +81,10 @@ export class OpenDesk {
     try {
       binding = new DocumentBinding(this.#host(), docId, keyOf(docId), { gc: settings.gc, presence: settings.presence })
     } catch (error) {
-      if (error instanceof SynclineError && error.code === 'doc-quarantined') return null
-      throw error
+      if (!(error instanceof SynclineError && error.code === 'doc-quarantined')) throw error
+      this.#core.readFailed(error)
+      this.#replica.flushSoon()
+      return null
     }
     const author = new DocumentAuthor(binding.doc, { origin: LOCAL_EDIT, met: (situation) => this.#met(docId, situation) })
     this.#world.workload.roots(binding.doc)
@@ -116,7 +118,8 @@ export class OpenDesk {
 
   #close(docId: DocId): void {
     const { binding, author } = this.opened.get(docId)!
-    if (binding.unsaved > 0) return
+    // What was refused stays unsaved for good.
+    if (binding.unsaved > 0 && binding.rejection === null) return
     author.destroy()
     binding.end(ENDED)
     this.opened.delete(docId)
