@@ -1,6 +1,6 @@
 // What the engine's parts share: one object, made by replica-core.ts. No part keeps a copy of another's state.
 
-import type { Cursor, DocumentTree, ErrorCode } from '@syncline/protocol'
+import type { Cursor, DocumentTree, EpochNonce, ErrorCode } from '@syncline/protocol'
 import type { StoreReader } from '@syncline/store'
 import type { AdmissionContext } from './admission.ts'
 import type { Buggify } from './buggify.ts'
@@ -23,6 +23,8 @@ export interface CoreContext {
   readonly refusals: Refusals
   readonly admission: AdmissionContext
   readonly links: Map<LinkId, LinkSession>
+  /** Epoch in which this process began. Unlike the present one it stays, so that all links of one process are known to be of one. */
+  readonly firstNonce: EpochNonce
   readonly effects: Effect[]
   readonly buggify: Buggify
   nowMs: number

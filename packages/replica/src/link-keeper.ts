@@ -22,7 +22,7 @@ import type { LinkSession } from './link-session.ts'
 import { startServing } from './server.ts'
 
 export function sayHello(context: CoreContext, link: LinkSession): void {
-  const { options, commits, limits } = context
+  const { options, limits } = context
   link.send({
     kind: 'hello',
     versionMin: PROTOCOL_VERSION,
@@ -30,7 +30,7 @@ export function sayHello(context: CoreContext, link: LinkSession): void {
     features: options.compression === undefined ? 0 : FEATURE_DEFLATE,
     space: options.space,
     replicaId: options.replicaId,
-    nonce: commits.nonce,
+    nonce: context.firstNonce,
     role: options.role,
     durability: options.durability,
     window: limits.windowBytes,
@@ -56,7 +56,7 @@ export function judgeHello(context: CoreContext, link: LinkSession, hello: Messa
     return verdict ?? (older === undefined ? null : 'contend')
   }
   if (older === undefined) return null
-  return older.peerNonce === hello.nonce ? judgeDouble(context, link, older, hello) : 'contend'
+  return older.hello?.nonce === hello.nonce ? judgeDouble(context, link, older, hello) : 'contend'
 }
 
 /** Two links to the same running replica. Dialled from both ends: the one dialled by the lower id stays. Dialled twice from one end: the newer replaces. */
@@ -71,7 +71,6 @@ function judgeDouble(context: CoreContext, link: LinkSession, older: LinkSession
 /** HELLO accepted: answer it when the peer dialled, and open the scopes that this replica subscribes to. */
 export function goLive(context: CoreContext, link: LinkSession, interests: readonly Scope[]): void {
   const hello = link.hello!
-  link.peerNonce = hello.nonce
   if (!link.dialled) sayHello(context, link)
   context.event({ type: 'link-live', link: link.id, peer: hello.replicaId, role: hello.role, durability: hello.durability })
   for (const scope of interests) openScope(context, link, scope)

@@ -39,8 +39,6 @@ export class LinkSession {
   readonly openedAtMs: number
   state: LinkState = 'greeting'
   hello: MessageOf<'hello'> | null = null
-  /** The peer's current epoch: from HELLO, then from its ADVANCEs. */
-  peerNonce: EpochNonce | null = null
   heardAtMs: number
   pingedAtMs = 0
   /** While contending: the older link that is being pinged, how many frames it had sent by then, and the frames that wait. */

@@ -17,7 +17,6 @@ export function receiveStart(context: CoreContext, link: LinkSession, channel: C
   if (!channel.advanceReceive(`start-${message.mode}`)) return false
   if (message.mode === 'stream' && message.seq !== channel.openedCursorSeq) return false
   channel.peerNonce = message.nonce
-  link.peerNonce = message.nonce
   if (message.mode !== 'reconcile') channel.position = message.seq
   if (message.mode === 'equal') channel.entriesSinceCursor = true
   return true
@@ -64,7 +63,6 @@ export function receiveAdvance(context: CoreContext, link: LinkSession, channel:
   channel.position = message.toSeq
   if (message.nonce !== null) {
     channel.peerNonce = message.nonce
-    link.peerNonce = message.nonce
   }
   if (message.root !== null) channel.peerRoot = message.root
   return true
@@ -204,17 +202,13 @@ function sendRefused(
   const told = `${channel.number} ${doc.key} ${seq} ${code}`
   if (link.refusedLast === told) return
   link.refusedLast = told
-  context.commits.afterAll(() =>
-    link.send({
-      kind: 'refused',
-      channel: channel.number,
-      doc: link.docRef(doc.key, doc.name, doc.docEpoch),
-      seq,
-      code,
-      retryable,
-      reason,
-    }),
-  )
+  const peer = link.hello!.replicaId
+  context.commits.afterAll(() => {
+    // A round that ended meanwhile may have found the document equal: then both sides have dropped the refusal.
+    if (code !== '' && !context.refusals.has(peer, doc.key, 'in')) return
+    const ref = link.docRef(doc.key, doc.name, doc.docEpoch)
+    link.send({ kind: 'refused', channel: channel.number, doc: ref, seq, code, retryable, reason })
+  })
 }
 
 /** The peer refuses one of my documents (or, with an empty code, takes it again). */

@@ -395,6 +395,7 @@ function makeContext(options: CoreOptions, calls: Pick<CoreContext, 'endLink' | 
     refusals: new Refusals(reader),
     admission: { limits, held, batch: () => commits.pending, nowMs: () => context.nowMs, own },
     links: new Map(),
+    firstNonce: commits.nonce,
     effects,
     buggify: options.buggify ?? noBuggify,
     nowMs: options.nowMs,

@@ -146,9 +146,16 @@ export class OpenDesk {
     for (const { binding } of this.opened.values()) binding.rotateClientId()
   }
 
-  /** The stored document was lost: what is open writes it again. */
-  restore(key: DocKey): void {
-    for (const { binding } of this.opened.values()) if (binding.key === key) binding.restore()
+  /** The stored document was lost: what is open writes it again. A follower may not; its reader opens the document anew. */
+  lost(key: DocKey): void {
+    for (const [docId, { binding, author }] of this.opened) {
+      if (binding.key !== key) continue
+      binding.restore()
+      if (!this.#replica.settings.readOnly) continue
+      author.destroy()
+      binding.end(ENDED)
+      this.opened.delete(docId)
+    }
   }
 
   // ---- writes and their outcomes

@@ -397,7 +397,7 @@ export class SimulatedReplica implements Endpoint, Room {
       this.#forgetPromises(work.key)
       this.#damaged.delete(work.key)
       this.core!.maintained(store.quarantineNow(work.key))
-      this.desk!.restore(work.key)
+      this.desk!.lost(work.key)
       this.#dismissGuests(work.key)
     }
     oracles.maintained(this)
