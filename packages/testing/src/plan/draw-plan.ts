@@ -67,7 +67,7 @@ function oneOf<T>(weighted: readonly (readonly [number, T])[], random: Random): 
 /** A long campaign learns more from many short histories and some long ones than from long ones alone. */
 function drawOperations({ operations: { min, max }, shortFrom }: Scenario, seed: number, random: Random): number {
   const whole = random.between(min, max)
-  return seed >= shortFrom && random.chance(0.8) ? random.between(Math.ceil(min / 10), Math.ceil(min / 2)) : whole
+  return seed >= shortFrom && random.chance(0.9) ? random.between(Math.ceil(min / 10), Math.ceil(min / 3)) : whole
 }
 
 /** Few replicas are common, many are rare: what few of them do wrong is found sooner. A mesh stays small. */
