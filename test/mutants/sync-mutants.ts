@@ -32,7 +32,7 @@ export const syncMutants: readonly Mutant[] = [
     what: "a receiver keeps the nonce of the sender's former epoch with its new positions",
     rules: ['I3', 'I12'],
     file: 'replica/src/receiver.ts',
-    find: 'if (message.nonce !== null) {\n    channel.peerNonce = message.nonce\n    link.peerNonce = message.nonce\n  }',
+    find: 'if (message.nonce !== null) channel.peerNonce = message.nonce\n',
     replace: '',
   },
   {

@@ -6,7 +6,7 @@ import { admitFramed, isKnown, type Admitted } from './admission.ts'
 import type { Channel } from './channel.ts'
 import type { Provenance } from './commit-batch.ts'
 import type { CoreContext } from './core-context.ts'
-import type { DocState } from './documents.ts'
+import type { DocHead, DocState } from './documents.ts'
 import type { LinkSession } from './link-session.ts'
 import { refusal } from './refusals.ts'
 
@@ -61,9 +61,7 @@ function wantAgain(context: CoreContext, link: LinkSession, channel: Channel, ke
 export function receiveAdvance(context: CoreContext, link: LinkSession, channel: Channel, message: MessageOf<'advance'>): Handled {
   if (!channel.advanceReceive('entries') || message.toSeq < channel.position) return false
   channel.position = message.toSeq
-  if (message.nonce !== null) {
-    channel.peerNonce = message.nonce
-  }
+  if (message.nonce !== null) channel.peerNonce = message.nonce
   if (message.root !== null) channel.peerRoot = message.root
   return true
 }
@@ -189,11 +187,11 @@ function admitReadOnly(doc: DocState, framed: Uint8Array): Admitted {
 }
 
 /** Told when it is committed, with the cursor that passes over it: a refusal that a failed commit forgets must not stay with the peer. */
-function sendRefused(
+export function sendRefused(
   context: CoreContext,
   link: LinkSession,
   channel: Channel,
-  doc: DocState,
+  doc: DocHead,
   seq: number,
   code: string,
   retryable: boolean,
@@ -225,6 +223,8 @@ export function receiveRefused(context: CoreContext, link: LinkSession, message:
   }
   const digest = context.documents.digestOf(key)
   if (digest === null) return true
+  // A round that is under way does not take back what is refused during it.
+  for (const channel of link.channels.values()) channel.round?.differing.add(key.slice(0, 16))
   if (context.refusals.add(refusal(peer, key, 'out', message.code, message.retryable, digest), batch)) {
     context.event({ type: 'rejected', doc: name, peer, direction: 'out', code: message.code, reason: message.reason })
   }

@@ -5,6 +5,7 @@ import { answerRanges, firstRanges, LIMITS, startOf, type DocKey, type MessageOf
 import type { Channel, Round } from './channel.ts'
 import type { CoreContext } from './core-context.ts'
 import type { LinkSession } from './link-session.ts'
+import { sendRefused } from './receiver.ts'
 
 /** Honest sides are through long before, however much differs: each message settles up to a frame of it. */
 const ROUND_MESSAGES_MAX = 1024
@@ -128,6 +129,9 @@ function endEqualRefusals(context: CoreContext, link: LinkSession, channel: Chan
     if (round.differing.has(key.slice(0, 16)) || !context.refusals.lift(peer, key, direction, context.commits.pending)) continue
     context.commits.pending.links.add(link.id)
     const doc = context.documents.head(key)
-    if (doc !== undefined) context.event({ type: 'accepted-again', doc: doc.name, peer, direction })
+    if (doc === undefined) continue
+    context.event({ type: 'accepted-again', doc: doc.name, peer, direction })
+    // The other side may have found nothing in this round, and would go on leaving the document out of its root.
+    if (direction === 'in') sendRefused(context, link, channel, doc, channel.position, '', true, '')
   }
 }

@@ -42,6 +42,7 @@ export function startServing(context: CoreContext, link: LinkSession, channel: C
   channel.advanceReceive('paired')
   channel.advanceServe('paired')
   const { commits } = context
+  forgetRefusalsOf(context, link, channel)
   const cursorOk = open.cursor !== null && judgeCursor(context, link, open.cursor) && !context.buggify('reconcile-anyway')
   // Roots leave out what this side refused, and the peer may lack what this side has of it: then equal roots prove nothing to the peer.
   const comparable = !context.refusals.anyFrom(link.hello!.replicaId, channel.range)
@@ -55,6 +56,21 @@ export function startServing(context: CoreContext, link: LinkSession, channel: C
   if (cursorOk) noteAck(context, link, channel, open.cursor.seq)
   if (mode === 'reconcile') channel.reconcileWhy = 'no-cursor'
   link.send({ kind: 'start', channel: channel.number, mode, nonce: commits.nonce, seq })
+}
+
+/** What the peer refused, it stored with the cursor that passed over it. A peer whose cursor is gone, or stands before what it has acknowledged, was put back or lost its
+ *  cursors: it may have forgotten the refusal, and would then miss the document for ever, for roots leave out what is refused. It decides anew. */
+function forgetRefusalsOf(context: CoreContext, link: LinkSession, channel: Channel): void {
+  const peer = link.hello!.replicaId
+  const told = context.refusals.with(peer, channel.range).filter(({ direction }) => direction === 'out')
+  if (told.length === 0) return
+  const acked = context.reader.acks().find((ack) => ack.peer === peer && ack.scope === channel.text)?.seq ?? 0
+  const cursor = channel.peerOpen!.cursor
+  if (cursor !== null && cursor.seq >= acked) return
+  for (const { doc: key } of told) {
+    const doc = context.documents.byKey(key, context.nowMs)
+    if (doc !== undefined) decideAnew(context, link, doc)
+  }
 }
 
 /** A cursor is good while its epoch is known and reaches that far. One that reaches further proves that I lost a tail which the peer has. */

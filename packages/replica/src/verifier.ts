@@ -48,6 +48,7 @@ export class Verifier {
     if (!link.live || !link.dialled || nowMs - link.verifiedAtMs < limits.verifyEveryMs) return
     link.verifiedAtMs = nowMs
     const equal = [...link.channels.values()].filter((one) => one.settled && one.peerRoot !== null && one.peerRoot === one.rootSent)
+    if (equal.length === 0) return
     const key = this.#next(link, equal)
     if (key === null || link.verifying.has(key) || !this.#mayRead(link, key)) return
     const doc = this.#context.documents.byKey(key, nowMs)

@@ -380,7 +380,8 @@ export class World implements Stage {
 
   /** I12: after everything is equal, a link that is cut and comes back finds nothing to do. */
   #checkReconnect(): void {
-    if (this.refused.size > 0 && !this.rightsLifted) return
+    // A refusal that one side forgot with its store takes a round to be forgotten by the other.
+    if (this.refused.size > 0) return
     const { frames } = this.builtIn
     const { searches } = frames
     for (const connection of [...this.network.connections]) this.network.cut(connection)
