@@ -159,8 +159,9 @@ function admitFromPeer(
   const result = link.access.write(doc.name) ? admitFramed(context.admission, doc, framed, from) : admitReadOnly(doc, framed)
   const peer = link.hello!.replicaId
   const batch = context.commits.pending
+  // Also what is known rests on a commit, while that is under way: if it fails, this peer has to send again, too, or its cursor would pass over what is lost.
+  if (result.kind !== 'known' || doc.uncommitted > 0) batch.links.add(link.id)
   if (result.kind === 'refused') {
-    batch.links.add(link.id)
     if (context.refusals.add(refusal(peer, doc.key, 'in', result.code, result.retryable, doc.digest), batch)) {
       context.event({ type: 'rejected', doc: doc.name, peer, direction: 'in', code: result.code, reason: result.reason })
     }

@@ -12,8 +12,8 @@ import { localWrite } from './open-desk.ts'
 /** What a guest needs of the replica it is attached to. */
 export interface Room {
   readonly isUp: boolean
-  /** Committed updates of the document; null while they are damaged. */
-  stored(doc: DocId): readonly Uint8Array[] | null
+  /** What a client with this state lacks, and the state of the room: a step 2 and a step 1. Null while the document is damaged. */
+  answer(doc: DocId, stateVector: Uint8Array): { readonly update: Uint8Array; readonly stateVector: Uint8Array } | null
   writeFromGuest(guest: SimulatedGuest, write: LocalWrite, told: (outcome: WriteOutcome) => void): void
   later(delayMs: number, run: () => void): void
 }
@@ -110,14 +110,9 @@ export class SimulatedGuest {
 
   #resync(): void {
     const room = this.room!
-    const updates = room.stored(this.docId)
-    if (updates === null) return this.#resyncLater(room)
-    const stored = new Y.Doc({ guid: this.docId })
-    stored.transact(() => {
-      for (const update of updates) Y.applyUpdate(stored, update)
-    })
-    this.deliver(updates)
-    this.#sendAfter(Y.encodeStateVector(stored))
-    stored.destroy()
+    const answer = room.answer(this.docId, Y.encodeStateVector(this.doc))
+    if (answer === null) return this.#resyncLater(room)
+    this.deliver([answer.update])
+    this.#sendAfter(answer.stateVector)
   }
 }

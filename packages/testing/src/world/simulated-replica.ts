@@ -503,6 +503,17 @@ export class SimulatedReplica implements Endpoint, Room {
     this.flushSoon()
   }
 
+  answer(doc: DocId, stateVector: Uint8Array): { readonly update: Uint8Array; readonly stateVector: Uint8Array } | null {
+    try {
+      return { update: this.core!.diffFor(doc, stateVector), stateVector: this.core!.stateVector(doc) }
+    } catch (error) {
+      if (!(error instanceof SynclineError && error.code === 'doc-quarantined')) throw error
+      this.core!.readFailed(error)
+      this.flushSoon()
+      return null
+    }
+  }
+
   stored(doc: DocId): readonly Uint8Array[] | null {
     try {
       return updatesOf(this.store!.reader.content(keyOf(doc)))
