@@ -1,5 +1,5 @@
 // A to-do list in which at most one item may be "next". Does it hold when people are offline? Five lines of schema, one invariant, and the real engine under faults:
-// it does not. Prints the smallest history that was found, and saves it with a timeline. The repair is in todo-invariant-repaired.ts.
+// it does not. Prints the smallest history that was found, and saves it with a timeline; `npx syncline-sim --scenario FILE` runs it on all cores. Repair: todo-invariant-repaired.ts.
 
 import { invariant, simulate, workload, type Random, type SimulateOptions } from '@syncline/testing'
 import type * as Y from 'yjs'
@@ -35,7 +35,7 @@ const atMostOneNext = invariant('at most one item is next', (doc) => [...todosOf
 const options: SimulateOptions = { workload: todoList, invariants: [atMostOneNext], runs: 200, seed: process.env['SYNCLINE_SEED'] }
 export default options
 
-if (import.meta.main) {
+if (process.argv[1] === import.meta.filename) {
   const report = await simulate({ ...options, saveTo: process.env['SYNCLINE_FAILURES'] ?? 'syncline-failures' })
   console.log(report.text)
 }

@@ -151,6 +151,10 @@ export function tendLink(context: CoreContext, link: LinkSession): void {
   const { nowMs } = context
   if (link.state === 'greeting' && nowMs - link.openedAtMs > LIMITS.helloDeadlineMs)
     return context.endLink(link, 'hello-timeout', `no HELLO in ${LIMITS.helloDeadlineMs} ms`)
+  // Who takes what is sent is alive, even where a long download keeps this side from reading.
+  const unsent = link.buffered()
+  if (unsent < link.unsentBefore) link.heardAtMs = nowMs
+  link.unsentBefore = unsent
   if (nowMs - link.heardAtMs > LIMITS.silentCloseMs)
     return context.endLink(link, 'link-silent', `nothing heard for ${LIMITS.silentCloseMs} ms`)
   const silentMs = nowMs - Math.max(link.heardAtMs, link.pingedAtMs)

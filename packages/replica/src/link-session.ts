@@ -50,6 +50,10 @@ export class LinkSession {
   verifyAfter: DocKey | null = null
   /** Documents whose VERIFY the peer has not answered yet: only these it may COMPARE. */
   readonly verifying = new Set<DocKey>()
+  /** Documents that this side sent COMPARE for, and waits for STATE. */
+  readonly comparing = new Set<DocKey>()
+  /** What the network had not taken when the link was last tended. */
+  unsentBefore = 0
   /** The refusal told last for the message at hand: rows of one document that are refused together are told once. */
   refusedLast = ''
   documentsReceived = 0

@@ -34,6 +34,8 @@ export class LocalEdits {
   #waiters: Waiter[] = []
   #newestTicket: Ticket = 0
   #savedSeq = 0
+  /** The Y.Doc holds an edit that could not be sent. */
+  #unencoded: SynclineError | null = null
   /** The update with everything uncommitted that is under way; `again` when another must follow it. */
   #whole: { readonly ticket: Ticket; again: boolean } | null = null
 
@@ -80,8 +82,11 @@ export class LocalEdits {
   /** Null, and a rejection: the Y.Doc holds what Yjs took and cannot encode, like a value that contains itself. It is tried again with the next edit. */
   #encode(): Uint8Array | null {
     try {
-      return this.#host.encodeUncommitted()
+      const update = this.#host.encodeUncommitted()
+      this.#unencoded = null
+      return update
     } catch (error) {
+      this.#unencoded = new SynclineError('update-forbidden', `An edit of ${this.#doc} cannot be encoded.`, { cause: error })
       this.#reject(this.#newestTicket + 1, 'update-forbidden', `a value in it cannot be encoded (${(error as Error).message})`)
       return null
     }
@@ -119,6 +124,7 @@ export class LocalEdits {
 
   /** Resolves with a position that covers every edit so far; rejects when one of them is refused. */
   async saved(): Promise<number> {
+    if (this.#unencoded !== null) throw this.rejection ?? this.#unencoded
     if (this.#outstanding.size > 0) {
       return new Promise((resolve, reject) => this.#waiters.push({ upTo: this.#newestTicket, resolve, reject }))
     }
@@ -135,7 +141,12 @@ export class LocalEdits {
     if (this.#waiters.length === 0) return
     const [oldest = Infinity] = this.#outstanding
     const seq = this.#coveringSeq()
-    for (const waiter of this.#waiters) if (waiter.upTo < oldest) waiter.resolve(seq)
+    for (const waiter of this.#waiters) {
+      if (waiter.upTo >= oldest) continue
+      // What it waits for may be in what could not be sent.
+      if (this.#unencoded === null) waiter.resolve(seq)
+      else waiter.reject(this.rejection ?? this.#unencoded)
+    }
     this.#waiters = this.#waiters.filter((waiter) => waiter.upTo >= oldest)
   }
 

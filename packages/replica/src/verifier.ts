@@ -106,13 +106,14 @@ export class Verifier {
     const doc = this.#resolve(link, message)
     if (doc === null) return false
     const ref = link.docRef(doc.key, doc.name, doc.docEpoch)
-    const comparable = doc.digest === message.digest && doc.uncommitted === 0 && !doc.quarantined
+    const comparable = link.access.read(doc.name) && doc.digest === message.digest && doc.uncommitted === 0 && !doc.quarantined
     const mine = comparable ? this.#contentOf(doc) : null
     if (mine === null) {
       link.send({ kind: 'verified', doc: ref, verdict: 'skipped', range: null })
     } else if (sameBytes(mine, message.content)) {
       link.send({ kind: 'verified', doc: ref, verdict: 'equal', range: null })
     } else {
+      link.comparing.add(doc.key)
       link.send({ kind: 'compare', doc: ref })
     }
     return true
@@ -142,6 +143,8 @@ export class Verifier {
     const bytes = collectPart(link, `state/${doc.key}`, message)
     if (bytes === null) return false
     if (bytes === 'more') return true
+    // A whole stored document is read for it: only where it was asked for.
+    if (!link.comparing.delete(doc.key)) return false
     const inflate = this.#context.options.compression?.inflate
     const theirs = message.encoding === 'deflate' ? (inflate?.(bytes, LIMITS.updateBytesMax) ?? null) : bytes
     if (theirs === null) return false

@@ -32,21 +32,29 @@ export async function campaignOnCores(options: CampaignOptions): Promise<Campaig
   const done = new Campaign(options.scenario)
   const end = options.from + options.runs
   let next = options.from
+  let stopped = false
   const nextRange = (): SeedRange | null => {
-    if (next >= end || options.signal.aborted || done.failures.length >= options.failuresMax) return null
+    if (stopped || next >= end || options.signal.aborted || done.failures.length >= options.failuresMax) return null
     const from = next
     next = Math.min(end, from + RANGE)
     return { from, runs: next - from }
   }
   const workers = Math.max(1, Math.min(options.workers, Math.ceil(options.runs / RANGE)))
-  await Promise.all(
-    Array.from({ length: workers }, () =>
-      runWorker(options.scenarioModule, nextRange, (json) => {
-        done.merge(json)
-        options.onProgress(done)
-      }),
-    ),
-  )
+  const onRange = (json: CampaignJson): void => {
+    done.merge(json)
+    options.onProgress(done)
+  }
+  // One that dies ends the campaign: its seeds would be missing. The others finish the range that they are at.
+  const all = Array.from({ length: workers }, async () => {
+    try {
+      await runWorker(options.scenarioModule, nextRange, onRange)
+    } catch (error) {
+      stopped = true
+      throw error
+    }
+  })
+  const ended = await Promise.allSettled(all)
+  for (const one of ended) if (one.status === 'rejected') throw one.reason
   return done
 }
 
@@ -56,8 +64,10 @@ function runWorker(scenarioModule: string | null, nextRange: () => SeedRange | n
   const execArgv = isSource ? ['--conditions=syncline-source'] : []
   return new Promise((resolve, reject) => {
     const thread = new Worker(entry, { name: 'syncline-sim', execArgv, workerData: { scenarioModule } })
+    let over = false
     const ask = (): void => {
       const range = nextRange()
+      over = range === null
       if (range === null) void thread.terminate()
       else thread.postMessage(range)
     }
@@ -66,7 +76,7 @@ function runWorker(scenarioModule: string | null, nextRange: () => SeedRange | n
       ask()
     })
     thread.on('error', reject)
-    thread.on('exit', () => resolve())
+    thread.on('exit', (code) => (over ? resolve() : reject(new Error(`A worker of the campaign ended by itself, with exit code ${code}.`))))
     ask()
   })
 }

@@ -128,6 +128,8 @@ export class Campaign {
 
   summary(): string {
     const rate = (this.runs / this.#seconds).toFixed(1)
+    const held = this.runs - this.failures.length
+    if (held === 0) return `${this.runs} seeds in ${this.#seconds.toFixed(1)} s (${rate}/s), no seed held`
     return (
       `${this.runs} seeds in ${this.#seconds.toFixed(1)} s (${rate}/s), ${this.failures.length} failed; ${this.replicasMin} to ${this.replicasMax} replicas, ` +
       `at least ${this.operationsMin} operations and ${this.faultKindsMin} kinds of fault each; slowest catch-up ${(this.slowestCatchUpMs / 1000).toFixed(1)} s of virtual time`

@@ -3,7 +3,7 @@
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { dirname, resolve } from 'node:path'
+import { dirname, relative, resolve } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import process from 'node:process'
 import { pathToFileURL } from 'node:url'
@@ -174,11 +174,11 @@ function keepFailure(values: Values, scenario: Scenario, outcome: Extract<Outcom
   const shown = progressLine()
   const onProgress = (plan: Plan, tried: number): void =>
     shown(`shrinking: ${plan.actions.length} edits, ${plan.faults.length} faults, ${plan.replicas.length} replicas after ${tried} tries`)
-  const scenarioModule = values.scenario === undefined ? null : resolve(values.scenario)
+  const scenarioModule = values.scenario === undefined ? null : relative(resolve(values['save-to']), resolve(values.scenario))
   const trace = shrunkTrace(outcome, scenario, { tries, onProgress, scenarioModule })
   shown('')
   const savedAs = saveTrace(values['save-to'], trace, scenario)
-  console.log(`\n${describeFailure({ seed: outcome.plan.seed, message: trace.message, trace, savedAs })}`)
+  console.log(`\n${describeFailure({ message: trace.message, trace, savedAs })}`)
   console.log(`  timeline: ${savedAs.replace(/\.json$/, '.html')}`)
 }
 

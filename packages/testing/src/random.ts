@@ -1,5 +1,5 @@
 // All chance of a simulation comes from its seed. Random is a stream (sfc32) for drawing plans. CauseRandom has no position at all: what it answers depends on the seed
-// and on what it is asked about, so that leaving one thing out of a run does not change the chance of the others (shrinking rests on that). Rule: SM-1.
+// and on what it is asked about, so that leaving one thing out of a run does not change the chance of the others (shrinking rests on that). Within one life of one replica there is one stream for each purpose. Rule: SM-1.
 
 export class Random {
   #a: number

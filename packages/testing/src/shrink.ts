@@ -22,7 +22,7 @@ export function shrink(plan: Plan, fails: (plan: Plan) => boolean, options: Shri
   const search = new Search(plan, fails, options)
   for (let before = -1; before !== search.size && !search.exhausted;) {
     before = search.size
-    search.each((best) => [{ ...best, fork: false, lift: best.lift }, { ...best, buggify: [] }, { ...best, guests: [], actions: withoutGuests(best) }])
+    search.each((best) => [{ ...best, fork: false }, { ...best, lift: !best.lift }, { ...best, buggify: [] }, { ...best, guests: [], actions: withoutGuests(best) }])
     search.list('faults')
     search.list('actions')
     search.each((best) => best.replicas.flatMap(({ name }) => [without(best, name), without(best, name, neighbourOf(best, name))]))

@@ -85,10 +85,12 @@ export function scenario(options: SimulateOptions): Scenario {
   const { workload, topology: wanted, replicas, documents = 1, operations = DEFAULT_OPERATIONS } = options
   const topologies = wanted === undefined ? ALL_TOPOLOGIES : Array.isArray(wanted) ? (wanted as readonly Topology[]) : [wanted as Topology]
   const range = typeof replicas === 'number' ? { min: replicas, max: replicas } : (replicas ?? everything.replicas)
-  checkCounts({ replicas: range.min, documents, operations })
+  checkCounts({ replicas: range.min, documents, operations, maxSteps: options.maxSteps ?? 1, withinMs: options.liveness?.withinMs ?? 1 })
+  if (range.max < range.min) throw new SynclineError('argument-invalid', `simulate: replicas are ${range.min} to ${range.max}.`)
   return {
     ...everything,
-    name: workload.name,
+    name: `simulate ${workload.name}`,
+    meetsAll: false,
     workloads: [[1, workload]],
     topologies: topologies.map((one) => [1, one]),
     replicas: range,
@@ -126,7 +128,7 @@ export async function simulate(options: SimulateOptions): Promise<SimulationRepo
   const runs = options.runs ?? DEFAULT_RUNS
   const from = seedOf(options.seed)
   const drawn = scenario(options)
-  checkCounts({ runs })
+  checkCounts({ runs, failuresMax: options.failuresMax ?? 1 })
   const campaign = new Campaign(drawn)
   const failures: SimulatedFailure[] = []
   for (let seed = from; seed < from + runs && failures.length < (options.failuresMax ?? 1); seed++) {
@@ -226,7 +228,7 @@ function report(campaign: Campaign, failures: readonly SimulatedFailure[]): Simu
 }
 
 /** What a person needs to understand a failure: the rule, the decisions that are left, and how to run it again. */
-export function describeFailure({ seed, message, trace, savedAs }: Omit<SimulatedFailure, 'rule'>): string {
+export function describeFailure({ message, trace, savedAs }: Omit<SimulatedFailure, 'rule' | 'seed'>): string {
   const { plan } = trace
   const steps = [
     ...plan.faults.map((fault) => ({ atMs: fault.atMs, text: describeDecision('fault', fault) })),
@@ -234,10 +236,10 @@ export function describeFailure({ seed, message, trace, savedAs }: Omit<Simulate
   ].sort((a, b) => a.atMs - b.atMs)
   const links = plan.links.map(({ from, to, readOnly }) => `${from}-${to}${readOnly ? ' (read only)' : ''}`).join(', ')
   return [
-    `seed ${seed}: ${message}`,
+    `seed ${plan.seed}: ${message}`,
     `  ${plan.replicas.length} replicas (${links}), ${plan.actions.length} edits, ${plan.faults.length} faults:`,
     ...steps.map(({ atMs, text }) => `  ${atMs.toFixed(0).padStart(7)} ms  ${text}`),
-    savedAs === null ? `  replay: simulate({ ..., seed: ${seed}, runs: 1 })` : `  replay: npx syncline-sim --replay ${savedAs}${ofModule(trace)}`,
+    savedAs === null ? '  replay: replay(report.failures[0].trace, ...), or give simulate() a folder in saveTo' : `  replay: npx syncline-sim --replay ${savedAs}${ofModule(trace)}`,
   ].join('\n')
 }
 

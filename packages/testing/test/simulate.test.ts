@@ -113,7 +113,7 @@ describe('what is found', () => {
     expect(plan.faults).toEqual([])
     expect(plan.replicas.length).toBeLessThanOrEqual(3)
     expect(report.text).toContain('"the sum is right" does not hold')
-    expect(report.text).toContain(`npx syncline-sim --replay ${failure!.savedAs!}`)
+    expect(report.text).toContain(`npx syncline-sim --replay ${failure!.savedAs!} --scenario`)
 
     const saved = readFileSync(failure!.savedAs!, 'utf8')
     expect(parseTrace(saved, 'it')).toEqual(JSON.parse(JSON.stringify(failure!.trace)))

@@ -30,8 +30,8 @@ function storedFormat(Sqlite: DatabaseConstructor, path: string, size: number): 
   // SQLite takes a file of a few bytes for an empty one
   if (size < SMALLEST_DATABASE_BYTES)
     throw new SynclineError('store-corrupt', `${path} has ${size} bytes: it is cut off, or not a database.`)
-  if (isCreationCutOff(path)) return 0
   return withStoreErrors(`The file ${path} cannot be read`, () => {
+    if (isCreationCutOff(path)) return 0
     const db = new Sqlite(path, { readonly: true, fileMustExist: true, timeout: 1000 })
     try {
       return formatOf(db, path)

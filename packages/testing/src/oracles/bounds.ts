@@ -19,8 +19,6 @@ export class BoundsOracle implements Oracle {
   #stage: Stage | null = null
   #writtenBytes = 0
   readonly #sent = new Map<string, number>()
-  /** For measuring how far the bound is: the largest share of it that a direction used. */
-  shareMax = 0
 
   begin(stage: Stage): void {
     this.#stage = stage
@@ -46,7 +44,6 @@ export class BoundsOracle implements Oracle {
     const sent = (this.#sent.get(direction) ?? 0) + bytes.length
     this.#sent.set(direction, sent)
     const bound = BYTES_FREE + (BYTES_PER_SECOND * this.#stage!.nowMs) / 1000 + BYTES_PER_BYTE * this.#writtenBytes
-    this.shareMax = Math.max(this.shareMax, sent / bound)
     if (sent > bound)
       throw new Violation('OR-11', `${direction} carried ${sent} bytes in ${Math.round(this.#stage!.nowMs)} ms; ${this.#writtenBytes} were written`)
   }

@@ -17,14 +17,12 @@ export interface BuiltInOracles {
   readonly all: readonly Oracle[]
   readonly frames: FrameObserver
   readonly divergence: DivergenceOracle
-  readonly bounds: BoundsOracle
 }
 
 export function builtInOracles(): BuiltInOracles {
   const identity = new IdentityOracle()
   const frames = new FrameObserver()
   const divergence = new DivergenceOracle()
-  const bounds = new BoundsOracle()
   const others = [new RecoveryOracle(), new CommittedOnlyOracle(), new AcknowledgedOracle(), new CursorOracle(), new CompactionOracle(), new ContentOracle()]
-  return { all: [identity, frames, ...others, new RightsOracle(identity), divergence, bounds], frames, divergence, bounds }
+  return { all: [identity, frames, ...others, new RightsOracle(identity), divergence, new BoundsOracle()], frames, divergence }
 }

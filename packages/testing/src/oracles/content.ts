@@ -3,6 +3,7 @@
 
 import { SynclineError, ZERO_DIGEST, type DocId } from '@syncline/protocol'
 import * as Y from 'yjs'
+import { Random } from '../random.ts'
 import { Violation } from '../violation.ts'
 import type { Workload } from '../workload/workload.ts'
 import { keyOf } from '../world/space.ts'
@@ -88,7 +89,8 @@ export class ContentOracle implements Oracle {
 
   /** Stores with equal knowledge show equal content, and what is open shows what is stored. */
   #check(docId: DocId): void {
-    const { chance, replicas, guests } = this.#stage!
+    const { plan, replicas, guests } = this.#stage!
+    const chance = Random.of(plan.seed, `content ${docId}`)
     const stored = new Map<string, StoredContent>()
     const digested = chance.chance(CONTENT_DIGEST_CHANCE)
     let virtual = chance.chance(VIRTUAL_CHANCE)

@@ -26,8 +26,9 @@ export class CursorOracle implements Oracle {
         if (!sender.isUp || sender.store!.replicaId !== cursor.peer) continue
         const receiver = { name: replica.name, reader: replica.store!.reader }
         const range = rangeOf(parseScope(cursor.scope)!)
-        unlessDamaged(() => checkCursorClaim(receiver, { name: sender.name, reader: sender.store!.reader }, cursor, range))
-        counters.add('cursor claim checked')
+        let compared = false
+        unlessDamaged(() => (compared = checkCursorClaim(receiver, { name: sender.name, reader: sender.store!.reader }, cursor, range)))
+        if (compared) counters.add('cursor claim checked')
       }
     }
   }

@@ -58,8 +58,8 @@ export interface Oracle {
   /** Of docs/spec.md, or your own. */
   readonly rules: readonly string[]
   begin?(stage: Stage): void
-  /** A process starts on what is stored. `lineage`: its commit history continues this one's; null for a new store. */
-  started?(replica: SimulatedReplica, lineage: object | null): void
+  /** A process starts. `image`: what it starts from; null for a new store. */
+  started?(replica: SimulatedReplica, image: object | null): void
   died?(replica: SimulatedReplica): void
   /** A store has a new epoch. */
   epoch?(replica: SimulatedReplica, nonce: EpochNonce): void

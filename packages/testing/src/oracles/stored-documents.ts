@@ -111,9 +111,9 @@ interface Holder {
   readonly reader: StoreReader
 }
 
-/** I3: the receiver has what the sender's log holds up to the cursor, as long as the sender would serve from there. Refused documents are passed over. */
-export function checkCursorClaim(receiver: Holder, sender: Holder, cursor: CursorRow, range: KeyRange): void {
-  if (!wouldAccept(sender.reader, cursor)) return
+/** I3: the receiver has what the sender's log holds up to the cursor, as long as the sender would serve from there. Refused documents are passed over. False: there was nothing to compare. */
+export function checkCursorClaim(receiver: Holder, sender: Holder, cursor: CursorRow, range: KeyRange): boolean {
+  if (!wouldAccept(sender.reader, cursor)) return false
   const refused = new Set(receiver.reader.refusals().flatMap((row) => (row.direction === 'in' ? [row.doc] : [])))
   for (const theirs of documentsOf(sender.reader, range)) {
     const mine = receiver.reader.doc(theirs.key)
@@ -128,6 +128,7 @@ export function checkCursorClaim(receiver: Holder, sender: Holder, cursor: Curso
       `${receiver.name} has a cursor into ${sender.name} at ${cursor.seq} (${cursor.scope}); of ${theirs.name} that stands for ${[...claimed.clients()].join(' | ')}, it ${what}`,
     )
   }
+  return true
 }
 
 /** Runs a check that may meet a document whose damage nobody has noticed yet. */

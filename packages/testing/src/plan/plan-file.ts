@@ -2,6 +2,7 @@
 // trace, is refused in words. Read by simulate.ts and the command line. Rule: SM-4.
 
 import { SynclineError } from '@syncline/protocol'
+import { FAULT_WEIGHTS } from './draw-faults.ts'
 import { PLAN_VERSION, type Plan } from './plan.ts'
 
 /** What is known of a plan that failed, beside the plan itself. */
@@ -51,13 +52,17 @@ export function parseTrace(text: string, name: string): TraceFile {
   for (const list of ['replicas', 'links', 'guests', 'actions', 'faults'])
     if (!Array.isArray(plan[list]) || !plan[list].every(isRecord)) throw refused(name, `its plan has no list of ${list}`)
   for (const field of ['scenario', 'workload', 'topology']) if (typeof plan[field] !== 'string') throw refused(name, `its plan has no ${field}`)
+  for (const field of ['weather', 'limits']) if (!isRecord(plan[field])) throw refused(name, `its plan has no ${field}`)
+  if (!Array.isArray(plan['buggify'])) throw refused(name, 'its plan has no list of buggify')
   for (const field of ['seed', 'livenessMs']) if (!Number.isFinite(plan[field])) throw refused(name, `its plan has no number for ${field}`)
   return checked(value as unknown as TraceFile, name)
 }
 
 /** Whoever is named takes part. */
 function checked(file: TraceFile, name: string): TraceFile {
-  const { replicas, links, guests, actions } = file.plan
+  const { replicas, links, guests, actions, faults } = file.plan
+  const strange = faults.find(({ kind }) => !Object.hasOwn(FAULT_WEIGHTS, kind))
+  if (strange !== undefined) throw refused(name, `there is no fault ${JSON.stringify(strange.kind)}`)
   const known = new Set([...replicas, ...guests].map((one) => one.name))
   for (const one of [...links.flatMap(({ from, to }) => [from, to]), ...guests.map(({ at }) => at), ...actions.map(({ by }) => by)])
     if (!known.has(one)) throw refused(name, `${JSON.stringify(one)} is named, and does not take part`)

@@ -55,7 +55,7 @@ export interface Action {
 
 export type Pair = readonly [string, string]
 
-interface FaultFields {
+export interface FaultFields {
   /** Frames in flight are lost, both ends notice. */
   cut: { readonly between: Pair }
   /** What is sent vanishes, nobody notices. */

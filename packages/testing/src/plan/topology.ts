@@ -1,5 +1,6 @@
 // Who is linked with whom. A topology is a function from the number of replicas to pairs, so that users can write their own. Read by draw-plan.ts.
 
+import { SynclineError } from '@syncline/protocol'
 import type { Random } from '../random.ts'
 
 /** Pairs of replica numbers below `count`, each pair once, every replica reachable from every other. Nothing but `random` decides. */
@@ -16,6 +17,18 @@ function named(name: string, pairs: Topology['pairs']): Topology {
 
 function others(count: number): number[] {
   return Array.from({ length: count - 1 }, (_, i) => i + 1)
+}
+
+function reachedFrom(start: number, links: readonly (readonly [number, number])[]): Set<number> {
+  const reached = new Set([start])
+  for (let before = 0; before < reached.size;) {
+    before = reached.size
+    for (const [from, to] of links) {
+      if (reached.has(from)) reached.add(to)
+      else if (reached.has(to)) reached.add(from)
+    }
+  }
+  return reached
 }
 
 /** The topologies that come with the package. */
@@ -50,13 +63,14 @@ export const topology = {
         : [[first, to]]
     }),
   ),
-  /** Links by number: `custom('bus', [[0, 1], [1, 2]])`. Throws a RangeError for a pair that joins nothing. */
+  /** Links by number: `custom('bus', [[0, 1], [1, 2]])`. Throws "argument-invalid" for a pair that joins nothing, and where somebody cannot be reached. */
   custom(name: string, links: readonly (readonly [number, number])[]): Topology {
     for (const [from, to] of links)
       if (!Number.isInteger(from) || !Number.isInteger(to) || from === to || from < 0 || to < 0)
-        throw new RangeError(`topology ${name}: [${from}, ${to}] does not join two replicas`)
-    return { ...named(name, () => links), replicas: Math.max(...links.flat()) + 1 }
+        throw new SynclineError('argument-invalid', `Topology ${name}: [${from}, ${to}] does not join two replicas.`)
+    const replicas = Math.max(1, ...links.flat()) + 1
+    if (reachedFrom(0, links).size < replicas)
+      throw new SynclineError('argument-invalid', `Topology ${name}: of its ${replicas} replicas some cannot be reached from the first.`)
+    return { ...named(name, () => links), replicas }
   },
 } as const
-
-export type TopologyName = Exclude<keyof typeof topology, 'custom'>

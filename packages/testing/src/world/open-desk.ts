@@ -9,7 +9,7 @@ import type { LocalWrite } from '../oracles/oracle.ts'
 import { Violation } from '../violation.ts'
 import { DocumentAuthor } from '../workload/author.ts'
 import { describeUpdate } from './describe-frame.ts'
-import type { Edit } from '../workload/workload.ts'
+import type { Edit, Workload } from '../workload/workload.ts'
 import type { SimulatedReplica } from './simulated-replica.ts'
 import { keyOf } from './space.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -97,7 +97,7 @@ export class OpenDesk {
   edit(docId: DocId, edit: Edit): boolean {
     const { author, binding } = this.opened.get(docId)!
     this.#world.counters.add('operation')
-    const changed = this.#world.workload.perform(edit, author)
+    const changed = performed(this.#world.workload, edit, author, `${this.#replica.name} edits ${docId}`)
     if (changed) this.#world.oracles.shown(this.#replica, docId, binding.doc)
     return changed
   }
@@ -230,6 +230,16 @@ export class OpenDesk {
       },
       released: () => undefined,
     }
+  }
+}
+
+/** As the workload does it. What it throws is the user's, not the engine's: rule OR-12. */
+export function performed(workload: Workload, edit: Edit, author: DocumentAuthor, what: string): boolean {
+  try {
+    return workload.perform(edit, author)
+  } catch (error) {
+    if (error instanceof Violation) throw error
+    throw new Violation('OR-12', `the workload threw while ${what}, ${JSON.stringify(edit)}: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
 

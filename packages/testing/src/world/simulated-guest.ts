@@ -7,7 +7,7 @@ import * as Y from 'yjs'
 import type { LocalWrite } from '../oracles/oracle.ts'
 import { DocumentAuthor } from '../workload/author.ts'
 import type { Edit, Workload } from '../workload/workload.ts'
-import { localWrite } from './open-desk.ts'
+import { localWrite, performed } from './open-desk.ts'
 
 /** What a guest needs of the replica it is attached to. */
 export interface Room {
@@ -51,7 +51,7 @@ export class SimulatedGuest {
 
   edit(edit: Edit): void {
     this.#met('operation')
-    this.#workload.perform(edit, this.author)
+    performed(this.#workload, edit, this.author, `${this.name} edits ${this.docId}`)
   }
 
   destroy(): void {

@@ -113,7 +113,7 @@ export class World implements Stage {
     const difference = differenceIn(this)
     if (difference !== null) throw new Violation('CV-1', `equal before, now ${difference}`)
     this.#oracles.end()
-    if (this.chance.chance(RECONNECT_CHANCE)) this.#checkReconnect()
+    if (Random.of(this.plan.seed, 'reconnect').chance(RECONNECT_CHANCE)) this.#checkReconnect()
     this.#checkAdmittingTwice()
     if (this.plan.fork) this.#plantFork()
     this.counters.add('converged')
@@ -210,13 +210,14 @@ export class World implements Stage {
   }
 
   #step(): void {
-    if (!this.schedule.next(Infinity)) throw new Violation('SM-1', 'the simulation has nothing left to do')
-    this.#countStep()
+    if (!this.#next(Infinity)) throw new Violation('SM-1', 'the simulation has nothing left to do')
   }
 
-  #countStep(): void {
+  #next(untilMs: number): boolean {
+    const ran = this.schedule.next(untilMs)
     if (this.schedule.steps > this.scenario.stepsMax)
       throw new Violation('CV-2', `more than ${this.scenario.stepsMax} events: something goes round and round`)
+    return ran
   }
 
   #act(action: Action): void {
@@ -327,7 +328,7 @@ export class World implements Stage {
     const start = this.nowMs
     const deadline = start + this.plan.livenessMs + this.#healEveryMs
     for (let look = start; ;) {
-      while (this.schedule.next(look)) this.#countStep()
+      while (this.#next(look)) continue
       const difference = this.#guestsAttached() ?? differenceIn(this)
       if (difference === null) return this.nowMs - start
       if (look >= deadline) throw new Violation('CV-2', `after ${look - start} ms without faults: ${difference}`)
@@ -351,11 +352,11 @@ export class World implements Stage {
     const { frames } = this.builtIn
     const deadline = this.nowMs + QUIET_WITHIN_MS
     while (!this.#isQuietFor(QUIET_MS)) if (this.nowMs > deadline) throw this.#notQuiet()
-    if (!this.chance.chance(LONG_LOOK_CHANCE)) return
-    while (this.schedule.next(deadline)) continue
+    if (!Random.of(this.plan.seed, 'long look').chance(LONG_LOOK_CHANCE)) return
+    while (this.#next(deadline)) continue
     const { searches } = frames
     const until = deadline + this.#healEveryMs + LIMITS.idleBeforeHealMs
-    while (this.schedule.next(until)) if (frames.searches !== searches) throw this.#notQuiet()
+    while (this.#next(until)) if (frames.searches !== searches) throw this.#notQuiet()
   }
 
   #isQuietFor(durationMs: number): boolean {
@@ -364,7 +365,7 @@ export class World implements Stage {
     const heads = running.map((replica) => replica.committedHead())
     const bytes = frames.busyBytes
     const until = this.nowMs + durationMs
-    while (this.schedule.next(until)) if (frames.busyBytes !== bytes) return false
+    while (this.#next(until)) if (frames.busyBytes !== bytes) return false
     return running.every((replica, index) => replica.committedHead() === heads[index])
   }
 
@@ -386,7 +387,7 @@ export class World implements Stage {
     const { searches } = frames
     for (const connection of [...this.network.connections]) this.network.cut(connection)
     const until = this.nowMs + RECONNECT_WITHIN_MS
-    while (this.schedule.next(until)) continue
+    while (this.#next(until)) continue
     const difference = differenceIn(this)
     if (difference !== null) throw new Violation('CV-2', `after one more reconnect: ${difference}`)
     this.counters.add('reconnect checked')
@@ -404,7 +405,7 @@ export class World implements Stage {
     }
     replica.flushSoon()
     const until = this.nowMs + 200
-    while (this.schedule.next(until)) continue
+    while (this.#next(until)) continue
     if (this.#appended > before) throw new Violation('I6', `${replica.name} appended what it had`)
   }
 
@@ -421,7 +422,7 @@ export class World implements Stage {
     const rotationMs = (documents + 2) * (this.plan.limits.verifyEveryMs ?? LIMITS.verifyEveryMs)
     const until = this.nowMs + 1.1 * rotationMs + LIMITS.silentCloseMs + QUIET_MS
     const unaware = (): number => divergence.unaware([edge.from, edge.to]).length
-    while (this.schedule.next(until)) if (unaware() === 0) return
+    while (this.#next(until)) if (unaware() === 0) return
     throw new Violation(
       'CV-3',
       `${edge.from.name} and ${edge.to.name} hold different content of ${FORKED_DOCUMENT}, and ${unaware()} of them did not notice`,
