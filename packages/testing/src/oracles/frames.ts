@@ -148,6 +148,8 @@ export class FrameObserver implements Oracle {
 
   /** A commit begins: its cursors must not belong to a scope with a diff asked for before the batch of this commit began to fill. */
   commitBegins(owner: SimulatedReplica, transaction: Transaction): void {
+    // What compaction derives goes ahead of the batch that is filling, and is no batch of its own.
+    if (transaction.rows.length > 0 && transaction.rows.every((row) => row.n === 0)) return
     const begun = this.#commits.get(owner.name) ?? 0
     this.#commits.set(owner.name, begun + 1)
     if (transaction.cursors.length === 0) return
