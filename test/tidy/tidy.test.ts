@@ -29,6 +29,14 @@ const importMap: Readonly<Record<string, readonly { readonly name: string; reado
     { name: 'lib0' },
     { name: 'ws' },
   ],
+  testing: [
+    { name: '@syncline/protocol' },
+    { name: '@syncline/store' },
+    { name: '@syncline/replica' },
+    { name: 'yjs' },
+    { name: 'y-protocols', under: 'contracts/' },
+    { name: 'fast-check', under: 'workload/arbitraries.ts' },
+  ],
 }
 
 /** Source that runs in every JavaScript runtime: no `node:` imports, no Buffer, no process. */
@@ -121,7 +129,7 @@ test('[TY-7] files and folders are named for their one concept', () => {
 })
 
 test('[TY-8] every test title starts with a rule id that stands in docs/spec.md', async () => {
-  const { storeContract } = await import('@syncline/store/contract')
+  const { linkContract, policyContract, storeContract } = await import('@syncline/testing/contracts')
   const ruleId = /^\[((?:[A-Z]+(?:-[A-Z]*)?[0-9]+[a-z]?)|\$\{\})\] \S/
   const spec = textOf('docs/spec.md')
   const tests = code.filter(({ path }) => path.endsWith('.test.ts'))
@@ -135,8 +143,8 @@ test('[TY-8] every test title starts with a rule id that stands in docs/spec.md'
       else if (id !== '${}' && !standsIn(spec, id)) note(id, `${path}:${line}`)
     }
   }
-  // Titles whose id is computed come from the store contract, which is data.
-  for (const { id } of storeContract) if (!standsIn(spec, id)) note(id, 'the store contract')
+  // Titles whose id is computed come from the contracts, which are data.
+  for (const { id } of [...storeContract, ...linkContract, ...policyContract]) if (!standsIn(spec, id)) note(id, 'a contract')
   expectNone(unnamed, 'Start the title with the id of the rule that the test proves: test("[CV-1] replicas ...").')
   expectNone(
     [...unknown].map(([id, places]) => `${id} (${places.join(', ')})`).toSorted(),

@@ -127,7 +127,8 @@ export const messageTable = {
   hello: {
     tag: 0,
     since: 1,
-    purpose: 'First message of each side. Versions are an inclusive range; the highest shared one is spoken. nonce is the epoch in which the process began, the same on all its links.',
+    purpose:
+      'First message of each side. Versions are an inclusive range; the highest shared one is spoken. nonce is the epoch in which the process began, the same on all its links.',
     fields: {
       versionMin: 'varuint',
       versionMax: 'varuint',

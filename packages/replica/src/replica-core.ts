@@ -272,7 +272,8 @@ export class ReplicaCore {
     if (!commits.busy) {
       more = this.#advancePlan() || more
       const work = this.#plan.take()
-      const transaction = work === null && this.#plan.running === null ? commits.take(this.#plan.holdsCommits || buggify('commit-waits')) : null
+      const transaction =
+        work === null && this.#plan.running === null ? commits.take(this.#plan.holdsCommits || buggify('commit-waits')) : null
       if (work !== null) effects.push({ kind: 'maintain', work })
       if (transaction !== null) effects.push({ kind: 'commit', transaction })
     }

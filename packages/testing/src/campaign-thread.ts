@@ -9,5 +9,6 @@ const { scenarioModule } = workerData as { readonly scenarioModule: string | nul
 const scenario = await loadScenario(scenarioModule)
 
 parentPort!.on('message', ({ from, runs }: SeedRange) => {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
   parentPort!.postMessage(campaign(from, runs, { scenario }).toJSON())
 })

@@ -69,6 +69,7 @@ function runWorker(scenarioModule: string | null, nextRange: () => SeedRange | n
       const range = nextRange()
       over = range === null
       if (range === null) void thread.terminate()
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
       else thread.postMessage(range)
     }
     thread.on('message', (json: CampaignJson) => {

@@ -65,7 +65,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   try {
     values = parse(argv)
   } catch (error) {
-    console.error(`syncline-sim: ${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`)
+    complain(`syncline-sim: ${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`)
     return EXIT.usage
   }
   if (values.help) return print(USAGE)
@@ -74,7 +74,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     return await run(values)
   } catch (error) {
     if (!(error instanceof SynclineError || (error instanceof Error && 'syscall' in error))) throw error
-    console.error(`syncline-sim: ${error.message}`)
+    complain(`syncline-sim: ${error.message}`)
     return EXIT.usage
   }
 }
@@ -83,8 +83,16 @@ function parse(argv: readonly string[]) {
   return parseArgs({ args: [...argv], options: OPTIONS, strict: true, allowPositionals: false }).values
 }
 
+function say(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+function complain(text: string): void {
+  process.stderr.write(`${text}\n`)
+}
+
 function print(text: string): number {
-  console.log(text)
+  say(text)
   return EXIT.ok
 }
 
@@ -107,7 +115,8 @@ function wrong(what: string): SynclineError {
 
 function whole(option: string, text: string, least: number): number {
   const value = Number(text)
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least) throw wrong(`${option} takes a whole number from ${least}, not ${JSON.stringify(text)}`)
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least)
+    throw wrong(`${option} takes a whole number from ${least}, not ${JSON.stringify(text)}`)
   return value
 }
 
@@ -134,24 +143,24 @@ async function replayFile(values: Values, path: string): Promise<number> {
 /** Whether the run is the one that was saved. */
 function compare(file: TraceFile, outcome: Outcome): void {
   const hash = outcome.ok ? outcome.result.hash : outcome.hash
-  if (outcome.ok) console.log(`It was saved because of ${file.rule}, which holds now: ${file.message}`)
-  else if (hash === file.hash) console.log(`The same run as when it was saved: trace ${hash}`)
-  else console.log(`Another run than when it was saved (trace ${file.hash}, now ${hash}): the code has changed since.`)
+  if (outcome.ok) say(`It was saved because of ${file.rule}, which holds now: ${file.message}`)
+  else if (hash === file.hash) say(`The same run as when it was saved: trace ${hash}`)
+  else say(`Another run than when it was saved (trace ${file.hash}, now ${hash}): the code has changed since.`)
 }
 
 function sinksOf(values: Values): { print?: (line: string) => void } {
-  return values.trace ? { print: (line) => console.log(line) } : {}
+  return values.trace ? { print: (line) => say(line) } : {}
 }
 
 function describeRun(outcome: Outcome): void {
   const { plan } = outcome
   const links = plan.links.map((link) => `${link.from}${link.both ? '<>' : '>'}${link.to}${link.readOnly ? ' read-only' : ''}`).join(', ')
   const faults = [...new Set(plan.faults.map(({ kind }) => kind))].join(', ')
-  console.log(`seed ${plan.seed}: ${plan.replicas.length} replicas, ${plan.topology} (${links}), faults: ${faults || 'none'}`)
+  say(`seed ${plan.seed}: ${plan.replicas.length} replicas, ${plan.topology} (${links}), faults: ${faults || 'none'}`)
   if (outcome.ok) {
     const { caughtUpMs, operations, hash, events } = outcome.result
-    console.log(`equal after ${Math.round(caughtUpMs)} ms, ${operations} operations, trace ${hash} of ${events} events`)
-  } else console.log(`${wordsOf(outcome.error)}\ntrace ${outcome.hash}, at ${Math.round(outcome.atMs)} ms`)
+    say(`equal after ${Math.round(caughtUpMs)} ms, ${operations} operations, trace ${hash} of ${events} events`)
+  } else say(`${wordsOf(outcome.error)}\ntrace ${outcome.hash}, at ${Math.round(outcome.atMs)} ms`)
 }
 
 /** A broken promise says it all; of another error it matters where it came from. */
@@ -163,7 +172,7 @@ function finish(values: Values, plan: Plan, scenario: Scenario, code: number = E
   if (values.html !== undefined) {
     mkdirSync(dirname(resolve(values.html)), { recursive: true })
     writeFileSync(values.html, timelineOf(plan, scenario))
-    console.log(`timeline: ${values.html}`)
+    say(`timeline: ${values.html}`)
   }
   return code
 }
@@ -178,8 +187,8 @@ function keepFailure(values: Values, scenario: Scenario, outcome: Extract<Outcom
   const trace = shrunkTrace(outcome, scenario, { tries, onProgress, scenarioModule })
   shown('')
   const savedAs = saveTrace(values['save-to'], trace, scenario)
-  console.log(`\n${describeFailure({ message: trace.message, trace, savedAs })}`)
-  console.log(`  timeline: ${savedAs.replace(/\.json$/, '.html')}`)
+  say(`\n${describeFailure({ message: trace.message, trace, savedAs })}`)
+  say(`  timeline: ${savedAs.replace(/\.json$/, '.html')}`)
 }
 
 // ---- many
@@ -196,11 +205,20 @@ async function runMany(values: Values, scenario: Scenario, module: string | null
   const shown = progressLine()
   let told = 0
   const onProgress = (campaign: Campaign): void => {
-    for (const { seed, message } of campaign.failures.slice(told)) console.error(`seed ${seed}: ${message}`)
+    for (const { seed, message } of campaign.failures.slice(told)) complain(`seed ${seed}: ${message}`)
     told = campaign.failures.length
     shown(`${campaign.runs} of ${runs} seeds, ${(campaign.runs / campaign.seconds).toFixed(1)}/s, ${campaign.failures.length} failed`)
   }
-  const done = await campaignOnCores({ scenario, scenarioModule: module, from, runs, workers, failuresMax, signal: stop.signal, onProgress })
+  const done = await campaignOnCores({
+    scenario,
+    scenarioModule: module,
+    from,
+    runs,
+    workers,
+    failuresMax,
+    signal: stop.signal,
+    onProgress,
+  })
   process.off('SIGINT', interrupted)
   process.off('SIGTERM', interrupted)
   shown('')
@@ -208,12 +226,13 @@ async function runMany(values: Values, scenario: Scenario, module: string | null
 }
 
 function reportMany(values: Values, scenario: Scenario, done: Campaign, interrupted: boolean): number {
-  console.log(done.table())
-  for (const { seed, message } of done.failures) console.log(`seed ${seed}: ${message}\n  replay: syncline-sim --seed ${seed}${scenarioOption(values)}`)
+  say(done.table())
+  for (const { seed, message } of done.failures)
+    say(`seed ${seed}: ${message}\n  replay: syncline-sim --seed ${seed}${scenarioOption(values)}`)
   const rare = done.rare()
-  if (rare.length > 0) console.log(`met in fewer than 1 % of the seeds: ${rare.join('; ')}`)
-  console.log(done.summary())
-  if (interrupted) console.log('interrupted')
+  if (rare.length > 0) say(`met in fewer than 1 % of the seeds: ${rare.join('; ')}`)
+  say(done.summary())
+  if (interrupted) say('interrupted')
   const first = done.failures.toSorted((a, b) => a.seed - b.seed)[0]
   if (first !== undefined && !interrupted) {
     const outcome = runSeed(first.seed, {}, scenario)

@@ -11,9 +11,13 @@ export async function loadScenario(url: string | null): Promise<Scenario> {
   try {
     module = (await import(url)) as typeof module
   } catch (error) {
-    throw new SynclineError('argument-invalid', `The scenario ${url} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-    })
+    throw new SynclineError(
+      'argument-invalid',
+      `The scenario ${url} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        cause: error,
+      },
+    )
   }
   const found = module.default
   if (typeof found === 'object' && found !== null) {

@@ -102,7 +102,10 @@ export const everything: Scenario = {
 export function workloadOf(scenario: Scenario, name: string): Workload {
   const found = scenario.workloads.find(([, workload]) => workload.name === name)
   if (found === undefined)
-    throw new SynclineError('argument-invalid', `The scenario ${scenario.name} has no workload "${name}": the trace belongs to another scenario.`)
+    throw new SynclineError(
+      'argument-invalid',
+      `The scenario ${scenario.name} has no workload "${name}": the trace belongs to another scenario.`,
+    )
   return found[1]
 }
 

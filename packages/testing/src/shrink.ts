@@ -22,13 +22,20 @@ export function shrink(plan: Plan, fails: (plan: Plan) => boolean, options: Shri
   const search = new Search(plan, fails, options)
   for (let before = -1; before !== search.size && !search.exhausted;) {
     before = search.size
-    search.each((best) => [{ ...best, fork: false }, { ...best, lift: !best.lift }, { ...best, buggify: [] }, { ...best, guests: [], actions: withoutGuests(best) }])
+    search.each((best) => [
+      { ...best, fork: false },
+      { ...best, lift: !best.lift },
+      { ...best, buggify: [] },
+      { ...best, guests: [], actions: withoutGuests(best) },
+    ])
     search.list('faults')
     search.list('actions')
     search.each((best) => best.replicas.flatMap(({ name }) => [without(best, name), without(best, name, neighbourOf(best, name))]))
     search.list('links')
     search.each(settled)
-    search.each((best) => best.faults.flatMap((fault, index) => calmer(fault).map((one) => ({ ...best, faults: best.faults.with(index, one) }))))
+    search.each((best) =>
+      best.faults.flatMap((fault, index) => calmer(fault).map((one) => ({ ...best, faults: best.faults.with(index, one) }))),
+    )
     search.simplerEdits()
   }
   return { plan: search.best, tries: search.tries }
@@ -190,7 +197,8 @@ function calmer(fault: Fault): Fault[] {
   const variants: Fault[] = []
   if ('durationMs' in fault && fault.durationMs !== null && fault.durationMs > 100)
     variants.push({ ...fault, durationMs: Math.max(100, Math.floor(fault.durationMs / 4)) })
-  if (fault.kind === 'crash' && (fault.quietly || fault.afterEffects !== null)) variants.push({ ...fault, quietly: false, afterEffects: null })
+  if (fault.kind === 'crash' && (fault.quietly || fault.afterEffects !== null))
+    variants.push({ ...fault, quietly: false, afterEffects: null })
   if (fault.kind === 'hostile')
     for (const rate of ['lose', 'duplicate', 'reorder', 'corrupt', 'truncate'] as const)
       if (fault[rate] > 0) variants.push({ ...fault, [rate]: 0 })

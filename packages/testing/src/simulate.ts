@@ -239,7 +239,9 @@ export function describeFailure({ message, trace, savedAs }: Omit<SimulatedFailu
     `seed ${plan.seed}: ${message}`,
     `  ${plan.replicas.length} replicas (${links}), ${plan.actions.length} edits, ${plan.faults.length} faults:`,
     ...steps.map(({ atMs, text }) => `  ${atMs.toFixed(0).padStart(7)} ms  ${text}`),
-    savedAs === null ? '  replay: replay(report.failures[0].trace, ...), or give simulate() a folder in saveTo' : `  replay: npx syncline-sim --replay ${savedAs}${ofModule(trace)}`,
+    savedAs === null
+      ? '  replay: replay(report.failures[0].trace, ...), or give simulate() a folder in saveTo'
+      : `  replay: npx syncline-sim --replay ${savedAs}${ofModule(trace)}`,
   ].join('\n')
 }
 
@@ -248,7 +250,8 @@ function ofModule({ plan, scenarioModule }: TraceFile): string {
   return plan.scenario === everything.name || scenarioModule !== null ? '' : ' --scenario YOUR-MODULE'
 }
 
-function describeDecision(word: string, { kind, atMs: _, ...what }: { readonly kind: string; readonly atMs: number }): string {
-  const facts = Object.entries(what).map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
+function describeDecision(word: string, { kind, ...what }: { readonly kind: string; readonly atMs: number }): string {
+  const entries = Object.entries(what).filter(([name]) => name !== 'atMs')
+  const facts = entries.map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
   return `${word}: ${[kind, ...facts].join(', ')}`
 }

@@ -108,7 +108,9 @@ test('[H4] cursors that move after a compaction are of its epoch: a link that co
   scene.said.length = 0
   scene.join(peer, relay)
   scene.until('both are equal after the link came back', SOON_MS, () => scene.equal(relay, peer))
-  expect(scene.said.flatMap(({ from, message }) => (from === 'relay' && message.kind === 'start' ? [message.mode] : []))).toEqual(['stream'])
+  expect(scene.said.flatMap(({ from, message }) => (from === 'relay' && message.kind === 'start' ? [message.mode] : []))).toEqual([
+    'stream',
+  ])
   expect(scene.events.filter(({ event }) => event.type === 'rollback-detected')).toEqual([])
 })
 
@@ -181,7 +183,9 @@ test('[I1] deletes that compaction derives while the store fails are committed b
   scene.run(300)
   relay.storeFull = false
   scene.until('the store takes commits again', SOON_MS, () => scene.events.some(({ event }) => event.type === 'storage-recovered'))
-  scene.until('everything is committed and compacted', 2 * SOON_MS, () => docs.every((doc) => relay.store!.reader.doc(keyOf(doc))!.snapshotBytes > 0))
+  scene.until('everything is committed and compacted', 2 * SOON_MS, () =>
+    docs.every((doc) => relay.store!.reader.doc(keyOf(doc))!.snapshotBytes > 0),
+  )
   for (const doc of docs) {
     expect(scene.stored(relay, doc)).toBe('written meanwhile')
     expect(knowledgeUpTo(relay.store!.reader, keyOf(doc), Infinity).isDeleted(11, 0)).toBe(true)

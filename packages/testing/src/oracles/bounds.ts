@@ -45,6 +45,9 @@ export class BoundsOracle implements Oracle {
     this.#sent.set(direction, sent)
     const bound = BYTES_FREE + (BYTES_PER_SECOND * this.#stage!.nowMs) / 1000 + BYTES_PER_BYTE * this.#writtenBytes
     if (sent > bound)
-      throw new Violation('OR-11', `${direction} carried ${sent} bytes in ${Math.round(this.#stage!.nowMs)} ms; ${this.#writtenBytes} were written`)
+      throw new Violation(
+        'OR-11',
+        `${direction} carried ${sent} bytes in ${Math.round(this.#stage!.nowMs)} ms; ${this.#writtenBytes} were written`,
+      )
   }
 }

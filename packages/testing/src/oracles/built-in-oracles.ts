@@ -23,6 +23,13 @@ export function builtInOracles(): BuiltInOracles {
   const identity = new IdentityOracle()
   const frames = new FrameObserver()
   const divergence = new DivergenceOracle()
-  const others = [new RecoveryOracle(), new CommittedOnlyOracle(), new AcknowledgedOracle(), new CursorOracle(), new CompactionOracle(), new ContentOracle()]
+  const others = [
+    new RecoveryOracle(),
+    new CommittedOnlyOracle(),
+    new AcknowledgedOracle(),
+    new CursorOracle(),
+    new CompactionOracle(),
+    new ContentOracle(),
+  ]
   return { all: [identity, frames, ...others, new RightsOracle(identity), divergence, new BoundsOracle()], frames, divergence }
 }

@@ -1,7 +1,7 @@
 // Nothing leaves a process before it is committed, whatever the frame says: the updates of entries and diffs are compared with what the sender has stored at that
 // moment. And what is held for a missing dependency goes when the dependency comes. Rules: I5, I7.
 
-import { judge, Knowledge, unframeUpdates, walkUpdate, type DocId, type DocKey, type DocRef, type Message } from '@syncline/protocol'
+import { judge, Knowledge, unframeUpdates, walkUpdate, type DocKey, type DocRef, type Message } from '@syncline/protocol'
 import type { Transaction } from '@syncline/store'
 import * as Y from 'yjs'
 import { Violation } from '../violation.ts'
@@ -60,7 +60,7 @@ export class CommittedOnlyOracle implements Oracle {
   #keyOf(port: Port, ref: DocRef): DocKey | null {
     let aliases = this.#aliases.get(port)
     if (aliases === undefined) this.#aliases.set(port, (aliases = new Map()))
-    if (ref.fresh !== null) aliases.set(ref.alias, keyOf(ref.fresh.doc as DocId))
+    if (ref.fresh !== null) aliases.set(ref.alias, keyOf(ref.fresh.doc))
     return aliases.get(ref.alias) ?? null
   }
 
@@ -92,7 +92,10 @@ export class CommittedOnlyOracle implements Oracle {
       const knowledge = this.#knowledgeOf(owner, key)
       for (const [client, clock] of Y.decodeStateVector(stateVector))
         if (knowledge.clockOf(client) < clock)
-          throw new Violation('I5', `${owner.name} says that it has client ${client} up to ${clock}, it has stored ${knowledge.clockOf(client)}`)
+          throw new Violation(
+            'I5',
+            `${owner.name} says that it has client ${client} up to ${clock}, it has stored ${knowledge.clockOf(client)}`,
+          )
     })
   }
 
@@ -119,7 +122,8 @@ export class CommittedOnlyOracle implements Oracle {
         const facts = walkUpdate(data)
         if ('code' in facts) throw new Violation('IN-1', `${replica.name} holds an update that the gate refuses`)
         const { kind } = judge(facts, this.#knowledgeOf(replica, row.key))
-        if (kind !== 'missing') throw new Violation('I7', `${replica.name} still holds an update of ${row.name} that lacks nothing (${kind})`)
+        if (kind !== 'missing')
+          throw new Violation('I7', `${replica.name} still holds an update of ${row.name} that lacks nothing (${kind})`)
       }
     }
   }

@@ -132,8 +132,7 @@ export class ContentOracle implements Oracle {
     counters.add('virtual replicas compared')
     for (const [way, bytes, gc] of ways) {
       const doc = builtFrom(`${replica.name} ${docId} ${way}`, bytes, workload, gc)
-      if (!new Content(doc, workload).equals(expected))
-        this.#differs(docId, `${docId} of ${replica.name} is different when rebuilt ${way}`)
+      if (!new Content(doc, workload).equals(expected)) this.#differs(docId, `${docId} of ${replica.name} is different when rebuilt ${way}`)
     }
   }
 

@@ -1,7 +1,7 @@
 // Reads every frame at the edge of a replica, as a packet sniffer would: counts what the protocol did, and checks what may be said. Rules: I5
 // (nothing uncommitted leaves) and I7 (no cursor moves while a document diff is outstanding). Read by world.ts.
 
-import { decodeFrame, LIMITS, type DocId, type DocRef, type Message, type ReplicaId, type ScopeText } from '@syncline/protocol'
+import { decodeFrame, LIMITS, type DocId, type DocRef, type Message, type ReplicaId } from '@syncline/protocol'
 import type { Transaction } from '@syncline/store'
 import type { Counters } from '../situations.ts'
 import { Violation } from '../violation.ts'
@@ -109,7 +109,7 @@ export class FrameObserver implements Oracle {
   #checkAck(owner: SimulatedReplica, port: Port, scope: string | undefined, seq: number): void {
     const peer = peerIdOf(port)
     if (peer === null || scope === undefined) return
-    const stored = owner.store!.reader.cursor(peer, scope as ScopeText)
+    const stored = owner.store!.reader.cursor(peer, scope)
     this.#counters!.add('ack checked')
     // A quarantine may have dropped all cursors since the commit.
     if (stored !== undefined && stored.seq < seq)
@@ -206,7 +206,10 @@ function checkRefusal(owner: SimulatedReplica, port: Port, doc: string, code: st
   const key = keyOf(doc as DocId)
   const stored = owner.store!.reader.refusals().some((row) => row.peer === peer && row.doc === key && row.direction === 'in')
   if (peer !== null && stored !== (code !== ''))
-    throw new Violation('I5', `${owner.name} tells that ${doc} is ${code === '' ? 'taken again' : `refused: ${code}`}, its store says otherwise`)
+    throw new Violation(
+      'I5',
+      `${owner.name} tells that ${doc} is ${code === '' ? 'taken again' : `refused: ${code}`}, its store says otherwise`,
+    )
 }
 
 function replicaOf(port: Port): SimulatedReplica {

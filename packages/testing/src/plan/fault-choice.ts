@@ -29,7 +29,7 @@ export interface SwarmOptions {
 
 /** Each seed draws some of the kinds: leaving kinds out finds other bugs than mixing all. Default: every group. */
 export function swarm(options: SwarmOptions = {}): FaultSelection {
-  const kinds = (Object.keys(GROUPS) as FaultGroup[]).flatMap((group) => (options.groups?.[group] ?? true ? GROUPS[group] : []))
+  const kinds = (Object.keys(GROUPS) as FaultGroup[]).flatMap((group) => ((options.groups?.[group] ?? true) ? GROUPS[group] : []))
   const weights = Object.fromEntries(kinds.map((kind) => [kind, FAULT_WEIGHTS[kind]]))
   return { weights, kinds: options.kinds ?? { min: 3, max: 5 }, events: options.events ?? { min: 4, max: 8 } }
 }
@@ -41,6 +41,10 @@ export const faults = {
   /** These kinds in every run: `faults.all('crash', 'partition')`. */
   all(...kinds: readonly [FaultKind, ...FaultKind[]]): FaultSelection {
     const count = { min: kinds.length, max: kinds.length }
-    return { weights: Object.fromEntries(kinds.map((kind) => [kind, 1])), kinds: count, events: { min: kinds.length, max: 2 * kinds.length } }
+    return {
+      weights: Object.fromEntries(kinds.map((kind) => [kind, 1])),
+      kinds: count,
+      events: { min: kinds.length, max: 2 * kinds.length },
+    }
   },
 } as const satisfies Readonly<Record<string, unknown>>

@@ -21,7 +21,11 @@ export interface TraceFile {
 
 const FORMAT = 'syncline-trace'
 
-export function traceFile(plan: Plan, found: Pick<TraceFile, 'rule' | 'message' | 'hash'>, scenarioModule: string | null = null): TraceFile {
+export function traceFile(
+  plan: Plan,
+  found: Pick<TraceFile, 'rule' | 'message' | 'hash'>,
+  scenarioModule: string | null = null,
+): TraceFile {
   const { rule, message, hash } = found
   return { format: FORMAT, version: PLAN_VERSION, rule, message, hash, scenarioModule, plan }
 }
@@ -29,7 +33,8 @@ export function traceFile(plan: Plan, found: Pick<TraceFile, 'rule' | 'message' 
 /** One decision per line, so that people can read and edit it. */
 export function formatTrace({ plan, ...head }: TraceFile): string {
   const { actions, faults, links, replicas, ...rest } = plan
-  const lines = (items: readonly unknown[]): string => (items.length === 0 ? '[]' : `[\n${items.map((item) => `      ${JSON.stringify(item)}`).join(',\n')}\n    ]`)
+  const lines = (items: readonly unknown[]): string =>
+    items.length === 0 ? '[]' : `[\n${items.map((item) => `      ${JSON.stringify(item)}`).join(',\n')}\n    ]`
   const fields = Object.entries(rest).map(([name, value]) => `    ${JSON.stringify(name)}: ${JSON.stringify(value)}`)
   const lists = Object.entries({ replicas, links, faults, actions }).map(([name, items]) => `    ${JSON.stringify(name)}: ${lines(items)}`)
   const top = Object.entries(head).map(([name, value]) => `  ${JSON.stringify(name)}: ${JSON.stringify(value)}`)
@@ -51,7 +56,8 @@ export function parseTrace(text: string, name: string): TraceFile {
   if (!isRecord(plan)) throw refused(name, 'it has no plan')
   for (const list of ['replicas', 'links', 'guests', 'actions', 'faults'])
     if (!Array.isArray(plan[list]) || !plan[list].every(isRecord)) throw refused(name, `its plan has no list of ${list}`)
-  for (const field of ['scenario', 'workload', 'topology']) if (typeof plan[field] !== 'string') throw refused(name, `its plan has no ${field}`)
+  for (const field of ['scenario', 'workload', 'topology'])
+    if (typeof plan[field] !== 'string') throw refused(name, `its plan has no ${field}`)
   for (const field of ['weather', 'limits']) if (!isRecord(plan[field])) throw refused(name, `its plan has no ${field}`)
   if (!Array.isArray(plan['buggify'])) throw refused(name, 'its plan has no list of buggify')
   for (const field of ['seed', 'livenessMs']) if (!Number.isFinite(plan[field])) throw refused(name, `its plan has no number for ${field}`)

@@ -38,10 +38,7 @@ export const topology = {
   chain: named('chain', (count) => others(count).map((to) => [to - 1, to] as const)),
   /** One relay in the middle. */
   star: named('star', (count) => others(count).map((to) => [0, to] as const)),
-  ring: named('ring', (count) => [
-    ...others(count).map((to) => [to - 1, to] as const),
-    ...(count > 2 ? [[0, count - 1] as const] : []),
-  ]),
+  ring: named('ring', (count) => [...others(count).map((to) => [to - 1, to] as const), ...(count > 2 ? [[0, count - 1] as const] : [])]),
   /** Two relays that are linked; the others hang on one of them, some on both. */
   hubs: named('hubs', (count, random) => [
     [0, 1],

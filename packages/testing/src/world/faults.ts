@@ -137,7 +137,7 @@ const FAULTS: { readonly [K in FaultKind]: (world: World, fault: FaultOf<K>) => 
     const replica = running(world, name)
     if (replica === null) return missing(world, name)
     world.counters.add('pause')
-    replica.pause(durationMs)
+    replica.time.pause(durationMs)
     return true
   },
 
@@ -212,7 +212,7 @@ const FAULTS: { readonly [K in FaultKind]: (world: World, fault: FaultOf<K>) => 
     const replica = world.find(name)
     if (replica === null) return true
     world.counters.add('clock jump')
-    replica.jumpClock(jumpMs)
+    replica.time.jump(jumpMs)
     return true
   },
 }
@@ -225,7 +225,7 @@ function missing(world: World, name: string): boolean {
 
 function running(world: World, name: string): SimulatedReplica | null {
   const replica = world.find(name)
-  return replica === null || !replica.isUp || replica.isPaused ? null : replica
+  return replica === null || !replica.isUp || replica.time.isPaused ? null : replica
 }
 
 function connectionOf(world: World, [a, b]: Pair): Connection | null {

@@ -239,7 +239,10 @@ export function performed(workload: Workload, edit: Edit, author: DocumentAuthor
     return workload.perform(edit, author)
   } catch (error) {
     if (error instanceof Violation) throw error
-    throw new Violation('OR-12', `the workload threw while ${what}, ${JSON.stringify(edit)}: ${error instanceof Error ? error.message : String(error)}`)
+    throw new Violation(
+      'OR-12',
+      `the workload threw while ${what}, ${JSON.stringify(edit)}: ${error instanceof Error ? error.message : String(error)}`,
+    )
   }
 }
 

@@ -2,18 +2,9 @@
 // stand still, die in the middle of anything, start again from what was stored. Carries out the engine's effects as replica.ts does; decides nothing else. Read by
 // world.ts, faults.ts and the scripted tests.
 
-import { scopeText, SynclineError, type DocId, type DocKey, type Durability, type Role, type Scope } from '@syncline/protocol'
-import {
-  ReplicaCore,
-  type Access,
-  type Buggify,
-  type CoreLimits,
-  type Effect,
-  type LinkId,
-  type SourceId,
-  type WriteOutcome,
-} from '@syncline/replica'
-import type { DocRow, StoreReader, Transaction } from '@syncline/store'
+import { scopeText, SynclineError, type DocId, type DocKey, type Durability, type Scope } from '@syncline/protocol'
+import { ReplicaCore, type Access, type Buggify, type Effect, type LinkId, type SourceId, type WriteOutcome } from '@syncline/replica'
+import type { Transaction } from '@syncline/store'
 import { createMemoryStore, type MemorySnapshot, type MemoryStore } from '@syncline/store/memory'
 import type { LocalWrite } from '../oracles/oracle.ts'
 import { Random } from '../random.ts'
@@ -21,6 +12,8 @@ import { Violation } from '../violation.ts'
 import { describeFrame } from './describe-frame.ts'
 import type { Endpoint, Port } from './network.ts'
 import { documentOfPromise, OpenDesk, type OpenedDocument } from './open-desk.ts'
+import { ProcessTime } from './process-time.ts'
+import { withDueRows, type ReplicaSettings } from './replica-settings.ts'
 import type { Room, SimulatedGuest } from './simulated-guest.ts'
 import { keyOf, SPACE } from './space.ts'
 import { updatesOf } from './stored-updates.ts'
@@ -30,23 +23,6 @@ import { sampleOf, type Lane } from './trace.ts'
 const TICK_MS = 250
 /** How often an engine takes its rarer way at a point that is on. */
 const BUGGIFY_CHANCE = 0.25
-
-export interface ReplicaSettings {
-  readonly name: string
-  readonly index: number
-  readonly role: Role
-  readonly readOnly: boolean
-  interests: readonly Scope[]
-  limits: Partial<CoreLimits>
-  readonly dueRows: number | null
-  readonly openDocumentsMax: number
-  /** Whether open documents announce who is there. */
-  readonly presence: boolean
-  readonly gc: boolean
-  /** How long a commit takes. */
-  readonly commitMs: number
-  readonly driftPpm: number
-}
 
 type Delivery = Extract<Effect, { kind: 'deliver' }>
 
@@ -66,6 +42,7 @@ export class SimulatedReplica implements Endpoint, Room {
   /** It died and does not come back. */
   gone = false
   readonly guests = new Map<SourceId, SimulatedGuest>()
+  readonly time: ProcessTime
   /** "document client" -> next clock that a write outcome promised to be committed here. */
   promises = new Map<string, number>()
   storeFull = false
@@ -76,9 +53,6 @@ export class SimulatedReplica implements Endpoint, Room {
   #fate: Random
   #nextSource = 1
   #flushPlanned = false
-  #pausedUntilMs = 0
-  #jumpedMs = 0
-  #backlog: (() => void)[] = []
   #dieAfterEffects: number | null = null
   #inFlight: Transaction | null = null
   #left: Image | null = null
@@ -88,17 +62,13 @@ export class SimulatedReplica implements Endpoint, Room {
     this.name = settings.name
     this.settings = settings
     this.#world = world
+    this.time = new ProcessTime(world.schedule, settings.driftPpm)
     this.#timing = this.#stream('timing')
     this.#fate = this.#stream('fate')
   }
 
   get isUp(): boolean {
     return this.core !== null
-  }
-
-  /** Monotonic milliseconds as this machine counts them. */
-  get clockMs(): number {
-    return this.#world.schedule.nowMs * (1 + this.settings.driftPpm / 1e6) + this.#jumpedMs
   }
 
   /** Chance of its own for each purpose in each life. */
@@ -118,7 +88,7 @@ export class SimulatedReplica implements Endpoint, Room {
     const random = (length: number): Uint8Array => ids.bytes(length)
     const image = from === null ? {} : { from: from.stored, asCopy }
     const durability: Durability = 'process'
-    this.store = createMemoryStore({ space: SPACE, random, durability, now: () => this.clockMs, ...image })
+    this.store = createMemoryStore({ space: SPACE, random, durability, now: () => this.time.clockMs, ...image })
     this.promises = new Map(from?.promises ?? [])
     const { store } = this
     const { role, readOnly, interests, limits } = this.settings
@@ -126,9 +96,9 @@ export class SimulatedReplica implements Endpoint, Room {
       replicaId: store.replicaId,
       space: SPACE,
       durability: store.durability,
-      reader: this.#readerWithPolicy(store.reader),
+      reader: withDueRows(store.reader, this.settings.dueRows),
       role,
-      nowMs: this.clockMs,
+      nowMs: this.time.clockMs,
       random,
       interests,
       readOnly,
@@ -158,21 +128,10 @@ export class SimulatedReplica implements Endpoint, Room {
     }
   }
 
-  /** Compaction sooner than the real policy, where the plan says so. */
-  #readerWithPolicy(reader: StoreReader): StoreReader {
-    const { dueRows } = this.settings
-    if (dueRows === null) return reader
-    const due = (limit: number): readonly DocRow[] => {
-      const rows = reader.docs({ first: '0'.repeat(32) as DocKey, last: 'f'.repeat(32) as DocKey }, 1000)
-      return rows.filter((doc) => doc.tailRows >= dueRows && !doc.quarantined).slice(0, limit)
-    }
-    return Object.defineProperty(reader, 'due', { value: due })
-  }
-
   #tick(life: number): void {
     if (life !== this.life || this.core === null) return
-    if (!this.isPaused) {
-      this.core.tick(this.clockMs)
+    if (!this.time.isPaused) {
+      this.core.tick(this.time.clockMs)
       if (!this.#flushPlanned) this.#flush()
     }
     this.#world.schedule.after(TICK_MS, () => this.#tick(life))
@@ -193,13 +152,12 @@ export class SimulatedReplica implements Endpoint, Room {
     this.core = null
     oracles.died(this)
     this.life++
+    this.time.died()
     network.endpointDied(this, quietly)
     this.desk!.end()
     for (const guest of this.guests.values()) guest.detach()
     this.guests.clear()
     this.#ports.clear()
-    this.#backlog = []
-    this.#pausedUntilMs = 0
     this.#dieAfterEffects = null
     this.#flushPlanned = false
     this.#damaged.clear()
@@ -209,6 +167,7 @@ export class SimulatedReplica implements Endpoint, Room {
   discard(): void {
     this.core = null
     this.life++
+    this.time.died()
     this.desk?.end()
   }
 
@@ -223,22 +182,6 @@ export class SimulatedReplica implements Endpoint, Room {
     this.#dieAfterEffects = null
   }
 
-  pause(durationMs: number): void {
-    const { schedule } = this.#world
-    this.#pausedUntilMs = schedule.nowMs + durationMs
-    const { life } = this
-    schedule.after(durationMs, () => {
-      if (life !== this.life) return
-      const backlog = this.#backlog
-      this.#backlog = []
-      for (const run of backlog) run()
-    })
-  }
-
-  jumpClock(jumpMs: number): void {
-    this.#jumpedMs += jumpMs
-  }
-
   /** The stored content of a document fails its checksum from now on. */
   damage(key: DocKey): void {
     this.store!.damage(key)
@@ -250,27 +193,15 @@ export class SimulatedReplica implements Endpoint, Room {
     return this.#damaged.size > 0
   }
 
-  get isPaused(): boolean {
-    return this.#world.schedule.nowMs < this.#pausedUntilMs
-  }
-
   /** A copy of the store's file as it is now. */
   image(): Image {
     if (this.core === null && this.#left !== null) return this.#left
     return { stored: this.store!.snapshot(), promises: new Map(this.promises) }
   }
 
-  #whenAwake(run: () => void): void {
-    if (this.isPaused) this.#backlog.push(run)
-    else run()
-  }
-
   /** In this life, after a while, unless the process stands still. */
   later(delayMs: number, run: () => void): void {
-    const { life } = this
-    this.#world.schedule.after(delayMs, () => {
-      if (life === this.life) this.#whenAwake(run)
-    })
+    this.time.later(delayMs, run)
   }
 
   // ---- the engine's turn
@@ -279,7 +210,7 @@ export class SimulatedReplica implements Endpoint, Room {
     if (this.#flushPlanned || this.core === null) return
     this.#flushPlanned = true
     const atOnce = !this.#world.jitter || this.#timing.chance(0.8)
-    this.later(atOnce ? 0 : this.#timing.float() * 2, () => {
+    this.time.later(atOnce ? 0 : this.#timing.float() * 2, () => {
       this.#flushPlanned = false
       this.#flush()
     })
@@ -319,7 +250,7 @@ export class SimulatedReplica implements Endpoint, Room {
         oracles.commitBegins(this, effect.transaction)
         return this.#commit(effect.transaction)
       case 'maintain':
-        return this.later(this.settings.commitMs, () => this.#maintain(effect.work))
+        return this.time.later(this.settings.commitMs, () => this.#maintain(effect.work))
       case 'written':
         this.note(9, () => `write ${effect.ticket}: ${effect.outcome.kind}`)
         return this.desk!.answer(effect.ticket, effect.outcome)
@@ -330,7 +261,7 @@ export class SimulatedReplica implements Endpoint, Room {
         if (effect.source !== 0) this.desk!.applyPresence(effect.doc, effect.bytes)
         return
       case 'ping-guest':
-        return this.later(20, () => {
+        return this.time.later(20, () => {
           this.core!.guestAlive(effect.source)
           this.flushSoon()
         })
@@ -356,7 +287,7 @@ export class SimulatedReplica implements Endpoint, Room {
     if (this.#inFlight !== null) throw new Violation('DU-1', `${this.name} has two commits under way`)
     this.#inFlight = transaction
     const slow = this.#world.jitter && this.#timing.chance(0.05)
-    this.later(this.settings.commitMs * (slow ? 50 : 1), () => {
+    this.time.later(this.settings.commitMs * (slow ? 50 : 1), () => {
       this.#inFlight = null
       if (this.storeFull) {
         this.#world.counters.add('store full')
@@ -450,14 +381,14 @@ export class SimulatedReplica implements Endpoint, Room {
       if (bytes > 0) counters.add('slow link')
       return bytes * 1000
     }
-    this.#whenAwake(() => {
+    this.time.whenAwake(() => {
       this.core!.linkOpened(port.id, { dialled: port.dialled, buffered, ...(access === undefined ? {} : { access }) })
       this.flushSoon()
     })
   }
 
   linkReceived(port: Port, bytes: Uint8Array): void {
-    this.#whenAwake(() => {
+    this.time.whenAwake(() => {
       if (!this.#ports.has(port.id)) return
       this.core!.linkReceived(port.id, bytes)
       this.flushSoon()
@@ -465,7 +396,7 @@ export class SimulatedReplica implements Endpoint, Room {
   }
 
   linkClosed(port: Port): void {
-    this.#whenAwake(() => {
+    this.time.whenAwake(() => {
       if (!this.#ports.delete(port.id)) return
       this.core!.linkClosed(port.id)
       this.flushSoon()
@@ -473,7 +404,7 @@ export class SimulatedReplica implements Endpoint, Room {
   }
 
   linkDrained(_port: Port): void {
-    this.#whenAwake(() => this.flushSoon())
+    this.time.whenAwake(() => this.flushSoon())
   }
 
   ports(): Iterable<Port> {
@@ -504,22 +435,23 @@ export class SimulatedReplica implements Endpoint, Room {
   }
 
   answer(doc: DocId, stateVector: Uint8Array): { readonly update: Uint8Array; readonly stateVector: Uint8Array } | null {
+    return this.#unlessDamaged(() => ({ update: this.core!.diffFor(doc, stateVector), stateVector: this.core!.stateVector(doc) }))
+  }
+
+  /** Committed updates of a document; null while they are damaged. */
+  stored(doc: DocId): readonly Uint8Array[] | null {
+    return this.#unlessDamaged(() => updatesOf(this.store!.reader.content(keyOf(doc))))
+  }
+
+  /** Null for damaged content, which the engine is told of, as a host does. */
+  #unlessDamaged<T>(read: () => T): T | null {
     try {
-      return { update: this.core!.diffFor(doc, stateVector), stateVector: this.core!.stateVector(doc) }
+      return read()
     } catch (error) {
       if (!(error instanceof SynclineError && error.code === 'doc-quarantined')) throw error
       this.core!.readFailed(error)
       this.flushSoon()
       return null
-    }
-  }
-
-  stored(doc: DocId): readonly Uint8Array[] | null {
-    try {
-      return updatesOf(this.store!.reader.content(keyOf(doc)))
-    } catch (error) {
-      if (error instanceof SynclineError && error.code === 'doc-quarantined') return null
-      throw error
     }
   }
 

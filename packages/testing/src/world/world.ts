@@ -18,9 +18,10 @@ import { describeFrame } from './describe-frame.ts'
 import { differenceIn, sharesIdentity, subscribes } from './equality.ts'
 import { scheduleFaults } from './faults.ts'
 import { Network } from './network.ts'
+import type { ReplicaSettings } from './replica-settings.ts'
 import { Schedule } from './schedule.ts'
 import { SimulatedGuest } from './simulated-guest.ts'
-import { SimulatedReplica, type ReplicaSettings } from './simulated-replica.ts'
+import { SimulatedReplica } from './simulated-replica.ts'
 import type { Surroundings } from './surroundings.ts'
 import { watchTraffic } from './traffic.ts'
 import { Trace, type TraceSinks } from './trace.ts'
@@ -87,7 +88,12 @@ export class World implements Stage {
     this.network = new Network(this.schedule, plan.seed, this.counters)
     this.network.weather = { ...plan.weather, bytesPerMs: Infinity, jitter: plan.jitter }
     this.trace = new Trace(sinks)
-    this.#oracles = new Oracles([...this.builtIn.all, new UserInvariants(scenario.invariants, scenario.sometimes), this.#notices(), ...scenario.oracles.map((make) => make())])
+    this.#oracles = new Oracles([
+      ...this.builtIn.all,
+      new UserInvariants(scenario.invariants, scenario.sometimes),
+      this.#notices(),
+      ...scenario.oracles.map((make) => make()),
+    ])
     this.network.traffic = watchTraffic(this, this.builtIn.frames, this.#oracles)
     const { schedule, network, counters, trace, workload } = this
     const [oracles, buggify] = [this.#oracles, new Set(plan.buggify)]
@@ -240,7 +246,7 @@ export class World implements Stage {
   #actAt({ by, doc, edit }: Action): boolean {
     const replica = this.#standInFor(by, doc)
     if (replica === null) return true
-    if (!replica.isUp || replica.isPaused || replica.open(doc) === null) return false
+    if (!replica.isUp || replica.time.isPaused || replica.open(doc) === null) return false
     if (replica.settings.readOnly) return true
     this.#operations++
     this.#writes.set(replica, this.writesBy(replica) + 1)
@@ -259,7 +265,7 @@ export class World implements Stage {
 
   #attachGuests(): void {
     for (const { guest, at } of this.guests) {
-      if (guest.room === null && at.isUp && !at.isPaused) at.attach(guest)
+      if (guest.room === null && at.isUp && !at.time.isPaused) at.attach(guest)
     }
   }
 
@@ -391,7 +397,8 @@ export class World implements Stage {
     const difference = differenceIn(this)
     if (difference !== null) throw new Violation('CV-2', `after one more reconnect: ${difference}`)
     this.counters.add('reconnect checked')
-    if (frames.searches > searches) throw new Violation('I12', `equal replicas looked for data after a reconnect, last ${describeFrame(frames.lastSearch!)}`)
+    if (frames.searches > searches)
+      throw new Violation('I12', `equal replicas looked for data after a reconnect, last ${describeFrame(frames.lastSearch!)}`)
   }
 
   /** I6: what is stored already is known, and costs no log. */
@@ -412,7 +419,10 @@ export class World implements Stage {
   /** CV-3: the same ids with different content, on both ends of one link, are noticed by both within one rotation of verification. */
   #plantFork(): void {
     const able = (replica: SimulatedReplica): boolean =>
-      replica.isUp && !replica.settings.readOnly && replica.settings.limits.documentBytesMax === undefined && subscribes(replica, FORKED_DOCUMENT)
+      replica.isUp &&
+      !replica.settings.readOnly &&
+      replica.settings.limits.documentBytesMax === undefined &&
+      subscribes(replica, FORKED_DOCUMENT)
     const edge = this.edges.find(({ from, to, readOnly }) => !readOnly && able(from) && able(to))
     if (edge === undefined) return
     const { divergence } = this.builtIn
