@@ -33,8 +33,8 @@ const report = await simulate({
     invariant('what is next exists', (doc) => !chosenIn(doc).has('next') || nextItems(doc).length === 1),
   ],
   sometimes: [sometimes('an item is next', (doc) => nextItems(doc).length === 1)],
-  runs: 100,
+  runs: 50,
   seed: process.env['SYNCLINE_SEED'],
 })
 report.assertPassed()
-console.log(`at most one item is next: held in ${report.runs} runs`)
+console.log(`what is next is one item, and exists: held in ${report.runs} runs`)

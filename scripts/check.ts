@@ -20,7 +20,13 @@ const steps: readonly Step[] = [
   { name: 'lint', commands: () => [['oxlint', '--type-aware', '--deny-warnings']] },
   { name: 'format', commands: () => [['oxfmt', '--check']] },
   { name: 'unused', commands: () => [['knip']] },
-  { name: 'docs', commands: () => [['node', fromSource, 'scripts/docs.ts', '--check']] },
+  {
+    name: 'docs',
+    commands: () => [
+      ['node', fromSource, 'scripts/docs.ts', '--check'],
+      ['node', fromSource, 'scripts/timeline-script.ts', '--check'],
+    ],
+  },
   { name: 'tidy', commands: () => [['vitest', 'run', 'test/tidy']] },
   { name: 'pack', commands: () => [['node', 'scripts/pack.ts']] },
   { name: 'publint', commands: () => tarballs().map((tarball) => ['publint', tarball, '--strict']) },

@@ -1,5 +1,8 @@
 // Every example runs as it stands, ends by itself, and says what its comments promise.
 
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { runProgram } from './program.ts'
 
@@ -24,6 +27,7 @@ const examples = {
     'red: on two disks, the third is away',
     'blue is back: {"paint":"blue","sand":"red"}',
   ],
+  'todo-invariant-repaired': ['what is next is one item, and exists: held in 50 runs'],
   'relay-with-y-websocket': ['ben:     Ada was here. ', 'ada:     Keeper too. Ada was here. ', 'later:   Keeper too. Ada was here. '],
 } as const
 
@@ -34,4 +38,21 @@ describe('examples', () => {
       expect(end).toEqual({ code: 0, stdout: `${lines.join('\n')}\n`, stderr: '' })
     })
   }
+
+  test(
+    '[AP-12] todo-invariant finds what last-writer-wins breaks, in at most six decisions, and says how to replay it',
+    { timeout: WITHIN_MS + 5_000 },
+    async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'syncline-example-'))
+      try {
+        const end = await runProgram('examples/todo-invariant.ts', [], { withinMs: WITHIN_MS, env: { SYNCLINE_FAILURES: folder } })
+        expect(end).toMatchObject({ code: 0, stderr: '' })
+        expect(end.stdout).toContain('"at most one item is next" does not hold of documents/1')
+        expect(end.stdout.match(/ edits documents\/1: /g)!.length).toBeLessThanOrEqual(6)
+        expect(end.stdout).toContain(`npx syncline-sim --replay ${folder}`)
+      } finally {
+        rmSync(folder, { recursive: true, force: true })
+      }
+    },
+  )
 })

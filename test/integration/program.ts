@@ -16,10 +16,11 @@ export interface ProgramEnd {
 export async function runProgram(
   file: string,
   args: readonly string[],
-  options: { readonly withinMs: number; readonly cwd?: string },
+  options: { readonly withinMs: number; readonly cwd?: string; readonly env?: Readonly<Record<string, string>> },
 ): Promise<ProgramEnd> {
   const child = spawn(process.execPath, ['--conditions=syncline-source', join(repository, file), ...args], {
     cwd: options.cwd ?? repository,
+    env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const written = { stdout: '', stderr: '' }
