@@ -34,8 +34,11 @@ beforeAll(async () => {
   if (tarballs.length === 0) throw new Error('nothing is packed: run npm run check pack packaging')
   folder = await mkdtemp(join(tmpdir(), 'syncline-packaging-'))
   await writeFile(join(folder, 'package.json'), '{ "private": true, "type": "module" }\n')
-  const yjs = await readManifest(join(root, 'node_modules', 'yjs', 'package.json'))
-  installError = await npmInstall([...tarballs.map((name) => join(packFolder, name)), `yjs@${yjs.version}`])
+  // What users bring themselves: peers.
+  const peers = ['yjs', 'fast-check'].map(
+    async (name) => `${name}@${(await readManifest(join(root, 'node_modules', name, 'package.json'))).version}`,
+  )
+  installError = await npmInstall([...tarballs.map((name) => join(packFolder, name)), ...(await Promise.all(peers))])
   if (installError !== null) return
   for (const name of await readdir(join(folder, 'node_modules', '@syncline'))) {
     manifests.push(await readManifest(join(folder, 'node_modules', '@syncline', name, 'package.json')))
@@ -74,6 +77,19 @@ test('[PK-3] the syncline command starts from an installed tarball', async (cont
   needsInstall(context)
   const { stdout } = await node([syncline(), '--help'])
   expect(stdout).toContain('syncline')
+})
+
+test('[PK-3] the syncline-sim command runs seeds in threads from an installed tarball', async (context) => {
+  needsInstall(context)
+  const { stdout } = await node([
+    join(folder, 'node_modules', '@syncline', 'testing', 'bin', 'syncline-sim.js'),
+    '--runs',
+    '30',
+    '--workers',
+    '2',
+  ])
+  expect(stdout).toContain('30 seeds in')
+  expect(stdout).toContain(', 0 failed')
 })
 
 test('[PK-4] under a Node that is too old the syncline command says which one it needs, and loads nothing', async (context) => {
