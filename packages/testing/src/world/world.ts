@@ -243,9 +243,10 @@ export class World implements Stage {
   }
 
   /** False: not now. */
-  #actAt({ by, doc, edit }: Action): boolean {
-    const replica = this.#standInFor(by, doc)
-    if (replica === null) return true
+  #actAt({ by, doc: wanted, edit }: Action): boolean {
+    const standIn = this.#standInFor(by, wanted)
+    if (standIn === null) return true
+    const { replica, doc } = standIn
     if (!replica.isUp || replica.time.isPaused || replica.open(doc) === null) return false
     if (replica.settings.readOnly) return true
     this.#operations++
@@ -256,11 +257,16 @@ export class World implements Stage {
     return true
   }
 
-  /** The replica itself; for one that is gone for good, and for a guest that was refused, whoever else may write the document. */
-  #standInFor(name: string, doc: DocId): SimulatedReplica | null {
+  /** The replica itself; for one that is gone for good, and for a guest that was refused, whoever else may write the document, or else another document. */
+  #standInFor(name: string, doc: DocId): { readonly replica: SimulatedReplica; readonly doc: DocId } | null {
     const replica = this.find(name)
-    if (replica !== null && !replica.gone) return replica
-    return this.replicas.find((one) => !one.gone && !one.settings.readOnly && subscribes(one, doc)) ?? null
+    if (replica !== null && !replica.gone) return { replica, doc }
+    const writers = this.replicas.filter((one) => !one.gone && !one.settings.readOnly)
+    for (const other of [doc, ...this.docs]) {
+      const writer = writers.find((one) => subscribes(one, other))
+      if (writer !== undefined) return { replica: writer, doc: other }
+    }
+    return null
   }
 
   #attachGuests(): void {
