@@ -25,8 +25,10 @@ test('[IN-1] 87 a cursor ahead of the head over the native link: links begin aga
     room.send(codec.updateFrame(update))
     await room.echoOf(update)
     const again = await NativePeer.live(relay.port)
-    const hello = await again.messageWhere('hello')
-    expect(hello.nonce).not.toBe(nonce)
+    // The same process, at a new epoch.
+    expect((await again.messageWhere('hello')).nonce).toBe(nonce)
+    again.say(again.open(0, '*', null))
+    expect((await again.messageWhere('start')).nonce).not.toBe(nonce)
     expect((await again.messageWhere('open')).documents).toBe(1)
     again.socket.destroy()
     room.terminate()

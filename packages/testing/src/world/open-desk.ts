@@ -22,6 +22,9 @@ export interface OpenedDocument {
 /** Why an open document ends: one for all, for errors are slow to make. */
 const ENDED = new SynclineError('replica-closed', 'The process died, or the document was released.')
 
+/** That of a document without structs. */
+const EMPTY_STATE_VECTOR = Uint8Array.of(0)
+
 /** Origin of local edits, tracked by undo managers. */
 const LOCAL_EDIT = { from: 'simulated author' }
 
@@ -189,6 +192,18 @@ export class OpenDesk {
     return this.write(0, write, told)
   }
 
+  /** Damage is told to the engine, and answered with `otherwise`: as the real host does. */
+  #readOr<T>(otherwise: T, read: () => T): T {
+    try {
+      return read()
+    } catch (error) {
+      if (!(error instanceof SynclineError && error.code === 'doc-quarantined')) throw error
+      this.#core.readFailed(error)
+      this.#replica.flushSoon()
+      return otherwise
+    }
+  }
+
   #host(): DocumentHost {
     const core = this.#core
     const store = this.#store
@@ -200,11 +215,11 @@ export class OpenDesk {
       random: this.#random,
       content: (key) => store.reader.content(key),
       lastSeq: (key) => store.reader.doc(key)?.lastSeq ?? 0,
-      localSeq: (doc) => core.localSeq(doc),
-      knowsClient: (doc, client) => core.knowsClient(doc, client),
-      stateVector: (doc) => core.stateVector(doc),
+      localSeq: (doc) => this.#readOr(0, () => core.localSeq(doc)),
+      knowsClient: (doc, client) => this.#readOr(false, () => core.knowsClient(doc, client)),
+      stateVector: (doc) => this.#readOr(EMPTY_STATE_VECTOR, () => core.stateVector(doc)),
       derivedDeletes: (doc, update) => {
-        const derived = core.derivedDeletes(doc, update)
+        const derived = this.#readOr(null, () => core.derivedDeletes(doc, update))
         if (derived !== null) counters.add('derived delete')
         return derived
       },
