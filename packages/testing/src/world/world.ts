@@ -34,6 +34,7 @@ const LONG_LOOK_CHANCE = 0.05
 /** Runs that cut every link once more when all is done. */
 const RECONNECT_CHANCE = 0.2
 const RECONNECT_WITHIN_MS = 20_000
+const UNDER_WAY_MS = 5_000
 /** Somebody who is down does what he had in mind later. */
 const ACT_LATER_MS = 25
 /** A plan in which nothing happens any more ends at the latest after this time. */
@@ -364,7 +365,8 @@ export class World implements Stage {
     const { frames } = this.builtIn
     const deadline = this.nowMs + QUIET_WITHIN_MS
     while (!this.#isQuietFor(QUIET_MS)) if (this.nowMs > deadline) throw this.#notQuiet()
-    if (!Random.of(this.plan.seed, 'long look').chance(LONG_LOOK_CHANCE)) return
+    // A refusal that only one side dropped is cleared by one more round.
+    if (this.refused.size > 0 || !Random.of(this.plan.seed, 'long look').chance(LONG_LOOK_CHANCE)) return
     while (this.#next(deadline)) continue
     const { searches } = frames
     const until = deadline + this.#healEveryMs + LIMITS.idleBeforeHealMs
@@ -400,6 +402,9 @@ export class World implements Stage {
     for (const connection of [...this.network.connections]) this.network.cut(connection)
     const until = this.nowMs + RECONNECT_WITHIN_MS
     while (this.#next(until)) continue
+    // A compaction at this very moment may have derived a delete that is on its way (H5).
+    const late = until + UNDER_WAY_MS
+    while (differenceIn(this) !== null && this.#next(late)) continue
     const difference = differenceIn(this)
     if (difference !== null) throw new Violation('CV-2', `after one more reconnect: ${difference}`)
     this.counters.add('reconnect checked')
