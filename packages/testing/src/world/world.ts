@@ -365,8 +365,7 @@ export class World implements Stage {
     const { frames } = this.builtIn
     const deadline = this.nowMs + QUIET_WITHIN_MS
     while (!this.#isQuietFor(QUIET_MS)) if (this.nowMs > deadline) throw this.#notQuiet()
-    // A refusal that only one side dropped is cleared by one more round.
-    if (this.refused.size > 0 || !Random.of(this.plan.seed, 'long look').chance(LONG_LOOK_CHANCE)) return
+    if (!Random.of(this.plan.seed, 'long look').chance(LONG_LOOK_CHANCE)) return
     while (this.#next(deadline)) continue
     const { searches } = frames
     const until = deadline + this.#healEveryMs + LIMITS.idleBeforeHealMs
