@@ -162,6 +162,8 @@ function admitFromPeer(
   // Also what is known rests on a commit, while that is under way: if it fails, this peer has to send again, too, or its cursor would pass over what is lost.
   if (result.kind !== 'known' || doc.uncommitted > 0) batch.links.add(link.id)
   if (result.kind === 'refused') {
+    // A round that is under way does not take back what is refused during it.
+    channel.round?.differing.add(doc.key.slice(0, 16))
     if (context.refusals.add(refusal(peer, doc.key, 'in', result.code, result.retryable, doc.digest), batch)) {
       context.event({ type: 'rejected', doc: doc.name, peer, direction: 'in', code: result.code, reason: result.reason })
     }
