@@ -7,6 +7,7 @@ import {
   LIMITS,
   rangeHolds,
   type Cursor,
+  type Digest,
   type DocKey,
   type EntryRow,
   type Message,
@@ -177,7 +178,9 @@ export function pack(context: CoreContext, link: LinkSession, bytes: Uint8Array)
 export function pump(context: CoreContext, link: LinkSession, channel: Channel): boolean {
   if (channel.serve !== 'serving' || !link.live) return false
   const { commits, limits } = context
-  if (channel.sent < commits.head && channel.nonceSent !== commits.nonce) announceEpoch(context, link, channel)
+  // Compaction began a new epoch: the peer hears of it before the rows that belong to it, or its cursor would vouch for them under the old nonce, beyond
+  // that epoch's end.
+  if (channel.sent < commits.head && channel.nonceSent !== commits.nonce) sendAdvance(context, link, channel, null)
   while (channel.sent < commits.head) {
     if (channel.unackedBytes >= limits.windowBytes) return false
     if (link.buffered() >= LIMITS.socketBufferBytesMax) return false
@@ -200,14 +203,6 @@ export function pump(context: CoreContext, link: LinkSession, channel: Channel):
     }
   }
   return false
-}
-
-/** Compaction began a new epoch: the peer hears of it before the rows that belong to it, or its cursor would vouch for them under the old nonce, beyond that epoch's end. */
-function announceEpoch(context: CoreContext, link: LinkSession, channel: Channel): void {
-  const { nonce } = context.commits
-  link.send({ kind: 'advance', channel: channel.number, toSeq: channel.sent, nonce, root: null })
-  channel.announced = channel.sent
-  channel.nonceSent = nonce
 }
 
 interface Part {
@@ -308,13 +303,17 @@ function inlineSnapshot(context: CoreContext, row: LogRow): Uint8Array | null {
 export function announce(context: CoreContext, link: LinkSession, channel: Channel, idle: boolean): void {
   if (channel.serve !== 'serving' || !link.live) return
   const { commits } = context
-  const nonce = channel.nonceSent === commits.nonce ? null : commits.nonce
   const root = idle && channel.sent === commits.head ? channelSummary(context, link, channel).root : null
-  const news = channel.announced < channel.sent || nonce !== null || (root !== null && root !== channel.rootSent)
+  const news = channel.announced < channel.sent || channel.nonceSent !== commits.nonce || (root !== null && root !== channel.rootSent)
   if (!news) return
-  link.send({ kind: 'advance', channel: channel.number, toSeq: channel.sent, nonce, root })
-  channel.announced = channel.sent
-  channel.nonceSent = commits.nonce
+  sendAdvance(context, link, channel, root)
   channel.announcedAtMs = context.nowMs
   if (root !== null) channel.rootSent = root
+}
+
+function sendAdvance(context: CoreContext, link: LinkSession, channel: Channel, root: Digest | null): void {
+  const { nonce } = context.commits
+  link.send({ kind: 'advance', channel: channel.number, toSeq: channel.sent, nonce: channel.nonceSent === nonce ? null : nonce, root })
+  channel.announced = channel.sent
+  channel.nonceSent = nonce
 }

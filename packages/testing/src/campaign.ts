@@ -9,9 +9,10 @@ import { ruleOf } from './violation.ts'
 import type { TraceSinks } from './world/trace.ts'
 import { World, type RunResult } from './world/world.ts'
 
-export type Outcome = { readonly plan: Plan; readonly counters: Counters } & (
+/** `hash`: of the trace of the run, up to where it ended. */
+export type Outcome = { readonly plan: Plan; readonly counters: Counters; readonly hash: string } & (
   | { readonly ok: true; readonly result: RunResult }
-  | { readonly ok: false; readonly rule: string; readonly error: Error; readonly atMs: number; readonly hash: string }
+  | { readonly ok: false; readonly rule: string; readonly error: Error; readonly atMs: number }
 )
 
 /** Runs one seed from an empty world to equality. Never throws what a run throws. */
@@ -26,11 +27,11 @@ export function runPlan(plan: Plan, sinks: TraceSinks = {}, scenario: Scenario =
   try {
     const result = world.run()
     world.end()
-    return { plan, counters, ok: true, result }
+    return { plan, counters, hash: result.hash, ok: true, result }
   } catch (thrown) {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown))
     endFailed(world)
-    return { plan, counters, ok: false, rule: ruleOf(error), error, atMs: world.nowMs, hash: world.trace.hash() }
+    return { plan, counters, hash: world.trace.hash(), ok: false, rule: ruleOf(error), error, atMs: world.nowMs }
   }
 }
 

@@ -142,7 +142,7 @@ async function replayFile(values: Values, path: string): Promise<number> {
 
 /** Whether the run is the one that was saved. */
 function compare(file: TraceFile, outcome: Outcome): void {
-  const hash = outcome.ok ? outcome.result.hash : outcome.hash
+  const { hash } = outcome
   if (outcome.ok) say(`It was saved because of ${file.rule}, which holds now: ${file.message}`)
   else if (hash === file.hash) say(`The same run as when it was saved: trace ${hash}`)
   else say(`Another run than when it was saved (trace ${file.hash}, now ${hash}): the code has changed since.`)

@@ -171,7 +171,12 @@ export function shrunkTrace(
   const { tries, onProgress } = options
   const workload = workloadOf(drawn, outcome.plan.workload)
   const { plan } = shrink(outcome.plan, fails, { workload, triesMax: tries, ...(onProgress === undefined ? {} : { onProgress }) })
-  return traceFile(plan, { rule: last.rule, message: last.error.message, hash: last.hash }, options.scenarioModule ?? null)
+  return traceOf({ ...last, plan }, options.scenarioModule ?? null)
+}
+
+/** A failed run as it is saved. */
+function traceOf({ plan, rule, error, hash }: Extract<Outcome, { ok: false }>, scenarioModule: string | null): TraceFile {
+  return traceFile(plan, { rule, message: error.message, hash }, scenarioModule)
 }
 
 /** Writes NAME.json and NAME.html into the folder, and answers the path of the first. */
@@ -188,8 +193,7 @@ export function timelineOf(plan: Plan, drawn: Scenario = everything): string {
   const recorder = new Recorder()
   const outcome = runPlan(plan, { recorder }, drawn)
   const failure = outcome.ok ? null : { rule: outcome.rule, text: outcome.error.message }
-  const hash = outcome.ok ? outcome.result.hash : outcome.hash
-  const title = `${plan.scenario}, seed ${plan.seed}, trace ${hash}`
+  const title = `${plan.scenario}, seed ${plan.seed}, trace ${outcome.hash}`
   return timelinePage(recorder.end(title, outcome.ok ? recorder.lastMs : outcome.atMs, failure))
 }
 
@@ -203,8 +207,8 @@ export async function replay(trace: string | TraceFile, options: SimulateOptions
   campaign.add(outcome)
   const failures: SimulatedFailure[] = []
   if (!outcome.ok) {
-    const found = traceFile(file.plan, { rule: outcome.rule, message: outcome.error.message, hash: outcome.hash })
-    failures.push({ seed: file.plan.seed, rule: outcome.rule, message: outcome.error.message, trace: found, savedAs: null })
+    const found = traceOf(outcome, file.scenarioModule)
+    failures.push({ seed: file.plan.seed, rule: found.rule, message: found.message, trace: found, savedAs: null })
   }
   return report(campaign, failures)
 }

@@ -25,7 +25,7 @@ export function builtInOracles(): BuiltInOracles {
   const divergence = new DivergenceOracle()
   const others = [
     new RecoveryOracle(),
-    new CommittedOnlyOracle(),
+    new CommittedOnlyOracle(frames),
     new AcknowledgedOracle(),
     new CursorOracle(),
     new CompactionOracle(),

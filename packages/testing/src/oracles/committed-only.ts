@@ -5,21 +5,28 @@ import { judge, Knowledge, unframeUpdates, walkUpdate, type DocKey, type DocRef,
 import type { Transaction } from '@syncline/store'
 import * as Y from 'yjs'
 import { Violation } from '../violation.ts'
+import { unlessDamaged } from '../world/damaged.ts'
 import type { Port } from '../world/network.ts'
 import { SimulatedReplica } from '../world/simulated-replica.ts'
 import { keyOf } from '../world/space.ts'
 import { updatesOf } from '../world/stored-updates.ts'
+import type { FrameObserver } from './frames.ts'
 import type { Oracle, Stage } from './oracle.ts'
-import { documentsOf, unlessDamaged } from './stored-documents.ts'
+import { documentsOf } from './stored-documents.ts'
 
 export class CommittedOnlyOracle implements Oracle {
   readonly rules = ['I5', 'I7']
+  readonly #frames: FrameObserver
   #stage: Stage | null = null
   /** What is stored, kept up with every commit; of the present life of each replica. */
   readonly #stored = new Map<SimulatedReplica, Map<DocKey, Knowledge>>()
-  readonly #aliases = new WeakMap<Port, Map<number, DocKey>>()
   /** Parts of diffs that are not whole yet. */
   readonly #parts = new WeakMap<Port, Uint8Array[]>()
+
+  /** `frames` knows what the aliases of a link stand for. */
+  constructor(frames: FrameObserver) {
+    this.#frames = frames
+  }
 
   begin(stage: Stage): void {
     this.#stage = stage
@@ -53,15 +60,13 @@ export class CommittedOnlyOracle implements Oracle {
         if (message.last && message.encoding === 'plain') this.#check(owner, key, whole, 'a diff')
       } else if (message.kind === 'want') {
         this.#checkAsked(owner, this.#keyOf(port, message.doc), message.stateVector)
-      } else if ('doc' in message) this.#keyOf(port, message.doc)
+      }
     }
   }
 
   #keyOf(port: Port, ref: DocRef): DocKey | null {
-    let aliases = this.#aliases.get(port)
-    if (aliases === undefined) this.#aliases.set(port, (aliases = new Map()))
-    if (ref.fresh !== null) aliases.set(ref.alias, keyOf(ref.fresh.doc))
-    return aliases.get(ref.alias) ?? null
+    const doc = this.#frames.documentSent(port, ref)
+    return doc === null ? null : keyOf(doc)
   }
 
   #collect(port: Port, part: number, bytes: Uint8Array): Uint8Array {

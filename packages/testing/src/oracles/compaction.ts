@@ -3,9 +3,10 @@
 import type { DocKey, EpochNonce } from '@syncline/protocol'
 import type { DocRow, Transaction } from '@syncline/store'
 import { Violation } from '../violation.ts'
+import { unlessDamaged } from '../world/damaged.ts'
 import type { SimulatedReplica } from '../world/simulated-replica.ts'
 import type { Oracle, Stage } from './oracle.ts'
-import { documentOf, documentsOf, knowledgeOf, unlessDamaged } from './stored-documents.ts'
+import { documentOf, documentsOf, knowledgeOf } from './stored-documents.ts'
 
 const CONTENT_CHANCE = 0.3
 

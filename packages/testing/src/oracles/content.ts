@@ -1,11 +1,12 @@
 // Equal knowledge means equal content: among stores, between a store and what is open on it, and however the document is rebuilt. Virtual replicas apply the same
 // updates merged into one, in random order, and without garbage collection. Rules: CV-1, I2.
 
-import { SynclineError, ZERO_DIGEST, type DocId } from '@syncline/protocol'
+import { ZERO_DIGEST, type DocId } from '@syncline/protocol'
 import * as Y from 'yjs'
 import { Random } from '../random.ts'
 import { Violation } from '../violation.ts'
 import type { Workload } from '../workload/workload.ts'
+import { readOr } from '../world/damaged.ts'
 import { keyOf } from '../world/space.ts'
 import type { SimulatedReplica } from '../world/simulated-replica.ts'
 import { updatesOf } from '../world/stored-updates.ts'
@@ -75,12 +76,7 @@ export class ContentOracle implements Oracle {
 
   #contentAt(replica: SimulatedReplica, docId: DocId): Content | null {
     const { workload } = this.#stage!
-    try {
-      return new Content(documentOf(replica.name, replica.store!.reader, keyOf(docId), workload), workload)
-    } catch (error) {
-      if (error instanceof SynclineError && error.code === 'doc-quarantined') return null
-      throw error
-    }
+    return readOr(null, () => new Content(documentOf(replica.name, replica.store!.reader, keyOf(docId), workload), workload))
   }
 
   end(): void {

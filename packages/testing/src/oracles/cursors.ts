@@ -4,8 +4,9 @@ import { parseScope } from '@syncline/protocol'
 import type { Transaction } from '@syncline/store'
 import { rangeOf } from '../world/space.ts'
 import type { SimulatedReplica } from '../world/simulated-replica.ts'
+import { unlessDamaged } from '../world/damaged.ts'
 import type { Oracle, Stage } from './oracle.ts'
-import { checkCursorClaim, unlessDamaged } from './stored-documents.ts'
+import { checkCursorClaim } from './stored-documents.ts'
 
 const EVERY_WRITES = 8
 

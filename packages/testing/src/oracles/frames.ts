@@ -20,8 +20,8 @@ interface Outstanding {
 class Edge {
   readonly scopes = new Map<number, string>()
   readonly peerScopes = new Map<number, string>()
-  readonly aliases = new Map<number, string>()
-  readonly peerAliases = new Map<number, string>()
+  readonly aliases = new Map<number, DocId>()
+  readonly peerAliases = new Map<number, DocId>()
   readonly outstanding = new Map<string, Outstanding>()
 }
 
@@ -72,6 +72,11 @@ export class FrameObserver implements Oracle {
       this.lastBusy = { port, bytes }
     }
     return frame.messages
+  }
+
+  /** What a reference in a frame that `port` sent stands for; null for one that was never introduced. */
+  documentSent(port: Port, ref: DocRef): DocId | null {
+    return ref.fresh?.doc ?? this.#edgeOf(port).aliases.get(ref.alias) ?? null
   }
 
   #checkSent(port: Port, edge: Edge, message: Message): void {
@@ -179,12 +184,12 @@ export class FrameObserver implements Oracle {
 }
 
 /** Takes note of every alias that a message stands for the first time. */
-function introduce(aliases: Map<number, string>, message: Message): void {
+function introduce(aliases: Map<number, DocId>, message: Message): void {
   if (message.kind === 'entries') for (const row of message.rows) resolve(aliases, row.doc)
   else if ('doc' in message) resolve(aliases, message.doc)
 }
 
-function resolve(aliases: Map<number, string>, ref: DocRef): string {
+function resolve(aliases: Map<number, DocId>, ref: DocRef): string {
   if (ref.fresh !== null) aliases.set(ref.alias, ref.fresh.doc)
   return aliases.get(ref.alias) ?? `alias ${ref.alias}`
 }

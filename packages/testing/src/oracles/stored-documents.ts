@@ -8,7 +8,6 @@ import {
   Knowledge,
   rangeHolds,
   Sum128,
-  SynclineError,
   toHex,
   walkUpdate,
   WHOLE_RANGE,
@@ -129,13 +128,4 @@ export function checkCursorClaim(receiver: Holder, sender: Holder, cursor: Curso
     )
   }
   return true
-}
-
-/** Runs a check that may meet a document whose damage nobody has noticed yet. */
-export function unlessDamaged(run: () => void): void {
-  try {
-    run()
-  } catch (error) {
-    if (!(error instanceof SynclineError && error.code === 'doc-quarantined')) throw error
-  }
 }

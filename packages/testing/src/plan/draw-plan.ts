@@ -6,6 +6,7 @@ import { buggifyPoints, type BuggifyPoint, type CoreLimits } from '@syncline/rep
 import { Random } from '../random.ts'
 import type { Scenario } from '../scenario.ts'
 import type { Workload } from '../workload/workload.ts'
+import { scopeHolds } from '../world/space.ts'
 import { drawFaults } from './draw-faults.ts'
 import { PLAN_VERSION, type Action, type GuestPlan, type LinkPlan, type Plan, type ReplicaPlan } from './plan.ts'
 import type { Topology } from './topology.ts'
@@ -177,13 +178,8 @@ function drawActions(workload: Workload, random: Random, stage: Stage): Action[]
 /** One that the replica subscribes to, mostly the one that it wrote last. */
 function drawDocument(random: Random, by: ReplicaPlan, docs: readonly DocId[], last: DocId | undefined): DocId | null {
   if (last !== undefined && random.chance(0.7)) return last
-  const subscribed = docs.filter((doc) => by.interests.some((scope) => covers(scope, doc)))
+  const subscribed = docs.filter((doc) => by.interests.some((scope) => scopeHolds(scope, doc)))
   return subscribed.length === 0 ? null : random.pick(subscribed)
-}
-
-function covers(scope: Scope, doc: DocId): boolean {
-  if (scope.kind === 'space') return true
-  return scope.kind === 'document' ? scope.doc === doc : doc.startsWith(`${scope.collection}/`)
 }
 
 // ---- how the engine is set up

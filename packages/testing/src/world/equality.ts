@@ -1,9 +1,10 @@
 // What linked replicas must have of each other: everything both subscribe to, except what rights and limits keep out. Read by world.ts. Rule: CV-2.
 
-import { SynclineError, ZERO_DIGEST, type DocId, type DocKey } from '@syncline/protocol'
+import { ZERO_DIGEST, type DocId, type DocKey } from '@syncline/protocol'
 import type { StoreReader } from '@syncline/store'
 import type { Edge } from '../oracles/oracle.ts'
 import { knowledgeUpTo } from '../oracles/stored-documents.ts'
+import { readOr } from './damaged.ts'
 import type { SimulatedReplica } from './simulated-replica.ts'
 import { keyOf, scopeHolds } from './space.ts'
 import type { World } from './world.ts'
@@ -48,10 +49,5 @@ function flows(world: World, edge: Edge, source: SimulatedReplica, target: Simul
 }
 
 function includes(large: StoreReader, small: StoreReader, key: DocKey): boolean {
-  try {
-    return knowledgeUpTo(large, key, Infinity).includes(knowledgeUpTo(small, key, Infinity))
-  } catch (error) {
-    if (error instanceof SynclineError && error.code === 'doc-quarantined') return false
-    throw error
-  }
+  return readOr(false, () => knowledgeUpTo(large, key, Infinity).includes(knowledgeUpTo(small, key, Infinity)))
 }

@@ -80,16 +80,10 @@ export class OpenDesk {
     }
     if (!this.#makeRoom()) return null
     const { settings } = this.#replica
-    let binding: DocumentBinding
-    try {
-      binding = new DocumentBinding(this.#host(), docId, keyOf(docId), { gc: settings.gc, presence: settings.presence })
-    } catch (error) {
-      if (!(error instanceof SynclineError && error.code === 'doc-quarantined')) throw error
-      this.#core.readFailed(error)
-      this.#replica.flushSoon()
-      return null
-    }
-    const author = new DocumentAuthor(binding.doc, { origin: LOCAL_EDIT, met: (situation) => this.#met(docId, situation) })
+    const options = { gc: settings.gc, presence: settings.presence }
+    const binding = this.#replica.readOr(null, () => new DocumentBinding(this.#host(), docId, keyOf(docId), options))
+    if (binding === null) return null
+    const author = new DocumentAuthor(binding.doc, { origin: LOCAL_EDIT, met: (situation) => this.#world.met(docId, situation) })
     this.#world.workload.roots(binding.doc)
     const opened = { binding, author }
     this.opened.set(docId, opened)
@@ -103,11 +97,6 @@ export class OpenDesk {
     const changed = performed(this.#world.workload, edit, author, `${this.#replica.name} edits ${docId}`)
     if (changed) this.#world.oracles.shown(this.#replica, docId, binding.doc)
     return changed
-  }
-
-  #met(docId: DocId, situation: string): void {
-    this.#world.counters.add(situation)
-    if (situation === 'mid-pair') this.#world.midPair(docId)
   }
 
   /** Closes the least recently used documents that are saved. */
@@ -192,18 +181,6 @@ export class OpenDesk {
     return this.write(0, write, told)
   }
 
-  /** Damage is told to the engine, and answered with `otherwise`: as the real host does. */
-  #readOr<T>(otherwise: T, read: () => T): T {
-    try {
-      return read()
-    } catch (error) {
-      if (!(error instanceof SynclineError && error.code === 'doc-quarantined')) throw error
-      this.#core.readFailed(error)
-      this.#replica.flushSoon()
-      return otherwise
-    }
-  }
-
   #host(): DocumentHost {
     const core = this.#core
     const store = this.#store
@@ -215,11 +192,11 @@ export class OpenDesk {
       random: this.#random,
       content: (key) => store.reader.content(key),
       lastSeq: (key) => store.reader.doc(key)?.lastSeq ?? 0,
-      localSeq: (doc) => this.#readOr(0, () => core.localSeq(doc)),
-      knowsClient: (doc, client) => this.#readOr(false, () => core.knowsClient(doc, client)),
-      stateVector: (doc) => this.#readOr(EMPTY_STATE_VECTOR, () => core.stateVector(doc)),
+      localSeq: (doc) => this.#replica.readOr(0, () => core.localSeq(doc)),
+      knowsClient: (doc, client) => this.#replica.readOr(false, () => core.knowsClient(doc, client)),
+      stateVector: (doc) => this.#replica.readOr(EMPTY_STATE_VECTOR, () => core.stateVector(doc)),
       derivedDeletes: (doc, update) => {
-        const derived = this.#readOr(null, () => core.derivedDeletes(doc, update))
+        const derived = this.#replica.readOr(null, () => core.derivedDeletes(doc, update))
         if (derived !== null) counters.add('derived delete')
         return derived
       },

@@ -9,6 +9,7 @@ import { createMemoryStore, type MemorySnapshot, type MemoryStore } from '@syncl
 import type { LocalWrite } from '../oracles/oracle.ts'
 import { Random } from '../random.ts'
 import { Violation } from '../violation.ts'
+import { readOr } from './damaged.ts'
 import { describeFrame } from './describe-frame.ts'
 import type { Endpoint, Port } from './network.ts'
 import { documentOfPromise, OpenDesk, type OpenedDocument } from './open-desk.ts'
@@ -435,24 +436,20 @@ export class SimulatedReplica implements Endpoint, Room {
   }
 
   answer(doc: DocId, stateVector: Uint8Array): { readonly update: Uint8Array; readonly stateVector: Uint8Array } | null {
-    return this.#unlessDamaged(() => ({ update: this.core!.diffFor(doc, stateVector), stateVector: this.core!.stateVector(doc) }))
+    return this.readOr(null, () => ({ update: this.core!.diffFor(doc, stateVector), stateVector: this.core!.stateVector(doc) }))
   }
 
   /** Committed updates of a document; null while they are damaged. */
   stored(doc: DocId): readonly Uint8Array[] | null {
-    return this.#unlessDamaged(() => updatesOf(this.store!.reader.content(keyOf(doc))))
+    return this.readOr(null, () => updatesOf(this.store!.reader.content(keyOf(doc))))
   }
 
-  /** Null for damaged content, which the engine is told of, as a host does. */
-  #unlessDamaged<T>(read: () => T): T | null {
-    try {
-      return read()
-    } catch (error) {
-      if (!(error instanceof SynclineError && error.code === 'doc-quarantined')) throw error
+  /** Damage is told to the engine, and answered with `otherwise`: as the real host does. */
+  readOr<T>(otherwise: T, read: () => T): T {
+    return readOr(otherwise, read, (error) => {
       this.core!.readFailed(error)
       this.flushSoon()
-      return null
-    }
+    })
   }
 
   writeFromGuest(guest: SimulatedGuest, write: LocalWrite, told: (outcome: WriteOutcome) => void): void {

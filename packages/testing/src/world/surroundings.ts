@@ -20,5 +20,6 @@ export interface Surroundings {
   readonly workload: Workload
   readonly oracles: Oracles
   readonly buggify: ReadonlySet<BuggifyPoint>
-  midPair(doc: DocId): void
+  /** Somebody who edits this document met a situation. */
+  met(doc: DocId, situation: string): void
 }

@@ -98,12 +98,27 @@ export class World implements Stage {
     this.network.traffic = watchTraffic(this, this.builtIn.frames, this.#oracles)
     const { schedule, network, counters, trace, workload } = this
     const [oracles, buggify] = [this.#oracles, new Set(plan.buggify)]
-    const midPair = (doc: DocId): void => void this.#midPair.add(doc)
-    this.#surroundings = { seed: plan.seed, jitter: plan.jitter, schedule, network, counters, trace, workload, oracles, buggify, midPair }
+    this.#surroundings = {
+      seed: plan.seed,
+      jitter: plan.jitter,
+      schedule,
+      network,
+      counters,
+      trace,
+      workload,
+      oracles,
+      buggify,
+      met: this.#met,
+    }
   }
 
   get nowMs(): number {
     return this.schedule.nowMs
+  }
+
+  readonly #met = (doc: DocId, situation: string): void => {
+    this.counters.add(situation)
+    if (situation === 'mid-pair') this.#midPair.add(doc)
   }
 
   readonly isMidPair = (doc: DocId): boolean => this.#midPair.has(doc)
@@ -157,10 +172,7 @@ export class World implements Stage {
     for (const replica of this.replicas) replica.start()
     for (const { name, at, doc } of plan.guests) {
       const client = 2 ** 31 + (hashText(name, plan.seed) >>> 0)
-      const guest = new SimulatedGuest(name, doc, client, this.workload, (situation) => {
-        this.counters.add(situation)
-        if (situation === 'mid-pair') this.#midPair.add(doc)
-      })
+      const guest = new SimulatedGuest(name, doc, client, this.workload, (situation) => this.#met(doc, situation))
       this.guests.push({ guest, at: this.find(at)! })
     }
   }
