@@ -18,8 +18,8 @@ export const commitMutants: readonly Mutant[] = [
     what: 'ACK leaves before the commit of what it acknowledges',
     rules: ['DU-1', 'I5'],
     file: 'replica/src/receiver.ts',
-    find: "batch.onCommitted.push(() => link.send({ kind: 'ack', channel: channel.number, seq }))",
-    replace: "link.send({ kind: 'ack', channel: channel.number, seq })",
+    find: 'batch.onCommitted.push(acknowledge)',
+    replace: 'acknowledge()',
   },
   {
     id: 'delivered-early',

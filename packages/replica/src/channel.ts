@@ -89,14 +89,14 @@ export class Channel {
   announced = 0
   acked = 0
   nonceSent: EpochNonce | null = null
-  /** My root as last told; null: entries went out since. */
+  /** My root as last told; null: entries went out, or were acknowledged, since. */
   rootSent: Digest | null = null
   unacked: { readonly toSeq: number; readonly bytes: number }[] = []
   unackedBytes = 0
   owed: OwedDiff[] = []
   /** Leading 8 bytes of keys that the peer asked for and nobody has looked up yet. */
   owedKeys: string[] = []
-  /** The peer's root as last told; null: entries came since. */
+  /** The peer's root as last told; null: entries came, or were acknowledged, since. */
   peerRoot: Digest | null = null
   activeAtMs: number
   announcedAtMs = 0
@@ -204,8 +204,12 @@ export class Channel {
     this.unackedBytes += bytes
   }
 
+  /** The peer took what was sent up to here: its root is not the one it told before. */
   acknowledged(seq: number): void {
     this.acked = Math.max(this.acked, seq)
-    while (this.unacked.length > 0 && this.unacked[0]!.toSeq <= seq) this.unackedBytes -= this.unacked.shift()!.bytes
+    while (this.unacked.length > 0 && this.unacked[0]!.toSeq <= seq) {
+      this.unackedBytes -= this.unacked.shift()!.bytes
+      this.peerRoot = null
+    }
   }
 }

@@ -244,9 +244,15 @@ export function advanceCursor(context: CoreContext, link: LinkSession, channel: 
   const seq = channel.position
   batch.cursors.set(`${peer}${channel.text}`, { peer, scope: channel.text, nonce: channel.peerNonce, seq })
   batch.links.add(link.id)
-  batch.urgent ||= channel.entriesSinceCursor
+  const { entriesSinceCursor } = channel
+  batch.urgent ||= entriesSinceCursor
   channel.entriesSinceCursor = false
   channel.cursorSeq = seq
   channel.cursorNonce = channel.peerNonce
-  batch.onCommitted.push(() => link.send({ kind: 'ack', channel: channel.number, seq }))
+  const acknowledge = (): void => {
+    // The peer forgets the root that it knows of here when this acknowledges entries: it is told again, changed or not.
+    if (entriesSinceCursor) channel.rootSent = null
+    link.send({ kind: 'ack', channel: channel.number, seq })
+  }
+  batch.onCommitted.push(acknowledge)
 }

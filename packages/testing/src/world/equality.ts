@@ -30,6 +30,13 @@ function lackingOver(world: World, edge: Edge): string | null {
   const { from, to } = edge
   if (!from.isUp || !to.isUp) return `${from.isUp ? to.name : from.name} is down`
   if (!world.network.isLinked(from, to)) return `${from.name} and ${to.name} are not linked`
+  for (const [one, other] of [
+    [from, to],
+    [to, from],
+  ] as const) {
+    if (one.core!.storageFailure !== null) return `${one.name} cannot store what it has`
+    if (!isLiveWith(one, other)) return `${one.name} has not shaken hands with ${other.name}`
+  }
   const [a, b] = [from.store!.reader, to.store!.reader]
   if (a.totals().root === b.totals().root) return null
   for (const doc of world.docs) {
@@ -40,6 +47,12 @@ function lackingOver(world: World, edge: Edge): string | null {
     if (flows(world, edge, to, from, doc) && !includes(a, b, key)) return `${from.name} lacks part of ${doc} that ${to.name} has`
   }
   return null
+}
+
+/** A frame of the handshake may have been lost: then the connection stands, and nothing flows until its deadline ends it. */
+function isLiveWith(replica: SimulatedReplica, peer: SimulatedReplica): boolean {
+  const { replicaId } = peer.store!
+  return [...replica.core!.links()].some(({ live, hello }) => live && hello!.replicaId === replicaId)
 }
 
 /** Whether what `source` has of a document must reach `target` over this edge. */
