@@ -9,11 +9,20 @@ import type { SimulatedReplica } from './simulated-replica.ts'
 import { keyOf, scopeHolds } from './space.ts'
 import type { World } from './world.ts'
 
-/** Null when every link between living replicas has done its work; else what is missing, in words. */
+/** Null when every link between living replicas stands and has done its work; else what is missing, in words. */
 export function differenceIn(world: World): string | null {
+  return firstOver(world, hindrance) ?? lackIn(world)
+}
+
+/** Null when replicas that are linked, or were, have what they must have of each other. */
+export function lackIn(world: World): string | null {
+  return firstOver(world, lackingOver)
+}
+
+function firstOver(world: World, problem: (world: World, edge: Edge) => string | null): string | null {
   for (const edge of world.edges) {
-    const lack = edge.from.gone || edge.to.gone ? null : lackingOver(world, edge)
-    if (lack !== null) return lack
+    const found = edge.from.gone || edge.to.gone ? null : problem(world, edge)
+    if (found !== null) return found
   }
   return null
 }
@@ -26,8 +35,8 @@ export function sharesIdentity(world: World, replica: SimulatedReplica): boolean
   return world.replicas.some((other) => other !== replica && other.isUp && other.store!.replicaId === replica.store!.replicaId)
 }
 
-function lackingOver(world: World, edge: Edge): string | null {
-  const { from, to } = edge
+/** Why nothing flows over a link, or does not arrive in the store. */
+function hindrance(world: World, { from, to }: Edge): string | null {
   if (!from.isUp || !to.isUp) return `${from.isUp ? to.name : from.name} is down`
   if (!world.network.isLinked(from, to)) return `${from.name} and ${to.name} are not linked`
   for (const [one, other] of [
@@ -37,6 +46,12 @@ function lackingOver(world: World, edge: Edge): string | null {
     if (one.core!.storageFailure !== null) return `${one.name} cannot store what it has`
     if (!isLiveWith(one, other)) return `${one.name} has not shaken hands with ${other.name}`
   }
+  return null
+}
+
+function lackingOver(world: World, edge: Edge): string | null {
+  const { from, to } = edge
+  if (!from.isUp || !to.isUp) return `${from.isUp ? to.name : from.name} is down`
   const [a, b] = [from.store!.reader, to.store!.reader]
   if (a.totals().root === b.totals().root) return null
   for (const doc of world.docs) {

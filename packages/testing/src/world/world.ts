@@ -15,7 +15,7 @@ import { Counters } from '../situations.ts'
 import { Violation } from '../violation.ts'
 import type { Workload } from '../workload/workload.ts'
 import { describeFrame } from './describe-frame.ts'
-import { differenceIn, sharesIdentity, subscribes } from './equality.ts'
+import { differenceIn, lackIn, sharesIdentity, subscribes } from './equality.ts'
 import { scheduleFaults } from './faults.ts'
 import { Network } from './network.ts'
 import type { ReplicaSettings } from './replica-settings.ts'
@@ -132,8 +132,8 @@ export class World implements Stage {
     const caughtUpMs = this.#awaitEquality()
     this.#checkQuiet()
     this.#oracles.quiescent()
-    const difference = differenceIn(this)
-    if (difference !== null) throw new Violation('CV-1', `equal before, now ${difference}`)
+    const lack = lackIn(this)
+    if (lack !== null) throw new Violation('CV-1', `equal before, now ${lack}`)
     this.#oracles.end()
     if (Random.of(this.plan.seed, 'reconnect').chance(RECONNECT_CHANCE)) this.#checkReconnect()
     this.#checkAdmittingTwice()
