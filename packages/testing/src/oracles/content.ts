@@ -120,14 +120,14 @@ export class ContentOracle implements Oracle {
   #checkVirtual(replica: SimulatedReplica, docId: DocId, expected: Content): void {
     const { workload, chance, counters } = this.#stage!
     const updates = updatesOf(replica.store!.reader.content(keyOf(docId)))
-    const ways: readonly (readonly [string, readonly Uint8Array[], boolean])[] = [
-      ['merged into one update', [Y.mergeUpdates(updates)], true],
-      ['in another order', chance.shuffled(updates), true],
-      ['without garbage collection', updates, false],
+    const ways: readonly (readonly [way: string, updates: readonly Uint8Array[], gc: boolean, shuffled: boolean])[] = [
+      ['merged into one update', [Y.mergeUpdates(updates)], true, false],
+      ['in another order', chance.shuffled(updates), true, true],
+      ['without garbage collection', updates, false, false],
     ]
     counters.add('virtual replicas compared')
-    for (const [way, bytes, gc] of ways) {
-      const doc = builtFrom(`${replica.name} ${docId} ${way}`, bytes, workload, gc)
+    for (const [way, bytes, gc, shuffled] of ways) {
+      const doc = builtFrom(`${replica.name} ${docId} ${way}`, bytes, workload, gc, shuffled)
       if (!new Content(doc, workload).equals(expected)) this.#differs(docId, `${docId} of ${replica.name} is different when rebuilt ${way}`)
     }
   }
