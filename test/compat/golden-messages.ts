@@ -112,6 +112,7 @@ export const goldenMessages: Readonly<Record<string, readonly Message[]>> = {
   state: [{ kind: 'state', doc: known, part: 0, last: true, encoding: 'plain', bytes }],
   ping: [{ kind: 'ping', token: 1 }],
   pong: [{ kind: 'pong', token: 2 ** 53 - 1 }],
+  renew: [{ kind: 'renew', auth: bytes }],
   error: [{ kind: 'error', code: 'self-link', reason: 'the other side is this replica' }],
   'frame-of-three': [
     { kind: 'ack', channel: 0, seq: 1 },

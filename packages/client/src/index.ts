@@ -15,7 +15,7 @@ export function createReplica(options: ReplicaOptions): Replica {
 
 export { SynclineError, type ErrorCode } from '@syncline/protocol'
 export type { Awareness, DocHandle } from './doc-handle.ts'
-export type { ReplicaOptions } from './options.ts'
+export type { AuthAsk, ReplicaOptions } from './options.ts'
 export type { Readable } from './readable.ts'
 export type { ListedDocument } from './relay-pending.ts'
 export type { Replica } from './replica.ts'

@@ -1,6 +1,7 @@
 // The options of createReplica, checked: what the caller got wrong is said at once, with the name of the option. Read by replica.ts.
 
 import { DEFAULT_SPACE, parseDocId, parseScope, parseSpaceId, SynclineError, type Scope, type SpaceId } from '@syncline/protocol'
+import type { TokenReason } from '@syncline/replica'
 
 export interface ReplicaOptions {
   /** Names this replica on this machine; lock and storage names derive from it. 1 to 128 letters, digits, dots, dashes or underscores. */
@@ -11,6 +12,9 @@ export interface ReplicaOptions {
   readonly durability?: 'process' | 'disk'
   /** Addresses of relays and other replicas, `ws://` or `wss://`. They are dialled until the replica is closed. */
   readonly peers?: readonly string[]
+  /** Gives the token by which a peer knows who this is; "" for none. Asked before every attempt to connect. What it throws or rejects with ends that attempt, is
+   *  in `status`, and the next attempt asks again. Nothing that was edited is lost meanwhile. */
+  readonly auth?: (ask: AuthAsk) => string | Promise<string>
   /** Lets other replicas dial in. `port` 0 takes a free one, see `status.listening`; `host` is `127.0.0.1` by default. Anybody who reaches the port
    *  may read and write: bind other addresses only in a network you trust. */
   readonly listen?: { readonly port: number; readonly host?: string }
@@ -27,12 +31,20 @@ export interface ReplicaOptions {
   readonly closeOnSignals?: boolean
 }
 
+export interface AuthAsk {
+  /** The address that is about to be dialled. */
+  readonly peer: string
+  /** The first attempt, one more, or the code with which the peer refused the last token. */
+  readonly reason: TokenReason
+}
+
 /** The same, complete and checked. */
 export interface Settings {
   readonly name: string
   readonly folder: string | null
   readonly durability: 'process' | 'disk'
   readonly peers: readonly string[]
+  readonly auth: ReplicaOptions['auth'] | null
   readonly listen: { readonly port: number; readonly host: string } | null
   readonly space: SpaceId
   readonly scopes: readonly Scope[]
@@ -61,6 +73,7 @@ export function parseOptions(options: ReplicaOptions, defaultFolder: (name: stri
   )
   check(typeof storage === 'string' ? storage !== '' : storage?.kind === 'memory', 'storage', storage, "a folder or { kind: 'memory' }")
   check(durability === 'process' || durability === 'disk', 'durability', durability, "'process' or 'disk'")
+  check(options.auth === undefined || typeof options.auth === 'function', 'auth', options.auth, 'a function that returns a token')
   for (const url of peers) check(isWebSocketUrl(url), 'peers', url, 'an address that starts with ws:// or wss://')
   if (listen !== undefined)
     check(Number.isInteger(listen.port) && listen.port >= 0 && listen.port <= 65_535, 'listen.port', listen.port, 'a port number, or 0')
@@ -72,6 +85,7 @@ export function parseOptions(options: ReplicaOptions, defaultFolder: (name: stri
     folder: typeof storage === 'string' ? storage : null,
     durability,
     peers: [...new Set(peers)],
+    auth: options.auth ?? null,
     listen: listen === undefined ? null : { port: listen.port, host: listen.host ?? '127.0.0.1' },
     space: parseSpaceId(space),
     scopes: subscribe === 'space' ? [{ kind: 'space' }] : subscribe.map(subscriptionScope),

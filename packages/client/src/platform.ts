@@ -14,7 +14,7 @@ export interface Platform {
   /** Rejects with the codes of the store. */
   openStore(settings: Settings): Promise<Store>
   /** Dials until closed, with backoff; calls `onState` at every change. */
-  dial(engine: Engine, url: string, backoff: Settings['backoff'], onState: (state: DialState) => void): Closable
+  dial(engine: Engine, url: string, settings: Pick<Settings, 'auth' | 'backoff'>, onState: (state: DialState) => void): Closable
   /** Rejects with "port-taken", "port-forbidden" or "argument-invalid". */
   listen(engine: Engine, at: { readonly host: string; readonly port: number }): Promise<Listener>
   /** Calls `close` when the process is asked to end, and lets it end afterwards. Returns how to stop that. */

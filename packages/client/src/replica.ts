@@ -112,14 +112,14 @@ class ClientReplica implements Replica {
   }
 
   async #startLinks(engine: Engine): Promise<void> {
-    const { listen, peers, backoff } = this.#settings
+    const { listen, peers } = this.#settings
     if (this.#closing !== null) return
     if (listen !== null) {
       const listener = await this.#platform.listen(engine, listen)
       this.#watch.listener = listener
       this.#links.push(listener)
     }
-    for (const url of peers) this.#links.push(this.#platform.dial(engine, url, backoff, (state) => this.#watch.dialled(url, state)))
+    for (const url of peers) this.#links.push(this.#platform.dial(engine, url, this.#settings, (state) => this.#watch.dialled(url, state)))
   }
 
   async whenReady(options: WaitOptions = {}): Promise<void> {

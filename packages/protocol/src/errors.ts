@@ -58,6 +58,11 @@ export const errorTable = {
     todo: 'Split the document, or raise the document limit of the replica that refused it.',
   },
   'read-only': { retry: 'after-change', closeCode: null, todo: 'Ask for write access to the document.' },
+  'space-full': {
+    retry: 'after-change',
+    closeCode: null,
+    todo: 'Use another space, or raise the limit of documents (limits.documentsMax) of the relay that refused it.',
+  },
   'update-forbidden': { retry: 'never', closeCode: null, todo: 'Remove the value that the message names: it harms replicas that read it.' },
   'update-limit': { retry: 'never', closeCode: null, todo: 'Make the change smaller than the limit that the message names.' },
   'update-malformed': { retry: 'never', closeCode: null, todo: 'Upgrade or repair the writer: no Yjs encoder emits these bytes.' },
@@ -78,6 +83,54 @@ export const errorTable = {
   'platform-unsupported': { retry: 'never', closeCode: null, todo: 'Run it under Node 22 or newer.' },
   'replica-closed': { retry: 'never', closeCode: null, todo: 'Create a new replica.' },
   'wait-aborted': { retry: 'now', closeCode: null, todo: 'Nothing: the signal ended the wait. The write is still under way.' },
+  // access
+  'access-denied': {
+    retry: 'after-change',
+    closeCode: 4403,
+    todo: 'Ask whoever runs the relay for the right, or check the name: both look the same.',
+  },
+  'auth-expired': { retry: 'after-change', closeCode: 4401, todo: 'Fetch a fresh token; the client connects again with it.' },
+  'auth-invalid': {
+    retry: 'after-change',
+    closeCode: 4401,
+    todo: 'Send a token that this relay can verify: its key, issuer and audience.',
+  },
+  'auth-required': { retry: 'after-change', closeCode: 4401, todo: 'Send a token: this relay serves nobody it does not know.' },
+  'auth-revoked': {
+    retry: 'after-change',
+    closeCode: 4403,
+    todo: 'What this identity may do has changed; the client connects again and keeps its unsent edits.',
+  },
+  'auth-unavailable': { retry: 'later', closeCode: 1013, todo: 'Nothing: whoever verifies tokens did not answer; the client tries again.' },
+  'too-many-connections': {
+    retry: 'later',
+    closeCode: 1013,
+    todo: 'Close connections of this identity, or raise limits.connectionsPerSubjectMax.',
+  },
+  'config-invalid': {
+    retry: 'after-change',
+    closeCode: null,
+    todo: 'Correct the setting that the message names; syncline check-config tries it.',
+  },
+  'policy-invalid': { retry: 'after-change', closeCode: null, todo: 'Correct the place in the policy that the message names.' },
+  // http api and hooks
+  'hook-failed': {
+    retry: 'later',
+    closeCode: 1013,
+    todo: 'See the cause: the hook is code of the application, or an address that it named.',
+  },
+  'position-unknown': {
+    retry: 'after-change',
+    closeCode: null,
+    todo: 'Start over: ask for the changes without a position; they begin with everything that is there.',
+  },
+  'relay-busy': { retry: 'later', closeCode: 1013, todo: 'Nothing: try again later; as much is under way as may be.' },
+  'request-failed': { retry: 'later', closeCode: null, todo: 'See the log of the relay; the request may have had an effect.' },
+  'update-incomplete': {
+    retry: 'after-change',
+    closeCode: null,
+    todo: 'Send one update with everything since the state vector of the answer.',
+  },
   // store
   'store-closed': { retry: 'never', closeCode: null, todo: 'Open the store again.' },
   'store-corrupt': { retry: 'never', closeCode: null, todo: 'Keep the file for inspection, then restore it from a peer or a backup.' },
@@ -99,8 +152,9 @@ export const errorTable = {
   'host-not-loopback': {
     retry: 'after-change',
     closeCode: null,
-    todo: 'Listen on 127.0.0.1, or add --insecure: without authentication anybody who reaches the port reads and writes.',
+    todo: 'Listen on 127.0.0.1, set up authentication, or add --insecure: then anybody who reaches the port reads and writes.',
   },
+  'level-missing': { retry: 'after-change', closeCode: null, todo: 'Run: npm install classic-level' },
   'port-forbidden': {
     retry: 'after-change',
     closeCode: null,

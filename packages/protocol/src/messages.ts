@@ -259,6 +259,12 @@ export const messageTable = {
     purpose: 'Why I close the link, or what I could not do.',
     fields: { code: 'text', reason: 'text' },
   },
+  renew: {
+    tag: 22,
+    since: 1,
+    purpose: 'A fresh token in place of the one in my HELLO. Only from the side that dialled.',
+    fields: { auth: 'bytes' },
+  },
 } as const satisfies Record<string, MessageRow>
 
 /** Tags that later versions use; a v1 receiver skips them like any unknown tag. */

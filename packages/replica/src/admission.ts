@@ -23,6 +23,8 @@ export interface AdmissionContext {
   readonly held: HeldUpdates
   readonly batch: () => CommitBatch
   readonly nowMs: () => number
+  /** Committed documents of the space. */
+  readonly documents: () => number
   /** Provenance of what this replica itself adds (derived deletes, unframed DIFFs). */
   readonly own: () => Provenance
 }
@@ -83,6 +85,9 @@ function admitPart(context: AdmissionContext, doc: DocState, update: Uint8Array,
   if (verdict.kind === 'refused') return refused(verdict.refusal.code, verdict.refusal.reason, false)
   if (doc.bytes + update.length > context.limits.documentBytesMax) {
     return refused('doc-too-large', `more than ${context.limits.documentBytesMax} bytes`, true)
+  }
+  if (!doc.stored && doc.uncommitted === 0 && context.documents() >= context.limits.documentsMax) {
+    return refused('space-full', `this space has its ${context.limits.documentsMax} documents`, true)
   }
   if (verdict.kind === 'new' && !verdict.overlaps) return whole({ kind: 'new', row: take(context, doc, update, facts, from) })
   return cut(context, doc, update, facts, from)

@@ -14,6 +14,8 @@ export interface Compression {
 /** Bounds that a deployment or a simulation may change; defaults from LIMITS. */
 export interface CoreLimits {
   readonly documentBytesMax: number
+  /** Documents of the space; new ones are refused above it. One batch may bring a few more. */
+  readonly documentsMax: number
   readonly frameTargetBytes: number
   readonly rowBytesTarget: number
   readonly windowBytes: number
@@ -33,6 +35,7 @@ export interface CoreLimits {
 
 export const DEFAULT_CORE_LIMITS: CoreLimits = {
   documentBytesMax: LIMITS.documentBytesMax,
+  documentsMax: Infinity,
   frameTargetBytes: LIMITS.frameTargetBytes,
   rowBytesTarget: LIMITS.rowBytesTarget,
   windowBytes: LIMITS.windowBytes,

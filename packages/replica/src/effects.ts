@@ -15,6 +15,10 @@ export type Ticket = number
 export interface Access {
   read(doc: DocId): boolean
   write(doc: DocId): boolean
+  /** Whether it may be seen in the document; default: where it may write. */
+  presence?(doc: DocId): boolean
+  /** Who it is, where that is known for sure: connections of one subject take over each other's presence without a question. */
+  readonly subject?: string | null
 }
 
 /** What became of a write. committed: by this write. known: it added nothing, and what it repeats is committed. held: its dependencies are
@@ -52,6 +56,8 @@ export type Effect =
   | { readonly kind: 'presence-reply'; readonly key: DocKey; readonly doc: DocId; readonly bytes: Uint8Array; readonly source: SourceId }
   /** Ask a guest for a sign of life (a WebSocket ping); call guestAlive() when it answers. */
   | { readonly kind: 'ping-guest'; readonly source: SourceId }
+  /** The peer sent a fresh token: for whoever let it in. */
+  | { readonly kind: 'renewed'; readonly link: LinkId; readonly auth: Uint8Array }
   /** Give every open document a fresh client id: this replica may have lost a tail that others hold. */
   | { readonly kind: 'rotate-client-ids' }
   | { readonly kind: 'event'; readonly event: ReplicaEvent }

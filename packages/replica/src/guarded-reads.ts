@@ -19,15 +19,26 @@ export class GuardedReads {
 
   /** Throws "doc-quarantined", as the next two. */
   content(key: DocKey): DocContent | undefined {
+    this.#assertWhole(key)
     return this.read(() => this.#reader.content(key))
   }
 
+  /** Empty for a document that is quarantined already: whoever has it is to send all of it. */
   stateVector(doc: DocId): Uint8Array {
     return this.read(() => this.#core.stateVector(doc))
   }
 
   diffFor(doc: DocId, stateVector: Uint8Array): Uint8Array {
+    this.#assertWhole(this.#core.keyOf(doc))
     return this.read(() => this.#core.diffFor(doc, stateVector))
+  }
+
+  /** What is left of a quarantined document is nothing, and nothing is not what it holds. */
+  #assertWhole(key: DocKey): void {
+    if (this.#reader.doc(key)?.quarantined !== true) return
+    throw new SynclineError('doc-quarantined', 'The stored document is damaged, and no peer has brought it back yet.', {
+      detail: { doc: key },
+    })
   }
 
   /** Newest committed row of the document, 0 for none. */

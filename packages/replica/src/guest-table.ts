@@ -35,8 +35,13 @@ export class GuestTable {
   attach(port: GuestPort, doc: DocId, key: DocKey): AttachedGuest {
     const guest = new AttachedGuest(this.#host, port, this.#nextSource++, doc, key)
     this.#bySource.set(guest.source, guest)
+    if (port.subject != null) this.#parts.core.guestIs(guest.source, port.subject)
     this.#byDocument.set(doc, this.#of(doc).add(guest))
     return guest
+  }
+
+  get size(): number {
+    return this.#bySource.size
   }
 
   get(source: SourceId): AttachedGuest | undefined {

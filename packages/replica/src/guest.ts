@@ -9,6 +9,8 @@ import type { SourceId, WriteOutcome } from './effects.ts'
 
 /** What a door gives. Every call is harmless on a closed connection. */
 export interface GuestPort {
+  /** Who it is, where that is known for sure: as Access.subject. */
+  readonly subject?: string | null
   /** Committed v1 updates, in log order; never what this guest wrote itself, except when it catches up. */
   deliver(updates: readonly Uint8Array[]): void
   /** y-protocols awareness bytes of others. */

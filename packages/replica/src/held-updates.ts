@@ -35,6 +35,10 @@ export class HeldUpdates {
     return this.#byDoc.get(key) ?? []
   }
 
+  get bytes(): number {
+    return this.#bytes
+  }
+
   count(): number {
     let count = 0
     for (const rows of this.#byDoc.values()) count += rows.length

@@ -9,8 +9,12 @@ import type { Access, LinkId } from './effects.ts'
 export interface LinkPort {
   /** True on the side that opened the connection. */
   readonly dialled: boolean
-  /** What the identity behind the link may read and write; default everything. */
+  /** What the identity behind the link may read and write; default everything. Asked anew each time; see Replica.accessChanged. */
   readonly access?: Access
+  /** A token for the peer's doorman, said in HELLO. */
+  readonly auth?: Uint8Array
+  /** The peer shows a fresh token: for whoever let it in. */
+  renewed?(auth: Uint8Array): void
   /** Sends one message. May be called on a port that is closed already. */
   send(bytes: Uint8Array): void
   /** Closes after what was sent, within bounded time; then the transport calls AttachedLink.closed(). */
@@ -107,6 +111,10 @@ export class HostedLink implements AttachedLink {
     if (this.#state !== 'open') return
     this.#bound()
     this.#inputs.drained(this.id)
+  }
+
+  renewed(auth: Uint8Array): void {
+    if (this.#state === 'open') this.#port.renewed?.(auth)
   }
 
   /** Sends unless the link is closing. A port that throws is closed. */

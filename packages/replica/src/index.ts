@@ -7,6 +7,15 @@ export type { Guest, GuestPort } from './guest.ts'
 export { closeCodeOf, closeErrorCode, closeReason, type AttachedLink, type LinkPort } from './hosted-link.ts'
 export { DocumentBinding, type DocumentHost, type OpenDocument, type OpenOptions } from './open-document.ts'
 export { Replica } from './replica.ts'
+export {
+  combineObservers,
+  type ObservedCommit,
+  type ObservedMaintenance,
+  type ObservedWrite,
+  type ReplicaLoad,
+  type ReplicaObserver,
+} from './replica-observer.ts'
 export type { ReplicaOptions } from './replica-options.ts'
 export { ReplicaCore } from './replica-core.ts'
 export type { Acknowledgement, PeerStatus, RejectedDocument, ReplicaStatus } from './status.ts'
+export type { TokenReason } from './token-reason.ts'

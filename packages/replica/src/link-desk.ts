@@ -14,7 +14,7 @@ import {
 import type { Channel } from './channel.ts'
 import type { CoreContext } from './core-context.ts'
 import type { Effect, LinkId } from './effects.ts'
-import { closesFor, goLive, judgeHello, openScope, pairOpens, receiveOpen, receiveShut, sayHello } from './link-keeper.ts'
+import { closesFor, goLive, judgeHello, openScope, pairOpens, receiveOpen, receiveShut, retryRefused, sayHello } from './link-keeper.ts'
 import { LinkSession, type LinkOptions } from './link-session.ts'
 import type { PresenceHub } from './presence-hub.ts'
 import {
@@ -83,6 +83,23 @@ export class LinkDesk {
 
   endAll(code: ErrorCode, reason: string): void {
     for (const link of [...this.#context.links.values()]) this.end(link, code, reason)
+  }
+
+  /** Rows that were passed over may be wanted now, and documents that were refused may be taken: a round finds the ones, a question brings the others. */
+  accessChanged(id: LinkId): void {
+    const link = this.#context.links.get(id)
+    if (link === undefined || !link.live) return
+    for (const channel of link.channels.values()) {
+      if (channel.peerOpen === null) continue
+      channel.reconcileWhy ??= 'roots-differ'
+      channel.retried.clear()
+      retryRefused(this.#context, link, channel)
+    }
+  }
+
+  renewToken(id: LinkId, auth: Uint8Array): void {
+    const link = this.#context.links.get(id)
+    if (link?.live === true && link.dialled) link.send({ kind: 'renew', auth })
   }
 
   subscribe(scope: Scope): void {
@@ -216,6 +233,10 @@ export class LinkDesk {
         link.send({ kind: 'pong', token: message.token })
         return true
       case 'pong':
+        return true
+      case 'renew':
+        if (link.dialled || message.auth.length > LIMITS.authBytesMax) return false
+        context.effects.push({ kind: 'renewed', link: link.id, auth: message.auth.slice() })
         return true
       case 'error':
         this.end(link, closesFor(message.code), `the peer says: ${message.reason}`)

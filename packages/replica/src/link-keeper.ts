@@ -34,7 +34,7 @@ export function sayHello(context: CoreContext, link: LinkSession): void {
     role: options.role,
     durability: options.durability,
     window: limits.windowBytes,
-    auth: new Uint8Array(0),
+    auth: link.auth,
   })
 }
 
@@ -127,8 +127,8 @@ function pairOpen(context: CoreContext, link: LinkSession, interests: readonly S
   return true
 }
 
-/** Rights and limits may have changed since the last link: what might be taken now is asked for, once. */
-function retryRefused(context: CoreContext, link: LinkSession, channel: Channel): void {
+/** Rights and limits may have changed: what might be taken now is asked for, once. */
+export function retryRefused(context: CoreContext, link: LinkSession, channel: Channel): void {
   for (const key of context.refusals.worthRetrying(link.hello!.replicaId, channel.range)) {
     const doc = context.documents.head(key)
     if (doc !== undefined && !link.access.write(doc.name)) continue

@@ -24,17 +24,21 @@ import type { Access, LinkId } from './effects.ts'
 export interface LinkOptions {
   readonly dialled: boolean
   readonly access?: Access
+  /** What HELLO says of who is behind this side: a token, for the peer's doorman. Default: nothing. */
+  readonly auth?: Uint8Array
   /** Bytes the socket has accepted and not sent yet. */
   readonly buffered?: () => number
 }
 
 const FRAME_OVERHEAD_BYTES = 64
 const FULL_ACCESS: Access = { read: () => true, write: () => true }
+const NO_AUTH = new Uint8Array(0)
 
 export class LinkSession {
   readonly id: LinkId
   readonly dialled: boolean
   readonly access: Access
+  readonly auth: Uint8Array
   readonly buffered: () => number
   readonly openedAtMs: number
   state: LinkState = 'greeting'
@@ -50,8 +54,8 @@ export class LinkSession {
   verifyAfter: DocKey | null = null
   /** Documents whose VERIFY the peer has not answered yet: only these it may COMPARE. */
   readonly verifying = new Set<DocKey>()
-  /** Documents that this side sent COMPARE for, and waits for STATE. */
-  readonly comparing = new Set<DocKey>()
+  /** Documents that this side sent COMPARE for, and waits for STATE: with the two contents that differ (verifier.ts). */
+  readonly comparing = new Map<DocKey, string>()
   /** What the network had not taken when the link was last tended. */
   unsentBefore = 0
   /** The refusal told last for the message at hand: rows of one document that are refused together are told once. */
@@ -83,6 +87,7 @@ export class LinkSession {
     this.id = id
     this.dialled = options.dialled
     this.access = options.access ?? FULL_ACCESS
+    this.auth = options.auth ?? NO_AUTH
     this.buffered = options.buffered ?? (() => 0)
     this.openedAtMs = nowMs
     this.heardAtMs = nowMs

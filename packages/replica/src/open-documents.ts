@@ -44,6 +44,10 @@ export class OpenDocuments {
     return binding.opened()
   }
 
+  get size(): number {
+    return this.#byId.size
+  }
+
   get(doc: DocId): DocumentBinding | undefined {
     return this.#byId.get(doc)
   }

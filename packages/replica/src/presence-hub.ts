@@ -1,5 +1,5 @@
 // Presence across links, guests and this replica: who owns an id is decided by the protocol's PresenceTable; here it is forwarded, challenged and removed. An owner that
-// is claimed against is pinged; silent for 2 s, it loses the id. What came through a relay outlives that link by 30 s. Rules: PR-1; DESIGN.md 5.
+// is claimed against is pinged; silent for 2 s, it loses the id; to another connection of the same known person, at once. What came through a relay outlives that link by 30 s. Rules: PR-1; DESIGN.md 5.
 
 import { LIMITS, PresenceTable, rangeHolds, type DocId, type DocKey } from '@syncline/protocol'
 import type { Channel } from './channel.ts'
@@ -31,6 +31,7 @@ export class PresenceHub {
   #challenges: Challenge[] = []
   #departed: { readonly owner: Owner; readonly atMs: number }[] = []
   readonly #sourceAliveMs = new Map<SourceId, number>()
+  readonly #sourceSubjects = new Map<SourceId, string>()
 
   constructor(context: CoreContext) {
     this.#context = context
@@ -38,7 +39,8 @@ export class PresenceHub {
 
   /** False: no correct encoder sends these bytes. */
   fromLink(link: LinkSession, name: DocId, bytes: Uint8Array): boolean {
-    if (!link.access.write(name)) return true
+    const { access } = link
+    if (!(access.presence?.(name) ?? access.write(name))) return true
     return this.#claim(`link ${link.id}`, name, bytes)
   }
 
@@ -48,6 +50,13 @@ export class PresenceHub {
 
   snapshot(key: DocKey): Uint8Array | null {
     return this.#rooms.get(key)?.table.snapshot() ?? null
+  }
+
+  /** Live ids in all documents. */
+  count(): number {
+    let count = 0
+    for (const room of this.#rooms.values()) count += room.table.size
+    return count
   }
 
   /** A channel came to life: the peer learns who is here. */
@@ -64,8 +73,13 @@ export class PresenceHub {
     else this.#release(owner)
   }
 
+  sourceIs(source: SourceId, subject: string): void {
+    this.#sourceSubjects.set(source, subject)
+  }
+
   sourceLeft(source: SourceId): void {
     this.#sourceAliveMs.delete(source)
+    this.#sourceSubjects.delete(source)
     this.#release(`source ${source}`)
   }
 
@@ -94,8 +108,20 @@ export class PresenceHub {
       this.#spread(key, name, claim.accepted, owner)
     }
     if (claim.reply !== null) this.#answer(key, name, claim.reply, owner)
-    for (const { clientId, reason } of claim.refused) if (reason === 'owned') this.#challenge(key, room, clientId, owner)
+    for (const { clientId, reason } of claim.refused) {
+      if (reason !== 'owned') continue
+      const subject = this.#subjectOf(owner)
+      const holder = room.table.ownerOf(clientId)
+      if (subject !== null && holder !== null && this.#subjectOf(holder) === subject) this.#handOver(key, room, clientId, owner)
+      else this.#challenge(key, room, clientId, owner)
+    }
     return true
+  }
+
+  #subjectOf(owner: Owner): string | null {
+    const source = sourceOf(owner)
+    if (source !== null) return this.#sourceSubjects.get(source) ?? null
+    return this.#linkOf(owner)?.access.subject ?? null
   }
 
   /** Asks the owner of a contested id for a sign of life. */
@@ -115,8 +141,12 @@ export class PresenceHub {
     const room = this.#rooms.get(key)
     const owner = room?.table.ownerOf(clientId) ?? null
     if (room === undefined || owner === null || owner === contender || this.#heardSince(owner, sinceMs)) return
-    const update = room.table.takeOver(clientId, contender)
-    if (update !== null) this.#spread(key, room.name, update, contender)
+    this.#handOver(key, room, clientId, contender)
+  }
+
+  #handOver(key: DocKey, room: Room, clientId: number, to: Owner): void {
+    const update = room.table.takeOver(clientId, to)
+    if (update !== null) this.#spread(key, room.name, update, to)
   }
 
   #heardSince(owner: Owner, sinceMs: number): boolean {

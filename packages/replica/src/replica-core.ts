@@ -36,6 +36,7 @@ import type { LinkOptions, LinkSession } from './link-session.ts'
 import { MaintenancePlan } from './maintenance.ts'
 import { PresenceHub } from './presence-hub.ts'
 import { Refusals } from './refusals.ts'
+import type { ReplicaLoad } from './replica-observer.ts'
 import { Verifier } from './verifier.ts'
 
 export interface Write {
@@ -54,6 +55,8 @@ export class ReplicaCore {
   readonly #verifier: Verifier
   readonly #plan: MaintenancePlan
   readonly #housekeeping: Housekeeping
+  /** Maintenance failed, and nothing was stored since. */
+  #maintenanceFailing = false
   /** Documents whose local edits were refused since the start, with the code. */
   readonly #rejectedHere = new Map<DocKey, { readonly code: ErrorCode; readonly reason: string }>()
 
@@ -84,6 +87,16 @@ export class ReplicaCore {
 
   linkClosed(link: LinkId): void {
     this.#desk.closed(link)
+  }
+
+  /** What LinkOptions.access answers has changed. */
+  accessChanged(link: LinkId): void {
+    this.#desk.accessChanged(link)
+  }
+
+  /** Sends a fresh token over a link that this side dialled. No effect on one that is not live. */
+  renewToken(link: LinkId, auth: Uint8Array): void {
+    this.#desk.renewToken(link, auth)
   }
 
   subscribe(scope: Scope): void {
@@ -155,6 +168,11 @@ export class ReplicaCore {
     return this.#presence.fromSource(message.source, message.doc, message.bytes)
   }
 
+  /** Who a guest is, where that is known for sure. */
+  guestIs(source: SourceId, subject: string): void {
+    this.#presence.sourceIs(source, subject)
+  }
+
   guestLeft(source: SourceId): void {
     this.#presence.sourceLeft(source)
   }
@@ -165,14 +183,17 @@ export class ReplicaCore {
 
   // Store
 
-  committed(): void {
+  /** The commit in flight is durable. Returns the links by which its rows came. */
+  committed(): ReadonlySet<LinkId> {
     const { commits, effects } = this.#context
+    this.#stores(commits.failure !== null)
     const batch = commits.committed(effects)
     for (const doc of batch.docs) this.#verifier.wrote(doc.key)
     for (const run of batch.onCommitted) run()
     this.#housekeeping.committed()
     // Edits made while the store was being tried again.
     if (commits.outbox.length > 0) this.#readmitOutbox()
+    return new Set(batch.rows.flatMap(({ link }) => (link === 0 ? [] : [link])))
   }
 
   commitFailed(error: SynclineError): void {
@@ -187,6 +208,7 @@ export class ReplicaCore {
   /** Maintenance is done. `result`: what sweep() answered, or the new nonce. */
   maintained(result: SweepResult | EpochNonce): void {
     const { commits, reader } = this.#context
+    this.#stores(commits.failure !== null)
     const before = commits.head
     const work = this.#plan.finish(true)
     if (work.kind === 'quarantine') return this.#quarantined(work.key)
@@ -203,7 +225,14 @@ export class ReplicaCore {
 
   maintenanceFailed(error: SynclineError): void {
     this.#plan.finish(false)
-    this.#context.event({ type: 'storage-failed', code: error.code, reason: error.message })
+    if (!this.#maintenanceFailing) this.#context.event({ type: 'storage-failed', code: error.code, reason: error.message })
+    this.#maintenanceFailing = true
+  }
+
+  /** The store took something: what maintenance met is over. `failing`: commits failed too, and tell their end themselves. */
+  #stores(failing: boolean): void {
+    if (this.#maintenanceFailing && !failing) this.#context.event({ type: 'storage-recovered' })
+    this.#maintenanceFailing = false
   }
 
   /** Content that fails its checksum is never served: it is forgotten, links start anew without cursors, and a peer delivers it again. */
@@ -321,6 +350,17 @@ export class ReplicaCore {
     return channels.map(({ text, synced, acked }) => ({ scope: text, synced, acked }))
   }
 
+  /** Since something was last heard of a link's peer; null for no such link. Engine time: as of the last tick. */
+  silentMs(link: LinkId): number | null {
+    const session = this.#context.links.get(link)
+    return session === undefined ? null : Math.max(0, this.#context.nowMs - session.heardAtMs)
+  }
+
+  load(): Pick<ReplicaLoad, 'heldUpdates' | 'heldBytes' | 'presenceIds'> {
+    const { held } = this.#context
+    return { heldUpdates: held.count(), heldBytes: held.bytes, presenceIds: this.#presence.count() }
+  }
+
   refusals(): Refusals {
     return this.#context.refusals
   }
@@ -394,7 +434,7 @@ function makeContext(options: CoreOptions, calls: Pick<CoreContext, 'endLink' | 
     commits,
     held,
     refusals: new Refusals(reader),
-    admission: { limits, held, batch: () => commits.pending, nowMs: () => context.nowMs, own },
+    admission: { limits, held, batch: () => commits.pending, nowMs: () => context.nowMs, documents: () => commits.totals.documents, own },
     links: new Map(),
     firstNonce: commits.nonce,
     effects,

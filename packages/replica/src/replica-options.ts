@@ -5,6 +5,7 @@ import type { Store } from '@syncline/store'
 import type { Clock } from './clock.ts'
 import type { Compression, CoreLimits } from './core-options.ts'
 import type { ReplicaEvent } from './effects.ts'
+import type { ReplicaObserver } from './replica-observer.ts'
 
 export interface ReplicaOptions {
   /** Closed by Replica.close(). */
@@ -24,6 +25,8 @@ export interface ReplicaOptions {
   /** What user code threw where the replica called it: an observer of an open document, a listener, a door. Nothing is lost by it.
    *  Default: thrown again in a microtask of its own, which most runtimes report as an uncaught exception. */
   readonly onError?: (error: unknown, doc: DocId | null) => void
+  /** Told what took how long; what it throws goes to onError. */
+  readonly observer?: ReplicaObserver
   /** Bound of close(); default 5 s. */
   readonly closeWithinMs?: number
 }

@@ -14,7 +14,7 @@ import {
   type Scope,
   type SpaceId,
 } from '@syncline/protocol'
-import type { DocRow, Store, Transaction } from '@syncline/store'
+import type { DocRow, Store, StoreReader, Transaction } from '@syncline/store'
 import type { Clock } from './clock.ts'
 import { DEFAULT_CORE_LIMITS } from './core-options.ts'
 import type { Effect, LinkId, Maintenance, ReplicaEvent } from './effects.ts'
@@ -26,6 +26,7 @@ import { listDocuments } from './list-documents.ts'
 import type { DocumentBinding, OpenDocument, OpenOptions } from './open-document.ts'
 import { OpenDocuments } from './open-documents.ts'
 import { ReplicaCore } from './replica-core.ts'
+import type { ReplicaLoad, ReplicaObserver } from './replica-observer.ts'
 import type { ReplicaOptions } from './replica-options.ts'
 import { StatusBoard, type Acknowledgement, type ReplicaStatus } from './status.ts'
 import { Turns } from './turns.ts'
@@ -58,6 +59,8 @@ export class Replica {
   readonly #stopTicking: () => void
   #nextLink: LinkId = 1
   #storeBusy = false
+  /** When the oldest message of a link arrived that no commit answers yet. */
+  #receivedAtMs: number | null = null
   #statusChanged = false
   #closing: Promise<void> | null = null
 
@@ -75,7 +78,7 @@ export class Replica {
     this.#turns = new Turns(clock, () => this.#turn())
     const core = new ReplicaCore({ replicaId, space, durability, reader, role, random, nowMs: clock.now(), ...coreChoices(options) })
     this.#core = core
-    this.#writes = new WriteDesk(core, this.#turns)
+    this.#writes = new WriteDesk(core, this.#turns, clock, (write) => this.#observe((observer) => observer.written?.(write)))
     const report = (error: unknown, doc: DocId): void => this.#report(error, doc)
     const parts = { core, reads: new GuardedReads(core, reader, this.#turns), turns: this.#turns, writes: this.#writes, report }
     this.#guests = new GuestTable(parts)
@@ -88,7 +91,16 @@ export class Replica {
       released: (doc) => this.#status.released(doc),
     })
     const verifyEveryMs = options.limits?.verifyEveryMs ?? DEFAULT_CORE_LIMITS.verifyEveryMs
-    this.#status = new StatusBoard({ replicaId, space, durability, role, reader, verifyEveryMs, channels: (link) => core.channels(link) })
+    this.#status = new StatusBoard({
+      replicaId,
+      space,
+      durability,
+      role,
+      reader,
+      verifyEveryMs,
+      channels: (link) => core.channels(link),
+      silentMs: (link) => core.silentMs(link),
+    })
     if (options.onEvent !== undefined) this.#eventListeners.add(options.onEvent)
     this.#stopTicking = clock.every(TICK_MS, () => this.#tick())
     this.#turns.wake()
@@ -101,8 +113,9 @@ export class Replica {
     this.#assertOpen()
     const link = new HostedLink(this.#nextLink++, port, this.#linkInputs)
     this.#links.set(link.id, link)
-    const access = port.access === undefined ? {} : { access: port.access }
-    this.#core.linkOpened(link.id, { dialled: port.dialled, ...access, buffered: () => link.buffered() })
+    const { dialled, access, auth } = port
+    const given = { ...(access === undefined ? {} : { access }), ...(auth === undefined ? {} : { auth }) }
+    this.#core.linkOpened(link.id, { dialled, ...given, buffered: () => link.buffered() })
     this.#turns.wake()
     return link
   }
@@ -111,6 +124,7 @@ export class Replica {
     received: (link, bytes) => {
       // While closing, what still arrives is left in the peer's log: it was not acknowledged, so it comes again.
       if (this.closed) return
+      this.#receivedAtMs ??= this.clock.now()
       this.#core.linkReceived(link, bytes)
       this.#turns.wake()
     },
@@ -120,6 +134,19 @@ export class Replica {
       this.#turns.wake()
     },
     drained: () => this.#turns.wake(),
+  }
+
+  /** What LinkPort.access answers for this link has changed. What may flow now and did not before is looked for at once; what may not any more stops by itself.
+   *  No effect on a link that is gone. */
+  accessChanged(link: LinkId): void {
+    this.#core.accessChanged(link)
+    this.#turns.wake()
+  }
+
+  /** Shows the peer's doorman a fresh token, on a link that this side dialled. No effect on a link that is not live: the next one says it in HELLO. */
+  renewToken(link: LinkId, auth: Uint8Array): void {
+    this.#core.renewToken(link, auth)
+    this.#turns.wake()
   }
 
   /** Opens a document with what is stored here; the same object for every opening. Waits for nothing. Throws "replica-closed", "doc-quarantined".
@@ -172,6 +199,8 @@ export class Replica {
       if (!this.#storeBusy) link.caughtUp()
       link.turned()
     }
+    // What was received so far led to no commit.
+    if (!this.#storeBusy) this.#receivedAtMs = null
     this.#tellStatus()
   }
 
@@ -195,6 +224,8 @@ export class Replica {
         return this.#guests.get(effect.source)?.deliverPresence(effect.bytes)
       case 'ping-guest':
         return this.#guests.get(effect.source)?.ping()
+      case 'renewed':
+        return this.#links.get(effect.link)?.renewed(effect.auth)
       case 'rotate-client-ids':
         return this.#documents.rotateClientIds()
       case 'event':
@@ -205,19 +236,36 @@ export class Replica {
   }
 
   async #commit(transaction: Transaction): Promise<void> {
+    const startedMs = this.clock.now()
+    const receivedAtMs = this.#receivedAtMs
+    this.#receivedAtMs = null
     const error = await this.#whileBusy(this.#store.commit(transaction))
-    if (error === null) this.#core.committed()
-    else this.#core.commitFailed(error)
+    const links = error === null ? this.#core.committed() : null
+    if (error !== null) this.#core.commitFailed(error)
     this.#storeDone()
+    if (links !== null) this.#committed(transaction, links, startedMs, receivedAtMs)
+  }
+
+  #committed({ firstSeq, rows }: Transaction, links: ReadonlySet<LinkId>, startedMs: number, receivedAtMs: number | null): void {
+    const nowMs = this.clock.now()
+    let bytes = 0
+    for (const row of rows) bytes += row.data.length
+    const durationMs = nowMs - startedMs
+    const sinceReceivedMs = receivedAtMs === null ? null : nowMs - receivedAtMs
+    const commit = { head: firstSeq + rows.length - 1, rows: rows.length, bytes, links, durationMs, sinceReceivedMs }
+    this.#observe((observer) => observer.committed?.(commit))
   }
 
   async #maintain(work: Maintenance): Promise<void> {
+    const startedMs = this.clock.now()
     const running = this.#runMaintenance(work)
     const error = await this.#whileBusy(running)
     if (error === null) this.#core.maintained(await running)
     else this.#core.maintenanceFailed(error)
     if (error === null && work.kind === 'quarantine') this.#documents.restore(work.key)
     this.#storeDone()
+    const durationMs = this.clock.now() - startedMs
+    if (error === null) this.#observe((observer) => observer.maintained?.({ work: work.kind, durationMs }))
   }
 
   #runMaintenance(work: Maintenance): ReturnType<Store['sweep']> | ReturnType<Store['rotateEpoch']> {
@@ -276,6 +324,11 @@ export class Replica {
     for (const listener of this.#statusListeners) this.#call(() => listener(status))
   }
 
+  #observe(tell: (observer: ReplicaObserver) => void): void {
+    const { observer } = this.#options
+    if (observer !== undefined) this.#call(() => tell(observer))
+  }
+
   #call(userCode: () => void): void {
     try {
       userCode()
@@ -297,6 +350,16 @@ export class Replica {
     return listDocuments(this.#store.reader, this.space, options.prefix ?? '')
   }
 
+  /** Committed state, for those who only read: the store's own reader. */
+  get reader(): StoreReader {
+    return this.#store.reader
+  }
+
+  /** Whether anything of the document is committed here. Cost: a look-up. */
+  has(doc: DocId): boolean {
+    return this.#store.reader.doc(docKeyOf(this.space, doc)) !== undefined
+  }
+
   /** Sum over all committed documents: two replicas of one space with equal roots hold the same updates. Cost: none. */
   get root(): Digest {
     return this.#core.root
@@ -305,6 +368,11 @@ export class Replica {
   /** Plain data, computed now. */
   status(): ReplicaStatus {
     return this.#status.snapshot()
+  }
+
+  /** What is under way, computed now. */
+  load(): ReplicaLoad {
+    return { unsettledWrites: this.#writes.size, guests: this.#guests.size, openDocuments: this.#documents.size, ...this.#core.load() }
   }
 
   /** Called after every turn of the loop in which the status may have changed. Returns the way to stop. */

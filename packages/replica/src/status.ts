@@ -24,6 +24,8 @@ export interface PeerStatus {
   readonly synced: boolean
   /** Rows of this replica's log that the peer has not acknowledged: of the scope that is furthest behind. */
   readonly lag: number
+  /** Since something was last heard of the peer; a quiet one is pinged after 15 s. */
+  readonly silentMs: number
   /** Of the first exchange over this link; expected is 0 while unknown. */
   readonly documentsReceived: number
   readonly documentsExpected: number
@@ -87,6 +89,7 @@ export interface StatusFacts {
   readonly verifyEveryMs: number
   /** Scopes that both sides of a link opened, and whether each had its full exchange. */
   channels(link: LinkId): readonly { readonly scope: ScopeText; readonly synced: boolean; readonly acked: number }[]
+  silentMs(link: LinkId): number | null
 }
 
 export class StatusBoard {
@@ -236,7 +239,12 @@ export class StatusBoard {
     const { link, ...peer } = record
     const channels = this.#facts.channels(link)
     const acked = channels.length === 0 ? 0 : Math.min(...channels.map((channel) => channel.acked))
-    return { ...peer, synced: channels.length > 0 && channels.every((channel) => channel.synced), lag: Math.max(0, head - acked) }
+    return {
+      ...peer,
+      synced: channels.length > 0 && channels.every((channel) => channel.synced),
+      lag: Math.max(0, head - acked),
+      silentMs: this.#facts.silentMs(link) ?? 0,
+    }
   }
 
   #ackOf(peer: ReplicaId): Map<ScopeText, { seq: number; durability: Durability }> {

@@ -7,6 +7,7 @@ import {
   frameUpdates,
   LIMITS,
   rangeHolds,
+  toHex,
   unframeUpdates,
   type DocKey,
   type IdRange,
@@ -30,6 +31,8 @@ export class Verifier {
   /** Documents written lately, newest last. */
   readonly #recent = new Set<DocKey>()
   readonly #reported = new Set<string>()
+  /** What COMPARE found, by peer, document and both contents: the same two are not sent and walked again at every rotation. */
+  readonly #compared = new Map<string, IdRange>()
 
   constructor(context: CoreContext) {
     this.#context = context
@@ -113,8 +116,14 @@ export class Verifier {
     } else if (sameBytes(mine, message.content)) {
       link.send({ kind: 'verified', doc: ref, verdict: 'equal', range: null })
     } else {
-      link.comparing.add(doc.key)
-      link.send({ kind: 'compare', doc: ref })
+      const pair = link.hello!.replicaId + doc.key + toHex(mine) + toHex(message.content)
+      const found = this.#compared.get(pair)
+      if (found === undefined) {
+        link.comparing.set(doc.key, pair)
+        link.send({ kind: 'compare', doc: ref })
+      } else {
+        link.send({ kind: 'verified', doc: ref, verdict: 'differs', range: found })
+      }
     }
     return true
   }
@@ -144,14 +153,20 @@ export class Verifier {
     if (bytes === null) return false
     if (bytes === 'more') return true
     // A whole stored document is read for it: only where it was asked for.
-    if (!link.comparing.delete(doc.key)) return false
+    const pair = link.comparing.get(doc.key)
+    if (pair === undefined) return false
+    link.comparing.delete(doc.key)
     const inflate = this.#context.options.compression?.inflate
     const theirs = message.encoding === 'deflate' ? (inflate?.(bytes, LIMITS.updateBytesMax) ?? null) : bytes
     if (theirs === null) return false
     const updates = unframeUpdates(theirs)
     if (updates === null) return false
     const range = firstDifference(this.#stored(doc), updates)
-    if (range !== null) this.#report(link, doc, range)
+    if (range !== null) {
+      this.#report(link, doc, range)
+      if (this.#compared.size >= CACHE_MAX) this.#compared.clear()
+      this.#compared.set(pair, range)
+    }
     const verdict = range === null ? 'skipped' : 'differs'
     link.send({ kind: 'verified', doc: link.docRef(doc.key, doc.name, doc.docEpoch), verdict, range })
     return true

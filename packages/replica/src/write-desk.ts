@@ -2,19 +2,25 @@
 // open-documents.ts and guest-table.ts. Rule: DU-1.
 
 import type { DocId, ErrorCode } from '@syncline/protocol'
+import type { Clock } from './clock.ts'
 import type { SourceId, Ticket, WriteOutcome } from './effects.ts'
 import type { ReplicaCore } from './replica-core.ts'
+import type { ObservedWrite } from './replica-observer.ts'
 import type { Turns } from './turns.ts'
 
 export class WriteDesk {
   readonly #core: ReplicaCore
   readonly #turns: Turns
-  readonly #waiting = new Map<Ticket, (outcome: WriteOutcome) => void>()
+  readonly #clock: Clock
+  readonly #observe: (write: ObservedWrite) => void
+  readonly #waiting = new Map<Ticket, { readonly sinceMs: number; readonly tell: (outcome: WriteOutcome) => void }>()
   #nextTicket: Ticket = 1
 
-  constructor(core: ReplicaCore, turns: Turns) {
+  constructor(core: ReplicaCore, turns: Turns, clock: Clock, observe: (write: ObservedWrite) => void) {
     this.#core = core
     this.#turns = turns
+    this.#clock = clock
+    this.#observe = observe
   }
 
   /** Writes without an outcome. */
@@ -24,16 +30,18 @@ export class WriteDesk {
 
   write(doc: DocId, update: Uint8Array, source: SourceId, outcome: (ticket: Ticket, outcome: WriteOutcome) => void): Ticket {
     const ticket = this.#nextTicket++
-    this.#waiting.set(ticket, (result) => outcome(ticket, result))
+    this.#waiting.set(ticket, { sinceMs: this.#clock.now(), tell: (result) => outcome(ticket, result) })
     this.#core.write({ doc, update, source, ticket })
     this.#turns.wake()
     return ticket
   }
 
   settle(ticket: Ticket, outcome: WriteOutcome): void {
-    const tell = this.#waiting.get(ticket)
+    const write = this.#waiting.get(ticket)
+    if (write === undefined) return
     this.#waiting.delete(ticket)
-    tell?.(outcome)
+    write.tell(outcome)
+    this.#observe({ outcome, durationMs: this.#clock.now() - write.sinceMs })
   }
 
   /** The engine answers no more. */

@@ -258,3 +258,20 @@ test('[RS-1] a link that delivers faster than the store commits is not read from
   await open(a).saved()
   await eventually(() => expect(pauses).toEqual([true, false]))
 })
+
+test('[SU-1] a sweep that failed once does not leave the storage failed: it is over with the next thing that the store takes', async () => {
+  const store = memoryStore()
+  const sweep = store.sweep.bind(store)
+  let failures = 1
+  store.sweep = (docs) => (failures-- > 0 ? Promise.reject(new SynclineError('store-io', 'The disk answered no.')) : sweep(docs))
+  const a = openHost({ store, limits: { sweepEveryMs: 300, tailRowsHardMax: 50 } })
+  const document = open(a)
+  const stored = (): string[] => a.events.map(({ type: kind }) => kind).filter((kind) => kind.startsWith('storage-'))
+  for (let edit = 0; edit < 400; edit++) {
+    type(document, 'x'.repeat(200))
+    await document.saved()
+  }
+  await eventually(() => expect(a.events.some((event) => event.type === 'swept')).toBe(true))
+  expect(stored()).toEqual(['storage-failed', 'storage-recovered'])
+  expect(a.replica.status()).toMatchObject({ storage: 'ok', storageError: null })
+})

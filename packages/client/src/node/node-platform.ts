@@ -18,8 +18,13 @@ export const nodePlatform: Platform = {
   compression: nodeCompression,
   defaultFolder: (name) => join('syncline-data', name),
   openStore,
-  dial: (replica, url, backoff, onState) =>
-    dial(replica, { url, backoff, onState: ({ phase, peer, error }) => onState({ state: phase, replicaId: peer, error }) }),
+  dial: (replica, url, { auth, backoff }, onState) =>
+    dial(replica, {
+      url,
+      backoff,
+      ...(auth ? { token: (reason) => auth({ peer: url, reason }) } : {}),
+      onState: ({ phase, peer, error }) => onState({ state: phase, replicaId: peer, error }),
+    }),
   async listen(replica, at) {
     try {
       return await listen(replica, at)

@@ -28,6 +28,10 @@ const SLOW: ReadonlySet<ErrorCode> = new Set([
   'frame-too-large',
   'hello-expected',
   'duplicate-replica',
+  // The next token, or the next policy, may be another one.
+  'auth-required',
+  'auth-invalid',
+  'access-denied',
 ])
 
 /** What follows the end of an attempt. `attempt`: how many ended since a link last stayed live, from 0. `chance`: uniform in [0, 1). */

@@ -6,14 +6,19 @@ import { WebSocket, type ClientOptions } from 'ws'
 import type { Clock } from '../clock.ts'
 import type { Access, ReplicaEvent } from '../effects.ts'
 import type { Replica } from '../replica.ts'
+import { tokenReasonOf, type TokenReason } from '../token-reason.ts'
 import { chanceOf, DEFAULT_BACKOFF, redialAfter, type Backoff } from './backoff.ts'
 import { acceptSocket, socketOptions, type SocketEnd, type SocketLink } from './socket-link.ts'
+import { renewAfterMs, TokenAsker, type TokenSource } from './token-asker.ts'
 
 export interface DialOptions {
   /** ws: or wss:, any path. */
   readonly url: string
   /** What the peer may read and write; default everything. */
   readonly access?: Access
+  /** Asked for the token that the peer's doorman wants, before every attempt and before a JSON Web Token expires; "" for none. What it throws or rejects with ends the attempt, and the next one asks
+   *  again. `reason` says why: the first attempt, one more, or the code with which the peer refused the last token. */
+  readonly token?: TokenSource
   /** More options of the `ws` client: headers, TLS, agent. Limits are not among them. */
   readonly webSocket?: ClientOptions
   readonly backoff?: Partial<Backoff>
@@ -52,6 +57,9 @@ export function dial(replica: Replica, options: DialOptions): Dial {
   return new Dialler(replica, options)
 }
 
+/** A token that could not be renewed is asked for again after this time, as long as the peer takes the old one. */
+const RENEW_AGAIN_MS = 5_000
+
 class Dialler implements Dial {
   readonly url: string
   state: DialState = { phase: 'connecting', attempt: 0, retryInMs: null, error: null, peer: null }
@@ -62,6 +70,10 @@ class Dialler implements Dial {
   readonly #stopListening: () => void
   #socket: WebSocket | null = null
   #link: SocketLink | null = null
+  readonly #tokens: TokenAsker | null
+  #token = ''
+  #tokenReason: TokenReason = 'connect'
+  #cancelRenewal: () => void = () => undefined
   #cancelTimer: () => void = () => undefined
   /** Waiting for the other link to this peer to end. */
   #yielding = false
@@ -72,6 +84,7 @@ class Dialler implements Dial {
     this.#options = options
     this.#clock = options.clock ?? replica.clock
     this.#backoff = { ...DEFAULT_BACKOFF, ...options.backoff }
+    this.#tokens = options.token === undefined ? null : new TokenAsker(options.token, this.#clock)
     this.#stopListening = replica.onEvent((event) => this.#onEvent(event))
     this.#connect()
   }
@@ -80,6 +93,17 @@ class Dialler implements Dial {
     this.#yielding = false
     if (this.#replica.closed) return this.#stop(new SynclineError('replica-closed', 'The replica was closed.'))
     this.#become({ phase: 'connecting', retryInMs: null })
+    if (this.#tokens === null) return this.#connectAs('')
+    this.#tokens.ask(this.#tokenReason, (token) => (typeof token === 'string' ? this.#connectAs(token) : this.#withoutToken(token.message)))
+  }
+
+  #withoutToken(why: string): void {
+    this.#become({ error: new SynclineError('auth-required', `No token could be had for ${this.url}: ${why}.`) })
+    this.#wait(null, true)
+  }
+
+  #connectAs(token: string): void {
+    this.#token = token
     const socket = new WebSocket(this.url, SUBPROTOCOL, {
       ...this.#options.webSocket,
       ...socketOptions,
@@ -100,7 +124,11 @@ class Dialler implements Dial {
   #opened(socket: WebSocket): void {
     const { access } = this.#options
     try {
-      this.#link = acceptSocket(this.#replica, socket, { dialled: true, ...(access === undefined ? {} : { access }) })
+      this.#link = acceptSocket(this.#replica, socket, {
+        dialled: true,
+        auth: new TextEncoder().encode(this.#token),
+        ...(access === undefined ? {} : { access }),
+      })
     } catch (error) {
       return this.#stop(error as SynclineError)
     }
@@ -110,10 +138,26 @@ class Dialler implements Dial {
   #onEvent(event: ReplicaEvent): void {
     if (event.type === 'link-live' && event.link === this.#link?.link.id) {
       this.#become({ phase: 'connected', error: null, peer: event.peer })
+      this.#renewLater(renewAfterMs(this.#token, this.#clock.wallMs()))
       this.#cancelTimer = this.#clock.after(this.#backoff.resetAfterMs, () => this.#become({ attempt: 0 }))
     }
     // The link that this dial made way for may have gone.
     if (event.type === 'link-ended' && this.#yielding && !this.#peerIsLinked()) this.#wait(null, false)
+  }
+
+  /** A token that says when it expires is replaced on the living link before. */
+  #renewLater(ms: number | null): void {
+    this.#cancelRenewal()
+    if (ms === null || this.#tokens === null) return
+    this.#cancelRenewal = this.#clock.after(ms, () => this.#tokens!.ask('renew', (token) => this.#renew(token)))
+  }
+
+  #renew(token: string | Error): void {
+    if (this.#link === null) return
+    if (typeof token !== 'string' || token === this.#token) return this.#renewLater(RENEW_AGAIN_MS)
+    this.#token = token
+    this.#replica.renewToken(this.#link.link.id, new TextEncoder().encode(token))
+    this.#renewLater(renewAfterMs(token, this.#clock.wallMs()))
   }
 
   #peerIsLinked(): boolean {
@@ -122,8 +166,11 @@ class Dialler implements Dial {
 
   #ended({ code, reason }: SocketEnd): void {
     this.#cancelTimer()
+    this.#cancelRenewal()
+    this.#tokens?.cancel()
     this.#socket = null
     this.#link = null
+    this.#tokenReason = tokenReasonOf(code)
     if (this.state.phase === 'stopped') return
     this.#become({ error: new SynclineError(code ?? 'peer-unreachable', `The link to ${this.url} ended: ${reason}.`) })
     this.#wait(code, true)
@@ -152,6 +199,8 @@ class Dialler implements Dial {
 
   #stop(error: SynclineError | null): void {
     this.#cancelTimer()
+    this.#cancelRenewal()
+    this.#tokens?.cancel()
     this.#stopListening()
     this.#become({ phase: 'stopped', retryInMs: null, error })
   }

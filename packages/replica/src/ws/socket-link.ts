@@ -39,8 +39,14 @@ export interface SocketLink {
 export interface SocketOptions {
   /** What the identity behind the socket may read and write; default everything. */
   readonly access?: Access
+  /** Said to the peer's doorman in HELLO. */
+  readonly auth?: Uint8Array
+  /** The peer shows a fresh token. */
+  onRenewed?(auth: Uint8Array): void
   /** True on the side that dialled; default false. */
   readonly dialled?: boolean
+  /** Messages that were read from the socket already, in order. */
+  readonly early?: readonly RawData[]
 }
 
 /** Makes an open WebSocket a link of `replica`. When the replica is closed, so is the socket, and "replica-closed" is thrown. */
@@ -56,7 +62,8 @@ class SocketBinding implements SocketLink {
   #closedHere: SocketEnd | null = null
   #full = false
 
-  constructor(replica: Replica, socket: WebSocket, { access, dialled = false }: SocketOptions) {
+  constructor(replica: Replica, socket: WebSocket, options: SocketOptions) {
+    const { access, auth, dialled = false, early = [] } = options
     this.#socket = socket
     this.#clock = replica.clock
     // 'close' follows every 'error'.
@@ -64,6 +71,8 @@ class SocketBinding implements SocketLink {
     const port: LinkPort = {
       dialled,
       ...(access === undefined ? {} : { access }),
+      ...(auth === undefined ? {} : { auth }),
+      renewed: (fresh) => options.onRenewed?.(fresh),
       send: (bytes) => this.#send(bytes),
       close: (code, reason) => this.#close(code, reason),
       buffered: () => socket.bufferedAmount,
@@ -75,6 +84,7 @@ class SocketBinding implements SocketLink {
       this.#close(closeCodeOf('shutting-down'), closeReason('shutting-down', 'the replica is closed'))
       throw error
     }
+    for (const data of early) this.#received(data, true)
     socket.on('message', (data, isBinary) => this.#received(data, isBinary))
     this.ended = new Promise((resolve) => {
       const end = (code: number, reason: string): void => {
