@@ -25,6 +25,7 @@ const steps: readonly Step[] = [
     commands: () => [
       ['node', fromSource, 'scripts/docs.ts', '--check'],
       ['node', fromSource, 'scripts/timeline-script.ts', '--check'],
+      ['node', fromSource, 'scripts/admin-page-script.ts', '--check'],
     ],
   },
   { name: 'tidy', commands: () => [['vitest', 'run', 'test/tidy']] },

@@ -160,7 +160,7 @@ test('[YW-1] the query string names no document, and the first subprotocol offer
 })
 
 test('[YW-1] a room name that is empty, too long or has a NUL is refused at the upgrade, in words', async () => {
-  const { url } = await relayHere()
+  const { url } = await relayHere({ hocuspocusPath: null })
   expect(await refusedUpgrade(`${url}/`)).toEqual({ status: 400, words: expect.stringContaining('names no document') })
   expect(await refusedUpgrade(`${url}/${'x'.repeat(513)}`)).toEqual({
     status: 400,

@@ -28,6 +28,11 @@ const examples = {
     'blue is back: {"paint":"blue","sand":"red"}',
   ],
   'todo-invariant-repaired': ['what is next is one item, and exists: held in 50 runs'],
+  'server-side-document': [
+    'server: saved at position 1',
+    'page: {"done":1}',
+    'HTTP: {"summary":{"done":2},"todos":{"milk":true,"bread":true}}',
+  ],
   'relay-with-y-websocket': ['ben:     Ada was here. ', 'ada:     Keeper too. Ada was here. ', 'later:   Keeper too. Ada was here. '],
 } as const
 

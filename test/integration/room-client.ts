@@ -13,7 +13,12 @@ export interface StockClient {
 }
 
 /** The stock provider over ws, without BroadcastChannel, which in one process would sync without any server. */
-export function stockClient(url: string, room: string, doc: Y.Doc = new Y.Doc(), options: { maxBackoffTime?: number } = {}): StockClient {
+export function stockClient(
+  url: string,
+  room: string,
+  doc: Y.Doc = new Y.Doc(),
+  options: { maxBackoffTime?: number; params?: Record<string, string> } = {},
+): StockClient {
   const provider = new WebsocketProvider(url, room, doc, {
     disableBc: true,
     WebSocketPolyfill: WebSocket as unknown as typeof globalThis.WebSocket,

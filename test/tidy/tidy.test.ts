@@ -28,6 +28,12 @@ const importMap: Readonly<Record<string, readonly { readonly name: string; reado
     { name: 'y-protocols' },
     { name: 'lib0' },
     { name: 'ws' },
+    { name: 'jose' },
+    { name: 'zod' },
+    { name: 'hono', under: 'admin/' },
+    { name: '@hono/node-server', under: 'admin/' },
+    { name: 'prom-client', under: 'metrics/' },
+    { name: 'pino', under: 'log.ts' },
   ],
   testing: [
     { name: '@syncline/protocol' },

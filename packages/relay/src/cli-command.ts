@@ -10,9 +10,9 @@ export const EXIT = {
   ok: 0,
   /** It could not be done: the message says why. */
   failure: 1,
-  /** The arguments make no sense. */
+  /** The arguments or the configuration make no sense. */
   usage: 2,
-  /** `verify` found problems or differences. */
+  /** `verify` found problems or differences, `check-config` problems. */
   problems: 3,
   /** Part of it was done: some files were refused, some documents could not be read. */
   partial: 4,
@@ -26,6 +26,8 @@ export interface OptionRow {
   readonly multiple?: boolean
   readonly default?: string | boolean
   readonly help: string
+  /** Not listed in the help of the command: there are many of its kind, and a note tells of them. */
+  readonly hidden?: boolean
 }
 
 export type OptionTable = Readonly<Record<string, OptionRow>>
@@ -114,20 +116,13 @@ function parse<T extends OptionTable>(spec: CommandSpec<T>, args: readonly strin
   return { values: values as OptionValues<T>, positionals: parsed.positionals }
 }
 
-/** A number option within bounds. Throws "usage". */
-export function wholeNumber(name: string, text: string, min: number, max: number): number {
-  const value = Number(text)
-  if (!/^\d+$/.test(text) || value < min || value > max)
-    throw new SynclineError('usage', `--${name} takes a whole number from ${min} to ${max}, not ${JSON.stringify(text)}.`)
-  return value
-}
-
 function usage(name: string, problem: string): SynclineError {
   return new SynclineError('usage', `syncline ${name}: ${problem.replace(/\.$/, '')}.`)
 }
 
 export function commandHelp(one: Command): string {
-  const rows = Object.entries(one.options).map(([name, row]): [string, string] => [
+  const listed = Object.entries(one.options).filter(([, row]) => row.hidden !== true)
+  const rows = listed.map(([name, row]): [string, string] => [
     `${row.short === undefined ? '    ' : `-${row.short}, `}--${name}${row.value === undefined ? '' : ` ${row.value}`}`,
     row.help + (row.default === undefined ? '' : ` (default ${row.default})`) + (row.multiple ? ', may be repeated' : ''),
   ])

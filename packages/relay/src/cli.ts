@@ -5,15 +5,26 @@ import { readFileSync } from 'node:fs'
 import { SynclineError } from '@syncline/protocol'
 import { nodeClock } from '@syncline/replica/ws'
 import { aligned, commandHelp, EXIT, type Command } from './cli-command.ts'
+import { checkConfigCommand } from './commands/check-config.ts'
 import { exportCommand } from './commands/export.ts'
 import { importCommand } from './commands/import.ts'
 import { inspectCommand } from './commands/inspect.ts'
 import { lsCommand } from './commands/ls.ts'
 import { serveCommand } from './commands/serve.ts'
+import { tokenCommand } from './commands/token.ts'
 import { verifyCommand } from './commands/verify.ts'
 import { processTerminal, type Terminal } from './terminal.ts'
 
-const commands: readonly Command[] = [serveCommand, lsCommand, inspectCommand, exportCommand, importCommand, verifyCommand]
+const commands: readonly Command[] = [
+  serveCommand,
+  checkConfigCommand,
+  lsCommand,
+  inspectCommand,
+  exportCommand,
+  importCommand,
+  verifyCommand,
+  tokenCommand,
+]
 
 /** Runs one command line (without node and script) and resolves with its exit code. Does not throw for what a user can cause. */
 export async function main(argv: readonly string[], terminal: Terminal = processTerminal(nodeClock())): Promise<number> {
@@ -24,7 +35,7 @@ export async function main(argv: readonly string[], terminal: Terminal = process
     terminal.progressDone()
     if (!(error instanceof SynclineError || isSystemError(error))) throw error
     terminal.note(`syncline: ${error.message}`)
-    return error.code === 'usage' ? EXIT.usage : EXIT.failure
+    return error.code === 'usage' || error.code === 'config-invalid' ? EXIT.usage : EXIT.failure
   }
 }
 
@@ -75,7 +86,7 @@ function overview(): string {
     '',
     'syncline COMMAND --help tells more, syncline --version the version.',
     '',
-    'Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 verify found problems, 4 done in part.',
+    'Exit codes: 0 done, 1 failed, 2 wrong arguments or configuration, 3 problems found, 4 done in part.',
     '',
   ].join('\n')
 }

@@ -1,42 +1,73 @@
 // The one port of a relay: HTTP in, WebSocket connections out to the doors. Counts connections, refuses with words, keeps the beat, and closes everything in
-// bounded time. What a door does with a connection is its own business. Read by relay.ts. Rules: RS-1, IN-1, AU-0.
+// bounded time. What a door does with a connection is its own business. Read by relay.ts. Rules: RS-1, IN-1, AU-0, AD-2.
 
-import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { SUBPROTOCOL, SynclineError, type DocId } from '@syncline/protocol'
+import type { SecureContextOptions, Server as SecureServer, TLSSocket } from 'node:tls'
+import { SUBPROTOCOL, SynclineError, type SpaceId } from '@syncline/protocol'
 import type { Clock } from '@syncline/replica'
 import { socketOptions } from '@syncline/replica/ws'
 import { WebSocketServer, type WebSocket } from 'ws'
+import type { DoorName, Doorman, Pass } from './access/access.ts'
 import { closingFor } from './close-code.ts'
-import { routeUpgrade, type Policy } from './doors.ts'
+import { routeUpgrade, withoutPrefix, type Policy, type Route } from './doors.ts'
+import { clientOf, type TrustedProxies } from './forwarded.ts'
+import { listenError } from './listen-error.ts'
+import { isLoopbackHost } from './loopback.ts'
+import type { RefusalMemory } from './refusal-memory.ts'
 import type { RelayLimits } from './relay-limits.ts'
+import { permissionDeniedFrame } from './y-websocket-codec.ts'
 import { RoomWebSocket, type RoomConnection } from './y-websocket-door.ts'
+
+export type Certificate = Pick<SecureContextOptions, 'cert' | 'key'>
+
+/** A connection that a door takes over. */
+export interface Entrance {
+  /** Of the client; behind a trusted proxy, the forwarded one. */
+  readonly address: string
+  readonly request: IncomingMessage
+}
 
 export interface FrontOptions {
   readonly host: string
   readonly port: number
+  readonly tls: Certificate | null
+  readonly space: SpaceId
   readonly policy: Policy
+  readonly proxies: TrustedProxies
   readonly limits: RelayLimits
   readonly clock: Clock
-  native(ws: WebSocket): void
-  room(ws: WebSocket, request: IncomingMessage, doc: DocId): RoomConnection
-  /** The seam of the Hocuspocus door; absent: off. */
-  hocuspocus?(ws: WebSocket, request: IncomingMessage): RoomConnection
+  readonly doorman: Doorman
+  readonly refusals: RefusalMemory
+  native(ws: WebSocket, entrance: Entrance): void
+  room(ws: WebSocket, entrance: Entrance, route: RoomRoute, pass: Pass): RoomConnection
+  hocuspocus?(ws: WebSocket, entrance: Entrance): RoomConnection
+  /** Plain HTTP that a door answers; false: it does not. */
+  http?(request: IncomingMessage, response: ServerResponse): boolean
+  /** Somebody was turned away: for logs and counters. */
+  onTurnedAway(error: SynclineError, door: DoorName): void
 }
+
+export type RoomRoute = Extract<Route, { door: 'room' | 'y-sweet' }>
 
 export class Front {
   private readonly options: FrontOptions
-  private readonly http: Server
+  private readonly server: Server
   private readonly doors: { readonly native: WebSocketServer; readonly room: WebSocketServer }
-  private readonly sockets = new Set<WebSocket>()
+  private readonly sockets = new Map<WebSocket, DoorName>()
   private readonly rooms = new Set<RoomConnection>()
+  /** Upgrades whose token is being looked at. */
+  private entering = 0
+  /** Connections, and upgrades under way, by client address. */
+  private readonly byAddress = new Map<string, number>()
   private stopBeat: () => void = () => undefined
   private closing = false
 
   constructor(options: FrontOptions) {
     this.options = options
-    const { limits } = options
+    const { limits, tls } = options
     const shared = { noServer: true, clientTracking: false, closeTimeout: limits.closeHandshakeMs }
     this.doors = {
       native: new WebSocketServer({
@@ -55,32 +86,45 @@ export class Front {
         WebSocket: RoomWebSocket,
       }),
     }
-    this.http = createServer({
+    const timeouts: ServerOptions = {
       headersTimeout: limits.headersTimeoutMs,
       requestTimeout: limits.headersTimeoutMs,
       connectionsCheckingInterval: limits.headersTimeoutMs / 2,
-    })
-    this.http.maxConnections = limits.connectionsMax + limits.backlog
-    this.http.on('request', (request, response) => answer(request, response))
-    this.http.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head))
+    }
+    this.server =
+      tls === null ? createServer(timeouts) : createSecureServer({ ...timeouts, ...tls, handshakeTimeout: limits.headersTimeoutMs })
+    this.server.maxConnections = limits.connectionsMax + limits.backlog
+    this.server.on('request', (request, response) => this.answer(request, response))
+    this.server.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head))
   }
 
   /** Resolves with the port once it accepts connections. Rejects with "port-taken", "port-forbidden" or "argument-invalid". */
   async listen(): Promise<number> {
     const { host, port, limits, clock } = this.options
     await new Promise<void>((resolve, reject) => {
-      this.http.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)))
-      this.http.listen({ host, port, backlog: limits.backlog }, resolve)
+      this.server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)))
+      this.server.listen({ host, port, backlog: limits.backlog }, resolve)
     })
-    this.http.removeAllListeners('error')
+    this.server.removeAllListeners('error')
     // Later errors are of accept() (out of descriptors): the connection is lost, the relay is not.
-    this.http.on('error', () => undefined)
+    this.server.on('error', () => undefined)
     this.stopBeat = clock.every(limits.pingEveryMs, () => this.beat())
-    return (this.http.address() as AddressInfo).port
+    return (this.server.address() as AddressInfo).port
+  }
+
+  /** For connections from now on. Throws what Node throws for a pair that does not fit; the old one stays then. No effect without TLS. */
+  setCertificate(certificate: Certificate): void {
+    if (this.options.tls !== null) (this.server as unknown as SecureServer).setSecureContext(certificate)
   }
 
   get connections(): number {
     return this.sockets.size
+  }
+
+  get connectionsByDoor(): Readonly<Record<DoorName, number>> {
+    const counts: Record<DoorName, number> = { native: 0, 'y-websocket': 0, hocuspocus: 0, 'y-sweet': 0, http: 0 }
+    for (const door of this.sockets.values()) counts[door]++
+    return counts
   }
 
   /** Bytes that foreign clients were sent and have not taken yet. */
@@ -93,8 +137,8 @@ export class Front {
   /** No further connections; those of foreign doors are committed, echoed and closed. Native links are closed by their replica. */
   async finishRooms(): Promise<void> {
     this.closing = true
-    this.http.close()
-    this.http.closeIdleConnections()
+    this.server.close()
+    this.server.closeIdleConnections()
     await Promise.all([...this.rooms].map((room) => room.finish()))
   }
 
@@ -102,15 +146,15 @@ export class Front {
   terminate(): void {
     this.closing = true
     this.stopBeat()
-    this.http.close()
-    for (const ws of this.sockets) ws.terminate()
-    this.http.closeAllConnections()
+    this.server.close()
+    for (const ws of this.sockets.keys()) ws.terminate()
+    this.server.closeAllConnections()
   }
 
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy())
     if (this.closing) return refuse(socket, 503, 'This relay is shutting down.')
-    if (this.sockets.size >= this.options.limits.connectionsMax)
+    if (this.sockets.size + this.entering >= this.options.limits.connectionsMax)
       return refuse(socket, 503, 'This relay has all the connections it may have. Try again later.')
     const { headers } = request
     const route = routeUpgrade(
@@ -118,14 +162,87 @@ export class Front {
       this.options.policy,
     )
     if (route.door === 'none') return refuse(socket, route.status, route.words)
-    const door = route.door === 'native' ? this.doors.native : this.doors.room
-    door.handleUpgrade(request, socket, head, (ws) => {
-      this.sockets.add(ws)
+    const entrance = { request, address: this.addressOf(request) }
+    if (!this.countAddress(entrance.address, socket))
+      return refuse(socket, 429, 'This address has all the connections it may have. Try again later.')
+    if (route.door === 'native') this.open(this.doors.native, 'native', socket, head, entrance, (ws) => this.options.native(ws, entrance))
+    else if (route.door === 'hocuspocus')
+      this.open(this.doors.room, 'hocuspocus', socket, head, entrance, (ws) => this.keep(ws, this.options.hocuspocus!(ws, entrance)))
+    else void this.enterRoom(route, socket, head, entrance)
+  }
+
+  /** False: it has too many. This machine's own are not counted: behind a proxy that is not trusted, everybody is. */
+  private countAddress(address: string, socket: Duplex): boolean {
+    if (isLoopbackHost(address)) return true
+    const { byAddress } = this
+    const held = byAddress.get(address) ?? 0
+    if (held >= this.options.limits.connectionsPerAddressMax) return false
+    byAddress.set(address, held + 1)
+    socket.once('close', () => {
+      const left = byAddress.get(address)! - 1
+      if (left > 0) byAddress.set(address, left)
+      else byAddress.delete(address)
+    })
+    return true
+  }
+
+  private addressOf(request: IncomingMessage): string {
+    const { socket, headers } = request
+    return clientOf(socket.remoteAddress ?? '', (socket as TLSSocket).encrypted, headers, this.options.proxies).address
+  }
+
+  /** A room says who comes in the query of its address, so it is decided before the WebSocket opens. */
+  private async enterRoom(route: RoomRoute, socket: Duplex, head: Buffer, entrance: Entrance): Promise<void> {
+    const door = route.door === 'y-sweet' ? 'y-sweet' : 'y-websocket'
+    const { doorman, space } = this.options
+    const { address, request } = entrance
+    this.entering++
+    try {
+      const pass = await doorman.admit({ token: queryToken(request.url ?? ''), door, space, address })
+      if (!pass.may('read', route.doc)) {
+        pass.drop()
+        throw new SynclineError('access-denied', 'This document cannot be read here.')
+      }
+      if (socket.destroyed || this.closing) {
+        pass.drop()
+        return refuse(socket, 503, 'This relay is shutting down.')
+      }
+      this.open(this.doors.room, door, socket, head, entrance, (ws) => this.keep(ws, this.options.room(ws, entrance, route, pass)))
+    } catch (error) {
+      if (!(error instanceof SynclineError)) throw error
+      this.turnAway(error, door, `${address} ${route.doc}`, socket, head, entrance)
+    } finally {
+      this.entering--
+    }
+  }
+
+  /** The first time with a close code at which y-websocket 3.1 stops. Older ones come back after every code: the second time at the upgrade, which costs little. */
+  private turnAway(error: SynclineError, door: DoorName, who: string, socket: Duplex, head: Buffer, entrance: Entrance): void {
+    this.options.onTurnedAway(error, door)
+    const { refusals, clock } = this.options
+    if (error.retry === 'later') return refuse(socket, 503, error.message)
+    if (refusals.refusedBefore(`door ${who}`, clock.now())) return refuse(socket, error.code === 'access-denied' ? 403 : 401, error.message)
+    this.open(this.doors.room, door, socket, head, entrance, (ws) => {
+      ws.on('error', () => undefined)
+      ws.send(permissionDeniedFrame(error.message))
+      const { code, reason } = closingFor(error.code, error.message)
+      ws.close(code, reason)
+    })
+  }
+
+  private open(
+    server: WebSocketServer,
+    door: DoorName,
+    socket: Duplex,
+    head: Buffer,
+    { request }: Entrance,
+    take: (ws: WebSocket) => void,
+  ): void {
+    server.handleUpgrade(request, socket, head, (ws) => {
+      this.sockets.set(ws, door)
       ws.on('close', () => this.sockets.delete(ws))
       try {
-        if (route.door === 'native') this.options.native(ws)
-        else if (route.door === 'room') this.keep(ws, this.options.room(ws, request, route.doc))
-        else if (this.options.hocuspocus !== undefined) this.keep(ws, this.options.hocuspocus(ws, request))
+        take(ws)
       } catch (error) {
         if (!(error instanceof SynclineError)) throw error
         const { code, reason } = closingFor('shutting-down', error.code)
@@ -147,20 +264,29 @@ export class Front {
     }
     if (this.unsentBytes > this.options.limits.unsentBytesMax) most?.terminate()
   }
+
+  /** Plain HTTP on the port: a door's own, a person with a browser, or a probe. */
+  private answer(request: IncomingMessage, response: ServerResponse): void {
+    if (this.options.http?.(request, response) === true) return
+    const path = withoutPrefix(request.url ?? '', this.options.policy.pathPrefix).split('?', 1)[0]
+    const known = (request.method === 'GET' || request.method === 'HEAD') && path === '/'
+    const text = known
+      ? `This is a Syncline relay. Connect with a WebSocket: subprotocol ${SUBPROTOCOL}, or y-websocket at /room-name.\n`
+      : 'Only WebSocket connections are served here.\n'
+    response.writeHead(known ? 200 : 426, {
+      'content-type': 'text/plain; charset=utf-8',
+      'x-content-type-options': 'nosniff',
+      ...(known ? {} : { upgrade: 'websocket', connection: 'upgrade' }),
+    })
+    response.end(request.method === 'HEAD' ? undefined : text)
+  }
 }
 
-/** Plain HTTP on the port: a person with a browser, or a probe. */
-function answer(request: IncomingMessage, response: ServerResponse): void {
-  const known = (request.method === 'GET' || request.method === 'HEAD') && (request.url ?? '').split('?', 1)[0] === '/'
-  const text = known
-    ? `This is a Syncline relay. Connect with a WebSocket: subprotocol ${SUBPROTOCOL}, or y-websocket at /room-name.\n`
-    : 'Only WebSocket connections are served here.\n'
-  response.writeHead(known ? 200 : 426, {
-    'content-type': 'text/plain; charset=utf-8',
-    'x-content-type-options': 'nosniff',
-    ...(known ? {} : { upgrade: 'websocket', connection: 'upgrade' }),
-  })
-  response.end(request.method === 'HEAD' ? undefined : text)
+/** The `token` of a query string; null: none. */
+function queryToken(target: string): string | null {
+  const query = target.indexOf('?')
+  const token = query < 0 ? null : new URLSearchParams(target.slice(query)).get('token')
+  return token === '' ? null : token
 }
 
 function refuse(socket: Duplex, status: number, words: string): void {
@@ -174,11 +300,4 @@ function refuse(socket: Duplex, status: number, words: string): void {
 function firstOf(offered: Set<string>): string | false {
   for (const subprotocol of offered) return subprotocol
   return false
-}
-
-function listenError(error: NodeJS.ErrnoException, host: string, port: number): SynclineError {
-  const at = `${host}:${port}`
-  if (error.code === 'EADDRINUSE') return new SynclineError('port-taken', `Another process listens on ${at}.`, { cause: error })
-  if (error.code === 'EACCES') return new SynclineError('port-forbidden', `This user may not listen on ${at}.`, { cause: error })
-  return new SynclineError('argument-invalid', `Cannot listen on ${at}: ${error.message}.`, { cause: error })
 }

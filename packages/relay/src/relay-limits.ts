@@ -44,8 +44,41 @@ export const RELAY_LIMITS = {
   refusalsKeptMax: 4096,
   /** A write that the store did not take: the connection is closed after this time, so that clients without backoff do not storm. */
   retryCloseMs: 2_000,
+  // hocuspocus
+  /** One Hocuspocus message before the first authenticated document of its connection, and after it. */
+  hocuspocusFirstFrameBytesMax: 64 * KIB,
+  hocuspocusFrameBytesMax: 32 * MIB,
+  /** What a connection may leave waiting for the authentication of its documents: messages, their bytes, and documents, which are also the tokens looked at at
+   *  a time. As the stock server. */
+  hocuspocusQueueMessagesMax: 1000,
+  hocuspocusQueueBytesMax: 5 * MIB,
+  hocuspocusQueueDocumentsMax: 100,
+  /** Documents of one connection; further ones are denied in words. Each costs about 2 KB, and its knowledge in the engine. */
+  hocuspocusDocumentsMax: 1000,
+  /** The first authentication message must arrive within this time. */
+  hocuspocusAuthDeadlineMs: 10_000,
+  /** Denied authentications of one connection while it has no document open; then it is closed, and its backoff begins. */
+  hocuspocusDenialsMax: 32,
+  /** Who sends messages for a document that was denied or closed is asked for its token this often: each answer costs a verification. */
+  hocuspocusTokenAskEveryMs: 5_000,
+  /** A token is asked for this long before the present one expires: two pings, and the time to fetch one. */
+  hocuspocusRenewBeforeMs: 60_000,
+  /** A client's state vector up to this size is kept during its handshake, to tell what it counts as unsaved: some 1,600 writers. */
+  hocuspocusBaselineBytesMax: 16 * KIB,
+  /** Stateless payload, UTF-8. */
+  hocuspocusStatelessBytesMax: 1 * MIB,
   /** A client gets this long to answer a close frame. */
   closeHandshakeMs: 3_000,
+  /** Tokens of y-sweet clients that are good at one time; above it the oldest ends. */
+  ySweetGrantsMax: 100_000,
+  /** Whole stored document, snapshot and tail. */
+  documentBytesMax: LIMITS.documentBytesMax,
+  /** Documents of a space: further ones are refused ("space-full"). */
+  documentsMax: 10_000_000,
+  /** Connections of one client address, this machine's excepted; further ones get HTTP 429. A whole office may share one address. */
+  connectionsPerAddressMax: 2048,
+  /** Connections of one authenticated subject, and documents that it has open over Hocuspocus: further ones are refused ("too-many-connections"). */
+  connectionsPerSubjectMax: 1024,
   /** All of a shutdown gets this long. */
   drainMs: 8_000,
 } as const

@@ -3,7 +3,7 @@
 
 import { mkdir } from 'node:fs/promises'
 import { DEFAULT_SPACE, type SpaceId } from '@syncline/protocol'
-import { Replica, type Clock } from '@syncline/replica'
+import { Replica, type Clock, type CoreLimits, type ReplicaObserver } from '@syncline/replica'
 import { nodeCompression, nodeRandom } from '@syncline/replica/ws'
 import type { OpenReason } from '@syncline/store'
 import { openSqliteStore } from '@syncline/store/sqlite'
@@ -13,7 +13,13 @@ export interface SpaceOptions {
   readonly folder: string
   readonly durability: 'disk' | 'process'
   readonly clock: Clock
+  /** Of each space; default those of the engine. */
+  readonly limits?: Partial<Pick<CoreLimits, 'documentBytesMax' | 'documentsMax'>>
+  /** Of each space. */
+  readonly observer?: ReplicaObserver
   onOpened?(opening: Opening): void
+  /** In the turn in which it was made. */
+  onReplica?(replica: Replica): void
 }
 
 /** What a store found when it opened. */
@@ -37,12 +43,14 @@ export class Spaces {
   async get(space: SpaceId = DEFAULT_SPACE): Promise<Replica> {
     const found = this.open.get(space)
     if (found !== undefined) return found
-    const { folder, durability, clock } = this.options
+    const { folder, durability, clock, limits = {}, observer } = this.options
     await mkdir(folder, { recursive: true })
     const store = await openSqliteStore({ path: spaceFile(folder, space), space, durability })
     const { openReason, tailLost, logDamaged } = store
     this.options.onOpened?.({ space, openReason, tailLost, logDamaged })
-    const replica = new Replica({ store, role: 'relay', clock, random: nodeRandom, compression: nodeCompression })
+    const watched = observer === undefined ? {} : { observer }
+    const replica = new Replica({ store, role: 'relay', clock, random: nodeRandom, compression: nodeCompression, limits, ...watched })
+    this.options.onReplica?.(replica)
     this.open.set(space, replica)
     return replica
   }

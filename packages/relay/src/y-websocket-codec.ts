@@ -1,4 +1,4 @@
-// The y-websocket protocol as data (clients 1 to 3, and the concatenated frames of 4). Pure and total: a frame becomes messages or a problem, never a
+// The y-websocket protocol as data (clients 1 to 3, and the concatenated frames of 4), and what y-sweet adds to it. Pure and total: a frame becomes messages or a problem, never a
 // throw. Read by y-websocket-door.ts. Lengths are checked against the frame here, because lib0's reader would hand out bytes from beyond it
 // when the frame is a view into a larger buffer. Rules: YW-2, IN-1.
 
@@ -9,10 +9,14 @@ const SYNC = 0
 const AWARENESS = 1
 const AUTH = 2
 const QUERY_AWARENESS = 3
+const SYNC_STATUS = 102
 const STEP_1 = 0
 const STEP_2 = 1
 const UPDATE = 2
 const PERMISSION_DENIED = 0
+
+/** y-sweet adds message 102, and a body to message 3. */
+export type Dialect = 'y-websocket' | 'y-sweet'
 
 export type RoomMessage =
   | { readonly kind: 'step-1'; readonly stateVector: Uint8Array }
@@ -20,6 +24,8 @@ export type RoomMessage =
   | { readonly kind: 'update'; readonly update: Uint8Array }
   | { readonly kind: 'awareness'; readonly bytes: Uint8Array }
   | { readonly kind: 'query-awareness' }
+  /** y-sweet: "is this version saved?" The same bytes are the answer. */
+  | { readonly kind: 'sync-status'; readonly version: Uint8Array }
   /** A type this relay does not speak (2 is the server's own; applications register others). Its length is unknown, so the rest of the frame is skipped. */
   | { readonly kind: 'foreign'; readonly type: number }
 
@@ -31,18 +37,21 @@ export const messagesPerFrameMax = 1024
 /** Of some hundred thousand writers: each costs more time than bytes. */
 const stateVectorBytesMax = 1024 * 1024
 
+/** A version is a varUint. */
+const versionBytesMax = 16
+
 /** Reads all messages of a binary frame. The byte fields are views into it. */
-export function readFrame(frame: Uint8Array): Frame {
+export function readFrame(frame: Uint8Array, dialect: Dialect = 'y-websocket'): Frame {
   if (frame.length === 0) return { problem: 'an empty frame' }
   const messages: RoomMessage[] = []
   const decoder = decoding.createDecoder(frame)
   try {
     while (decoding.hasContent(decoder)) {
       if (messages.length === messagesPerFrameMax) return { problem: `more than ${messagesPerFrameMax} messages in one frame` }
-      const message = readMessage(decoder)
+      const message = readMessage(decoder, dialect)
       if (message === null) return { problem: 'a message that no client encodes' }
       messages.push(message)
-      if (message.kind === 'foreign') break
+      if (message.kind === 'foreign' || (message.kind === 'query-awareness' && dialect === 'y-sweet')) break
     }
   } catch {
     return { problem: 'a message that ends early' }
@@ -51,10 +60,14 @@ export function readFrame(frame: Uint8Array): Frame {
 }
 
 /** Null: malformed. Throws at the end of the bytes, as lib0 does. */
-function readMessage(decoder: decoding.Decoder): RoomMessage | null {
+function readMessage(decoder: decoding.Decoder, dialect: Dialect): RoomMessage | null {
   const type = decoding.readVarUint(decoder)
   if (type === QUERY_AWARENESS) return { kind: 'query-awareness' }
   if (type === AWARENESS) return { kind: 'awareness', bytes: readBytes(decoder) }
+  if (type === SYNC_STATUS && dialect === 'y-sweet') {
+    const version = readBytes(decoder)
+    return version.length > versionBytesMax ? null : { kind: 'sync-status', version }
+  }
   if (type !== SYNC) return { kind: 'foreign', type }
   const step = decoding.readVarUint(decoder)
   if (step !== STEP_1 && step !== STEP_2 && step !== UPDATE) return null
@@ -73,7 +86,8 @@ function readBytes(decoder: decoding.Decoder): Uint8Array {
   return bytes
 }
 
-function isStateVector(bytes: Uint8Array): boolean {
+/** True for a Yjs v1 state vector and nothing else: clients and clocks, and not a byte more. */
+export function isStateVector(bytes: Uint8Array): boolean {
   if (bytes.length > stateVectorBytesMax) return false
   const decoder = decoding.createDecoder(bytes)
   const clients = decoding.readVarUint(decoder)
@@ -117,6 +131,14 @@ export function awarenessFrame(bytes: Uint8Array): Uint8Array {
   return encoding.encode((encoder) => {
     encoding.writeVarUint(encoder, AWARENESS)
     encoding.writeVarUint8Array(encoder, bytes)
+  })
+}
+
+/** y-sweet: what the client had up to this version is saved. */
+export function syncStatusFrame(version: Uint8Array): Uint8Array {
+  return encoding.encode((encoder) => {
+    encoding.writeVarUint(encoder, SYNC_STATUS)
+    encoding.writeVarUint8Array(encoder, version)
   })
 }
 

@@ -10,6 +10,8 @@ import { LIMITS, SynclineError, type ErrorCode } from '@syncline/protocol'
 import type { Guest, GuestPort, WriteOutcome } from '@syncline/replica'
 import { closingFor, type Closing } from './close-code.ts'
 import type { RelayLimits } from './relay-limits.ts'
+import { isKnownUpdate } from './y-sweet/known-update.ts'
+import { SavedVersions } from './y-sweet/saved-versions.ts'
 import * as codec from './y-websocket-codec.ts'
 
 /** What a session needs of its socket. */
@@ -30,7 +32,15 @@ export interface RoomSocket {
 export interface RoomSessionOptions {
   readonly socket: RoomSocket
   readonly limits: RelayLimits
+  /** Default: y-websocket. */
+  readonly dialect?: codec.Dialect
   attach(port: GuestPort): Guest
+  /** Who the client is, where that is known for sure. */
+  readonly subject: string | null
+  /** Asked for every update. One that may not be written is passed over: it is not echoed, so no client takes it for saved. */
+  mayWrite(): boolean
+  /** Asked for every awareness message. */
+  mayBePresent(): boolean
   /** Records a refusal and answers whether this writer was refused in this room a short while ago (refusal-memory.ts). */
   refusedBefore(): boolean
   /** The first message that a client of this protocol could have sent has arrived. */
@@ -49,11 +59,15 @@ export class RoomSession {
   private unsavedWrites = 0
   private savedAll: (() => void)[] = []
   private asks = 0
+  /** Null toward y-websocket, which does not ask. */
+  private readonly saved: SavedVersions | null
+  private heardStep2 = false
   /** Answered since the network took anything. */
   private questions = 0
   private valid = false
   /** Its writes are no longer heard: it was refused and came back with the same. */
   private deaf = false
+  private saidReadOnly = false
   private lagging = false
   private sentSinceBeat = false
   private paused = false
@@ -64,9 +78,11 @@ export class RoomSession {
     this.options = options
     this.socket = options.socket
     this.limits = options.limits
+    this.saved = options.dialect === 'y-sweet' ? new SavedVersions() : null
     // The engine stops delivering at its own bound; a smaller one here only stops reading earlier.
     this.bufferBytesMax = Math.min(options.limits.socketBufferBytesMax, LIMITS.socketBufferBytesMax)
     this.guest = options.attach({
+      subject: options.subject,
       deliver: (updates) => updates.forEach((update) => this.send(codec.updateFrame(update))),
       presence: (bytes) => this.send(codec.awarenessFrame(bytes)),
       ping: () => this.socket.ping(),
@@ -80,7 +96,7 @@ export class RoomSession {
   /** Takes one binary frame. Total. */
   received(bytes: Uint8Array): void {
     if (this.ended || this.stopping) return
-    const frame = codec.readFrame(bytes)
+    const frame = codec.readFrame(bytes, this.options.dialect)
     if ('problem' in frame) return this.malformed(frame.problem)
     if (!this.valid && frame.messages.some((message) => message.kind !== 'foreign')) {
       this.valid = true
@@ -181,24 +197,31 @@ export class RoomSession {
       case 'update':
         return this.write(message)
       case 'awareness':
-        this.guest.presence(message.bytes)
+        if (this.options.mayBePresent()) this.guest.presence(message.bytes)
         // Its own renewals are what keeps a client from taking the link for dead: they come back as from the stock server.
         return this.send(codec.awarenessFrame(message.bytes))
       case 'query-awareness':
         return this.sendPresenceSnapshot()
+      case 'sync-status':
+        return this.askedWhetherSaved(message.version)
       case 'foreign':
         return
     }
   }
 
   private write(message: Extract<codec.RoomMessage, { update: Uint8Array }>): void {
-    if (this.deaf || codec.isEmptyUpdate(message.update)) return
+    if (codec.isEmptyUpdate(message.update)) return this.passOver(message, true)
+    if (this.deaf) return this.passOver(message, false)
+    if (!this.options.mayWrite()) return this.passOverForReader(message)
     // A copy: the view would keep the frame, or a shared read buffer, alive until the commit.
     const update = new Uint8Array(message.update)
     this.unsavedWrites++
+    const number = this.saved?.begun() ?? 0
     const settled = (outcome: WriteOutcome): void => {
       this.unsavedWrites--
+      this.saved?.settled(number, message.kind === 'step-2', outcome.kind === 'committed' || outcome.kind === 'known')
       if (!this.ended) this.tell(message.kind, update, outcome)
+      this.sayWhatIsSaved()
       this.work()
       if (this.unsavedWrites === 0) for (const resolve of this.savedAll.splice(0)) resolve()
     }
@@ -232,6 +255,44 @@ export class RoomSession {
     this.send(codec.permissionDeniedFrame(`${code}: ${reason}`))
     if (this.options.refusedBefore()) this.deaf = true
     else this.end(closingFor(code, reason))
+  }
+
+  /** `isStored`: all of it is here without being written. */
+  private passOver(message: codec.RoomMessage, isStored: boolean): void {
+    if (this.saved === null) return
+    this.saved.settled(this.saved.begun(), message.kind === 'step-2', isStored)
+    this.sayWhatIsSaved()
+  }
+
+  /** A reader's answer to step 1 repeats every delete that it knows of. It is looked at once: each look reads the document. */
+  private passOverForReader(message: Extract<codec.RoomMessage, { update: Uint8Array }>): void {
+    let isKnown = false
+    if (this.saved !== null && message.kind === 'step-2' && !this.heardStep2) {
+      this.heardStep2 = true
+      this.attempt(() => (isKnown = isKnownUpdate(this.guest, message.update)))
+    }
+    this.passOver(message, isKnown)
+    if (!isKnown) this.sayReadOnly()
+  }
+
+  private askedWhetherSaved(version: Uint8Array): void {
+    if (this.saved === null) return
+    this.saved.asked(new Uint8Array(version))
+    // Without an answer a y-sweet client takes the link for dead after 3 s.
+    if (!this.sayWhatIsSaved()) this.send(codec.heartbeatFrame)
+  }
+
+  private sayWhatIsSaved(): boolean {
+    const versions = this.saved?.answers() ?? []
+    for (const version of versions) this.send(codec.syncStatusFrame(version))
+    return versions.length > 0
+  }
+
+  /** There is no such message in this protocol; y-websocket shows this one in the console. */
+  private sayReadOnly(): void {
+    if (this.saidReadOnly) return
+    this.saidReadOnly = true
+    this.send(codec.permissionDeniedFrame('read-only: this document may not be written here'))
   }
 
   /** For reads of the store, which throw when it fails or when the document failed its checksum: the client may come back later. */

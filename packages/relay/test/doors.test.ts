@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { routeUpgrade, type Policy } from '../src/doors.ts'
 import { isLoopbackHost, isLoopbackOrigin } from '../src/loopback.ts'
 
-const policy: Policy = { loopbackOnly: true, hocuspocusPath: null }
+const policy: Policy = { origins: 'loopback', hocuspocusPath: null, ySweet: false, pathPrefix: '' }
 const upgrade = { target: '/room', subprotocols: undefined, origin: undefined }
 
 test('[AU-0] only names of this machine count as loopback', () => {
@@ -35,7 +35,7 @@ test('[AU-0] a relay without authentication takes a loopback Origin of any port,
     expect(isLoopbackOrigin(origin), origin).toBe(false)
     expect(routeUpgrade({ ...upgrade, origin }, policy), origin).toMatchObject({ door: 'none', status: 403 })
   }
-  expect(routeUpgrade({ ...upgrade, origin: 'https://notes.example' }, { ...policy, loopbackOnly: false })).toMatchObject({ door: 'room' })
+  expect(routeUpgrade({ ...upgrade, origin: 'https://notes.example' }, { ...policy, origins: 'any' })).toMatchObject({ door: 'room' })
 })
 
 test('[YW-1] subprotocol syncline.1 is the native door, another path is a room, and / is refused until it has a door', () => {

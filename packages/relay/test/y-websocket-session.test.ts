@@ -50,6 +50,9 @@ function roomHere(options: { limits?: Partial<RelayLimits>; replica?: Replica; s
   room.session = new RoomSession({
     limits: { ...RELAY_LIMITS, ...options.limits },
     attach: (port) => replica.attachGuest(parseDocId('note'), port),
+    subject: null,
+    mayWrite: () => true,
+    mayBePresent: () => true,
     refusedBefore: () => {
       const before = refusedBefore
       refusedBefore = true

@@ -1,0 +1,152 @@
+// What those who operate a relay see of it: metrics, probes, the JSON API and its page on the admin port. Everything here listens; nothing decides what a client
+// may do. Made by relay.ts. Rules: MT-1 to MT-5, HE-1 to HE-4, HA-1 to HA-9.
+
+import { readFileSync } from 'node:fs'
+import type { DocId, ErrorCode, SynclineError } from '@syncline/protocol'
+import { combineObservers, type Clock, type Replica, type ReplicaObserver } from '@syncline/replica'
+import type { Dial } from '@syncline/replica/ws'
+import type { DoorName, Doorman } from './access/access.ts'
+import { createAdminServer, type AdminServer } from './admin/admin-server.ts'
+import { createApi, type Api } from './admin/api.ts'
+import { Health } from './admin/health.ts'
+import { pageApp } from './admin/page/admin-page.ts'
+import type { RelayFacts } from './admin/relay-api.ts'
+import { Sampler } from './admin/sampler.ts'
+import type { Front } from './front.ts'
+import { createRelayMetrics, type RelayMetrics } from './metrics/relay-metrics.ts'
+import type { SpaceMetrics } from './metrics/space-metrics.ts'
+
+export interface OperationsOptions {
+  readonly clock: Clock
+  readonly doorman: Doorman
+  /** Paths of the SQLite files. */
+  readonly dataFiles: readonly string[]
+  onError(error: unknown): void
+}
+
+export interface Served {
+  readonly replica: Replica
+  readonly front: Front
+  readonly dials: readonly Dial[]
+  /** Where clients connect. */
+  readonly url: string
+  /** Null: no admin port. */
+  readonly admin: { readonly host?: string; readonly port: number } | null
+}
+
+export class Operations {
+  readonly health: Health
+  readonly metrics: RelayMetrics
+  /** For the replica that is about to be made. */
+  readonly observer: ReplicaObserver
+  private readonly options: OperationsOptions
+  private readonly sampler: Sampler
+  private readonly space: SpaceMetrics
+  private readonly startedMs: number
+  private dials: readonly Dial[] = []
+  private front: Front | null = null
+  private api: Api | null = null
+  private admin: AdminServer | null = null
+
+  constructor(options: OperationsOptions) {
+    const { clock, dataFiles } = options
+    this.options = options
+    this.startedMs = clock.now()
+    this.health = new Health(clock)
+    this.sampler = new Sampler(clock)
+    this.metrics = createRelayMetrics({
+      clock,
+      version: relayVersion(),
+      connections: () => this.front?.connectionsByDoor ?? {},
+      unsentBytes: () => this.front?.unsentBytes ?? 0,
+      dials: () => this.dials.map(({ state }) => state),
+      dataFiles: () => dataFiles,
+    })
+    this.space = this.metrics.space()
+    this.observer = combineObservers(this.space.observer, this.sampler)
+  }
+
+  /** Where the admin port listens; null: nowhere. */
+  get adminUrl(): string | null {
+    return this.admin?.url ?? null
+  }
+
+  /** Call in the turn in which the replica was made: no event is missed then. */
+  opened(replica: Replica): void {
+    this.space.opened(replica)
+    this.health.watch(replica)
+  }
+
+  /** The doors are open. Rejects with what createAdminServer rejects with. */
+  async serve({ replica, front, dials, url, admin }: Served): Promise<void> {
+    const { clock, doorman, onError } = this.options
+    this.front = front
+    this.dials = dials
+    this.health.listening = true
+    if (admin === null) return
+    const api = createApi({
+      replica,
+      doorman,
+      clock,
+      sampler: this.sampler,
+      facts: () => this.facts(url, front),
+      onTurnedAway: (error) => this.metrics.accessRefused('http', error.code),
+      onError,
+    })
+    this.api = api
+    this.admin = await createAdminServer({
+      ...admin,
+      clock,
+      health: this.health,
+      metrics: this.metrics,
+      onError,
+      mount: (app) => {
+        app.route('/', api.app)
+        app.route('/', pageApp())
+      },
+    })
+  }
+
+  turnedAway(error: SynclineError, door: DoorName): void {
+    this.metrics.accessRefused(door, error.code)
+    this.api?.turnedAway(error, door)
+  }
+
+  refused(doc: DocId, code: ErrorCode, reason: string, door: DoorName): void {
+    this.api?.refused(doc, code, reason, door)
+  }
+
+  /** Probes say so from now on, while the admin port goes on answering. */
+  drain(): void {
+    this.health.draining = true
+  }
+
+  /** What must end before the replica closes. */
+  async detach(): Promise<void> {
+    await this.api?.close()
+  }
+
+  /** Idempotent. */
+  async close(): Promise<void> {
+    await this.admin?.close()
+    this.metrics.close()
+  }
+
+  private facts(url: string, front: Front): RelayFacts {
+    const { p50, p99 } = this.metrics.loopDelays()
+    return {
+      url,
+      version: relayVersion(),
+      uptimeMs: this.options.clock.now() - this.startedMs,
+      draining: this.health.draining,
+      connections: front.connectionsByDoor,
+      unsentBytes: front.unsentBytes,
+      eventLoop: { p50Ms: p50 * 1000, p99Ms: p99 * 1000 },
+    }
+  }
+}
+
+export function relayVersion(): string {
+  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+  return manifest.version
+}

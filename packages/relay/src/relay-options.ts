@@ -1,0 +1,77 @@
+// What a relay is made with, and what it is then. Built by relay.ts. Every option is also a setting of `syncline serve` (config/settings.ts).
+
+import type { DocId, ErrorCode, ReplicaId, SynclineError } from '@syncline/protocol'
+import type { Clock, Replica } from '@syncline/replica'
+import type { DoorName, Doorman } from './access/access.ts'
+import type { Certificate } from './front.ts'
+import type { HocuspocusHooks } from './hocuspocus/hooks.ts'
+import type { RelayLimits } from './relay-limits.ts'
+import type { Opening } from './spaces.ts'
+
+export interface RelayOptions {
+  /** Folder of the SQLite files; made when it is not there. */
+  readonly data: string
+  /** Default 127.0.0.1. */
+  readonly host?: string
+  /** Default 4400; 0: any free one. */
+  readonly port?: number
+  /** What an acknowledged write survives: a power cut ('disk', default) or kill -9 ('process'). */
+  readonly durability?: 'disk' | 'process'
+  /** Addresses of other relays or replicas to keep a link to. */
+  readonly peers?: readonly string[]
+  /** Says who comes in and what they may do. Default: everybody everything, and then only this machine is served. */
+  readonly doorman?: Doorman
+  /** Without authentication only this machine is served; true lifts that. */
+  readonly insecure?: boolean
+  /** Origins of pages that may connect, e.g. https://app.example.com; '*': any. Default: with authentication any, else those of this machine. */
+  readonly origins?: readonly string[]
+  /** Token for the peers that this relay dials; asked for before each attempt. */
+  readonly peerToken?: () => string | Promise<string>
+  /** Path at which Hocuspocus providers are served; default '/'; null: not at all. */
+  readonly hocuspocusPath?: string | null
+  /** Serves y-sweet clients at /d/:doc/ws/:doc; default false. */
+  readonly ySweet?: boolean
+  /** Certificate chain and key, PEM: wss instead of ws. */
+  readonly tls?: Certificate
+  /** Proxies whose Forwarded and X-Forwarded-For headers are believed: addresses or CIDR ranges. */
+  readonly trustedProxies?: readonly string[]
+  /** What a proxy leaves before the path, e.g. /sync; taken off before routing. */
+  readonly pathPrefix?: string
+  /** Where metrics and health are served; absent: nowhere. */
+  readonly admin?: { readonly host?: string; readonly port: number }
+  readonly limits?: Partial<RelayLimits>
+  readonly clock?: Clock
+  /** A space was opened: as the same replica again, as a new one, or as a copy; and what of it was lost. */
+  onOpened?(opening: Opening): void
+  /** An update of a foreign client was refused. */
+  onRefused?(doc: DocId, code: ErrorCode, reason: string): void
+  /** What the application does with messages that are not documents. */
+  readonly hooks?: HocuspocusHooks
+  /** A handler of this relay or of the application failed in a way that nobody asked for. Default: thrown, which ends the process unless it listens. */
+  onError?(error: unknown): void
+  /** Somebody was not let in, or not any more: "auth-required" and its like, "access-denied". */
+  onTurnedAway?(error: SynclineError, door: DoorName): void
+}
+
+export interface Relay {
+  /** Where it listens, e.g. ws://127.0.0.1:4400. */
+  readonly url: string
+  readonly port: number
+  readonly replicaId: ReplicaId
+  /** The replica behind the doors: status, events, documents. */
+  readonly replica: Replica
+  /** Connections of all doors. */
+  readonly connections: number
+  /** Where the admin port listens, e.g. http://127.0.0.1:9464; null: nowhere. */
+  readonly adminUrl: string | null
+  readonly connectionsByDoor: Readonly<Record<DoorName, number>>
+  /** Bytes that foreign clients were sent and have not taken yet. */
+  readonly unsentBytes: number
+  /** For connections from now on. Throws what Node throws for a pair that does not fit; the old one stays then. No effect without TLS. */
+  setCertificate(certificate: Certificate): void
+  /** Takes no further connections, commits and acknowledges what was received, closes the connections (1012: they come back), checkpoints. Bounded by
+   *  `limits.drainMs`. Idempotent. */
+  close(): Promise<void>
+  /** True once close() did all of that in time. */
+  readonly drained: boolean
+}

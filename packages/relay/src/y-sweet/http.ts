@@ -1,0 +1,200 @@
+// The HTTP requests of y-sweet's SDK: make a document, get a token for it, read and write it whole. Every one asks the doorman, and a write is answered
+// after its commit. Called by front.ts for requests that are not upgrades. Rules: YS-4, YS-5, AC-1, IN-1.
+
+import { randomBytes } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { docIdOrNull, errorTable, parseDocId, SynclineError, type DocId } from '@syncline/protocol'
+import type { Replica, WriteOutcome } from '@syncline/replica'
+import type { Pass } from '../access/access.ts'
+import { mayWrite } from '../access/link-access.ts'
+import { deafPort } from '../deaf-port.ts'
+import type { RelayLimits } from '../relay-limits.ts'
+import type { Grants } from './grants.ts'
+import { ySweetRequestOf, type YSweetRequest } from './route.ts'
+
+export interface YSweetHttp {
+  readonly replica: Replica
+  readonly grants: Grants
+  readonly limits: RelayLimits
+  /** Why a page of this origin may not ask; null: it may. */
+  originProblem(origin: string | undefined): string | null
+  /** The request target without the path prefix. */
+  targetOf(request: IncomingMessage): string
+  /** Address of the client, and where clients reach this relay: "https://relay.example.com/prefix", without a slash at its end. */
+  clientOf(request: IncomingMessage): { readonly address: string; readonly publicUrl: string }
+}
+
+/** Tokens last this long unless the request says otherwise, as y-sweet's do. */
+const VALID_FOR_MS = 60 * 60 * 1000
+const VALID_FOR_MS_MAX = 24 * VALID_FOR_MS
+const JSON_BYTES_MAX = 16 * 1024
+
+/** Answers a request of y-sweet; false when it is none. */
+export function answerYSweet(request: IncomingMessage, response: ServerResponse, door: YSweetHttp): boolean {
+  const asked = ySweetRequestOf(request.method ?? '', door.targetOf(request))
+  if (asked === null) return false
+  void answer(request, response, door, asked).catch((error: unknown) => {
+    if (!(error instanceof SynclineError)) {
+      response.destroy()
+      throw error
+    }
+    refuse(response, statusOf(error), error.message)
+  })
+  return true
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, door: YSweetHttp, asked: YSweetRequest): Promise<void> {
+  const problem = door.originProblem(request.headers.origin)
+  if (problem !== null) return refuse(response, 403, problem)
+  if (asked.kind === 'none') return refuse(response, asked.status, asked.words)
+  const { address } = door.clientOf(request)
+  const pass = await door.grants.admit({ token: bearerOf(request), door: 'y-sweet', space: door.replica.space, address })
+  let isKept = false
+  try {
+    switch (asked.kind) {
+      case 'check-store':
+        return json(response, { ok: true })
+      case 'new':
+        return json(response, { docId: newDocument(await jsonBody(request), pass, door.replica) })
+      case 'auth':
+        isKept = door.grants.authenticates
+        return json(response, clientToken(asked.doc, await jsonBody(request), pass, request, door))
+      case 'as-update':
+        return bytes(response, read(asked.doc, pass, door.replica))
+      case 'update':
+        return told(response, await write(asked.doc, request, pass, door))
+    }
+  } catch (error) {
+    isKept = false
+    throw error
+  } finally {
+    if (!isKept) pass.drop()
+  }
+}
+
+/** A document exists when something is written to it; this only says under which name. Throws "access-denied", "doc-id-invalid". */
+function newDocument(body: Record<string, unknown>, pass: Pass, replica: Replica): DocId {
+  const { docId } = body
+  if (docId !== undefined && typeof docId !== 'string') throw new SynclineError('argument-invalid', 'docId is a text.')
+  const doc = docId === undefined ? parseDocId(randomBytes(16).toString('base64url')) : docIdOrNull(docId)
+  if (doc === null) throw new SynclineError('doc-id-invalid', 'docId is no name of a document.')
+  if (!mayWrite(pass, replica, doc)) throw denied()
+  return doc
+}
+
+function clientToken(doc: DocId, body: Record<string, unknown>, pass: Pass, request: IncomingMessage, door: YSweetHttp): object {
+  const { authorization = 'full', userId, validForSeconds } = body
+  if (authorization !== 'full' && authorization !== 'read-only')
+    throw new SynclineError('argument-invalid', 'authorization is "full" or "read-only".')
+  if (validForSeconds !== undefined && !(typeof validForSeconds === 'number' && validForSeconds > 0))
+    throw new SynclineError('argument-invalid', 'validForSeconds is a number above 0.')
+  const readOnly = authorization === 'read-only'
+  if (!pass.may('read', doc) || (!readOnly && !mayWrite(pass, door.replica, doc))) throw denied()
+  const { publicUrl } = door.clientOf(request)
+  const base = `${publicUrl}/d/${encodeURIComponent(doc)}`
+  const token = door.grants.authenticates
+    ? door.grants.issue({
+        parent: pass,
+        doc,
+        readOnly,
+        subject: typeof userId === 'string' ? userId : null,
+        validForMs: Math.min(validForSeconds === undefined ? VALID_FOR_MS : validForSeconds * 1000, VALID_FOR_MS_MAX),
+      })
+    : undefined
+  return { url: `${base.replace(/^http/, 'ws')}/ws`, baseUrl: base, docId: doc, ...(token !== undefined && { token }), authorization }
+}
+
+function read(doc: DocId, pass: Pass, replica: Replica): Uint8Array {
+  if (!pass.may('read', doc)) throw denied()
+  const guest = replica.attachGuest(doc, deafPort)
+  try {
+    return guest.diff(Uint8Array.of(0))
+  } finally {
+    guest.detach()
+  }
+}
+
+async function write(doc: DocId, request: IncomingMessage, pass: Pass, { replica, limits }: YSweetHttp): Promise<WriteOutcome> {
+  if (!mayWrite(pass, replica, doc)) throw denied()
+  const update = await body(request, limits.roomFrameBytesMax)
+  if (!mayWrite(pass, replica, doc)) throw denied()
+  const guest = replica.attachGuest(doc, deafPort)
+  try {
+    return await guest.write(update)
+  } finally {
+    guest.detach()
+  }
+}
+
+function told(response: ServerResponse, outcome: WriteOutcome): void {
+  if (outcome.kind === 'committed' || outcome.kind === 'known') return bytes(response, new Uint8Array())
+  if (outcome.kind === 'failed') return refuse(response, 503, `The update could not be stored (${outcome.code}).`)
+  if (outcome.kind === 'refused') return refuse(response, 422, `${outcome.code}: ${outcome.reason}`)
+  return refuse(response, 422, 'The update needs others that are not here.')
+}
+
+function denied(): SynclineError {
+  return new SynclineError('access-denied', 'This may not be done with this document here.')
+}
+
+function statusOf({ code }: SynclineError): number {
+  if (code === 'access-denied') return 403
+  if (code === 'argument-invalid' || code === 'doc-id-invalid') return 400
+  if (code === 'frame-too-large') return 413
+  return errorTable[code].closeCode === 4401 ? 401 : 503
+}
+
+/** The token of the Authorization header; null: none. */
+function bearerOf(request: IncomingMessage): string | null {
+  return /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? null
+}
+
+/** Rejects with "frame-too-large", and "argument-invalid" when the request ends early. */
+async function body(request: IncomingMessage, bytesMax: number): Promise<Uint8Array> {
+  // Refused before it is read, where the client says how long it is: an answer that comes in the middle is seldom heard.
+  if (Number(request.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax)
+  const parts: Buffer[] = []
+  let length = 0
+  try {
+    for await (const part of request as AsyncIterable<Buffer>) {
+      length += part.length
+      if (length > bytesMax) throw tooLarge(bytesMax)
+      parts.push(part)
+    }
+  } catch (error) {
+    throw error instanceof SynclineError ? error : new SynclineError('argument-invalid', 'The request ended early.', { cause: error })
+  }
+  return new Uint8Array(Buffer.concat(parts))
+}
+
+function tooLarge(bytesMax: number): SynclineError {
+  return new SynclineError('frame-too-large', `Such a request has at most ${bytesMax} bytes.`)
+}
+
+async function jsonBody(request: IncomingMessage): Promise<Record<string, unknown>> {
+  const text = new TextDecoder().decode(await body(request, JSON_BYTES_MAX))
+  if (text.trim() === '') return {}
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  } catch {
+    // told below
+  }
+  throw new SynclineError('argument-invalid', 'The body is no JSON object.')
+}
+
+function json(response: ServerResponse, value: object): void {
+  response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(JSON.stringify(value))
+}
+
+function bytes(response: ServerResponse, content: Uint8Array): void {
+  response.writeHead(200, { 'content-type': 'application/octet-stream', 'cache-control': 'no-store' }).end(content)
+}
+
+function refuse(response: ServerResponse, status: number, words: string): void {
+  if (response.headersSent || response.destroyed) return
+  // A body that nobody reads would hold the connection.
+  response
+    .writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff', connection: 'close' })
+    .end(`${words}\n`)
+}
