@@ -1,7 +1,6 @@
 // The `syncline` command line: picks the command, prints help and version, turns errors into words and exit codes. bin/syncline.js calls main().
 // Rules: CL-1 to CL-3.
 
-import { readFileSync } from 'node:fs'
 import { SynclineError } from '@syncline/protocol'
 import { nodeClock } from '@syncline/replica/ws'
 import { aligned, commandHelp, EXIT, type Command } from './cli-command.ts'
@@ -13,6 +12,7 @@ import { lsCommand } from './commands/ls.ts'
 import { serveCommand } from './commands/serve.ts'
 import { tokenCommand } from './commands/token.ts'
 import { verifyCommand } from './commands/verify.ts'
+import { relayVersion } from './relay-version.ts'
 import { processTerminal, type Terminal } from './terminal.ts'
 
 const commands: readonly Command[] = [
@@ -41,7 +41,7 @@ export async function main(argv: readonly string[], terminal: Terminal = process
 
 async function dispatch(name: string | undefined, rest: readonly string[], terminal: Terminal): Promise<number> {
   if (name === '--version' || name === '-v') {
-    terminal.print(version())
+    terminal.print(relayVersion())
     return EXIT.ok
   }
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
@@ -89,9 +89,4 @@ function overview(): string {
     'Exit codes: 0 done, 1 failed, 2 wrong arguments or configuration, 3 problems found, 4 done in part.',
     '',
   ].join('\n')
-}
-
-function version(): string {
-  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
-  return manifest.version
 }

@@ -43,7 +43,7 @@ export interface FrontOptions {
   readonly refusals: RefusalMemory
   native(ws: WebSocket, entrance: Entrance): void
   room(ws: WebSocket, entrance: Entrance, route: RoomRoute, pass: Pass): RoomConnection
-  hocuspocus?(ws: WebSocket, entrance: Entrance): RoomConnection
+  hocuspocus(ws: WebSocket, entrance: Entrance): RoomConnection
   /** Plain HTTP that a door answers; false: it does not. */
   http?(request: IncomingMessage, response: ServerResponse): boolean
   /** Somebody was turned away: for logs and counters. */
@@ -167,7 +167,7 @@ export class Front {
       return refuse(socket, 429, 'This address has all the connections it may have. Try again later.')
     if (route.door === 'native') this.open(this.doors.native, 'native', socket, head, entrance, (ws) => this.options.native(ws, entrance))
     else if (route.door === 'hocuspocus')
-      this.open(this.doors.room, 'hocuspocus', socket, head, entrance, (ws) => this.keep(ws, this.options.hocuspocus!(ws, entrance)))
+      this.open(this.doors.room, 'hocuspocus', socket, head, entrance, (ws) => this.keep(ws, this.options.hocuspocus(ws, entrance)))
     else void this.enterRoom(route, socket, head, entrance)
   }
 

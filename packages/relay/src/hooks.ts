@@ -12,7 +12,7 @@
 import { isRefusal, judge, Knowledge, SynclineError, walkUpdate, type DocId } from '@syncline/protocol'
 import type { Clock, Replica, ReplicaObserver } from '@syncline/replica'
 import type { StoreReader } from '@syncline/store'
-import { deafPort } from './deaf-port.ts'
+import { deafPort } from './deaf-guest.ts'
 import type { DoorName, Identity } from './access/access.ts'
 import { HOOK_LIMITS, HookCalls, type HookCall, type HookLimits, type HookName } from './hook-calls.ts'
 import { ChangeWaits, type DueChange } from './hook-changes.ts'

@@ -1,7 +1,6 @@
 // What those who operate a relay see of it: metrics, probes, the JSON API and its page on the admin port. Everything here listens; nothing decides what a client
 // may do. Made by relay.ts. Rules: MT-1 to MT-5, HE-1 to HE-4, HA-1 to HA-9.
 
-import { readFileSync } from 'node:fs'
 import type { DocId, ErrorCode, SynclineError } from '@syncline/protocol'
 import { combineObservers, type Clock, type Replica, type ReplicaObserver } from '@syncline/replica'
 import type { Dial } from '@syncline/replica/ws'
@@ -15,6 +14,7 @@ import { Sampler } from './admin/sampler.ts'
 import type { Front } from './front.ts'
 import { createRelayMetrics, type RelayMetrics } from './metrics/relay-metrics.ts'
 import type { SpaceMetrics } from './metrics/space-metrics.ts'
+import { relayVersion } from './relay-version.ts'
 
 export interface OperationsOptions {
   readonly clock: Clock
@@ -43,6 +43,7 @@ export class Operations {
   private readonly sampler: Sampler
   private readonly space: SpaceMetrics
   private readonly startedMs: number
+  private readonly version = relayVersion()
   private dials: readonly Dial[] = []
   private front: Front | null = null
   private api: Api | null = null
@@ -56,7 +57,7 @@ export class Operations {
     this.sampler = new Sampler(clock)
     this.metrics = createRelayMetrics({
       clock,
-      version: relayVersion(),
+      version: this.version,
       connections: () => this.front?.connectionsByDoor ?? {},
       unsentBytes: () => this.front?.unsentBytes ?? 0,
       dials: () => this.dials.map(({ state }) => state),
@@ -136,7 +137,7 @@ export class Operations {
     const { p50, p99 } = this.metrics.loopDelays()
     return {
       url,
-      version: relayVersion(),
+      version: this.version,
       uptimeMs: this.options.clock.now() - this.startedMs,
       draining: this.health.draining,
       connections: front.connectionsByDoor,
@@ -144,9 +145,4 @@ export class Operations {
       eventLoop: { p50Ms: p50 * 1000, p99Ms: p99 * 1000 },
     }
   }
-}
-
-export function relayVersion(): string {
-  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
-  return manifest.version
 }

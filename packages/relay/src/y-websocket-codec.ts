@@ -77,7 +77,8 @@ function readMessage(decoder: decoding.Decoder, dialect: Dialect): RoomMessage |
   return isStateVector(bytes) ? { kind: 'step-1', stateVector: bytes } : null
 }
 
-function readBytes(decoder: decoding.Decoder): Uint8Array {
+/** The next length-prefixed bytes: a view into the frame. Throws at the end of the bytes, as lib0 does. */
+export function readBytes(decoder: decoding.Decoder): Uint8Array {
   const length = decoding.readVarUint(decoder)
   const end = decoder.pos + length
   if (end > decoder.arr.length) throw new RangeError('beyond the frame')

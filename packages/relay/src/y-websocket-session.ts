@@ -9,28 +9,15 @@
 import { LIMITS, SynclineError, type ErrorCode } from '@syncline/protocol'
 import type { Guest, GuestPort, WriteOutcome } from '@syncline/replica'
 import { closingFor, type Closing } from './close-code.ts'
+import { EMPTY_STATE_VECTOR } from './deaf-guest.ts'
+import type { SessionSocket, SocketSession } from './door-socket.ts'
 import type { RelayLimits } from './relay-limits.ts'
-import { isKnownUpdate } from './y-sweet/known-update.ts'
+import { isKnownUpdate } from './known-update.ts'
 import { SavedVersions } from './y-sweet/saved-versions.ts'
 import * as codec from './y-websocket-codec.ts'
 
-/** What a session needs of its socket. */
-export interface RoomSocket {
-  send(frame: Uint8Array): void
-  /** Sends what is queued, then closes. */
-  close(closing: Closing): void
-  /** Closes after `limits.retryCloseMs`, so that a client without backoff does not storm. */
-  closeLater(closing: Closing): void
-  /** Asks for a sign of life; `RoomSession.alive` is called when it comes. */
-  ping(): void
-  pause(): void
-  resume(): void
-  /** Bytes sent and not yet taken by the network. */
-  buffered(): number
-}
-
 export interface RoomSessionOptions {
-  readonly socket: RoomSocket
+  readonly socket: SessionSocket
   readonly limits: RelayLimits
   /** Default: y-websocket. */
   readonly dialect?: codec.Dialect
@@ -49,8 +36,8 @@ export interface RoomSessionOptions {
   onRefused(code: ErrorCode, reason: string): void
 }
 
-export class RoomSession {
-  private readonly socket: RoomSocket
+export class RoomSession implements SocketSession {
+  private readonly socket: SessionSocket
   private readonly limits: RelayLimits
   private readonly options: RoomSessionOptions
   private readonly bufferBytesMax: number
@@ -269,7 +256,7 @@ export class RoomSession {
     let isKnown = false
     if (this.saved !== null && message.kind === 'step-2' && !this.heardStep2) {
       this.heardStep2 = true
-      this.attempt(() => (isKnown = isKnownUpdate(this.guest, message.update)))
+      this.attempt(() => (isKnown = isKnownUpdate(message.update, () => this.guest.diff(EMPTY_STATE_VECTOR))))
     }
     this.passOver(message, isKnown)
     if (!isKnown) this.sayReadOnly()

@@ -4,7 +4,7 @@
 
 import * as decoding from 'lib0/decoding'
 import * as encoding from 'lib0/encoding'
-import { isStateVector } from '../y-websocket-codec.ts'
+import { isStateVector, readBytes } from '../y-websocket-codec.ts'
 
 const SYNC = 0
 const AWARENESS = 1
@@ -101,15 +101,6 @@ function readSync(decoder: decoding.Decoder, reply: boolean): Message | null {
   if (step === STEP_2) return { kind: 'step-2', update: bytes }
   if (step === UPDATE) return { kind: 'update', update: bytes }
   return isStateVector(bytes) ? { kind: 'step-1', stateVector: bytes, reply } : null
-}
-
-function readBytes(decoder: decoding.Decoder): Uint8Array {
-  const length = decoding.readVarUint(decoder)
-  const end = decoder.pos + length
-  if (end > decoder.arr.length) throw new RangeError('beyond the frame')
-  const bytes = decoder.arr.subarray(decoder.pos, end)
-  decoder.pos = end
-  return bytes
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

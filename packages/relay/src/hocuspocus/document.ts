@@ -11,10 +11,11 @@ import type { Pass } from '../access/access.ts'
 import { mayWrite } from '../access/link-access.ts'
 import type { RelayLimits } from '../relay-limits.ts'
 import { isEmptyUpdate } from '../y-websocket-codec.ts'
+import { EMPTY_STATE_VECTOR } from '../deaf-guest.ts'
+import { isKnownUpdate } from '../known-update.ts'
 import * as codec from './codec.ts'
 import { Doorkeeping } from './doorkeeping.ts'
 import type { HocuspocusHooks } from './hooks.ts'
-import { bringsNothing } from './known-update.ts'
 import type { HocuspocusRoster } from './roster.ts'
 import { SaveLedger, type Arrival, type Verdict } from './save-ledger.ts'
 
@@ -209,7 +210,7 @@ export class HocuspocusDocument {
   /** After a denial or a close the provider has sent its step 1 already, or sends none: it gets all there is, and is asked for what it has. */
   private startHandshake(guest: Guest): void {
     this.ask(guest, false)
-    this.reading(() => this.host.send(codec.step2Frame(this.name, guest.diff(NOTHING_KNOWN))))
+    this.reading(() => this.host.send(codec.step2Frame(this.name, guest.diff(EMPTY_STATE_VECTOR))))
   }
 
   /** A pass may end a moment before it says so. Nothing is left out then: the document is shut, and begins anew when it is back. */
@@ -340,7 +341,7 @@ export class HocuspocusDocument {
 
   private refuseReadOnly(guest: Guest, arrival: Arrival, update: Uint8Array): void {
     // A reader answers the relay's step 1 too, and is up to date if that brings nothing.
-    const nothingNew = arrival.kind === 'step-2' && this.reading(() => bringsNothing(update, guest.diff(NOTHING_KNOWN)))
+    const nothingNew = arrival.kind === 'step-2' && this.reading(() => isKnownUpdate(update, () => guest.diff(EMPTY_STATE_VECTOR)))
     if (nothingNew !== true) this.host.refused(this.id, 'read-only', 'this identity may not write here')
     this.settle(arrival, nothingNew === true ? 'saved' : 'unsaved')
   }
@@ -387,9 +388,6 @@ export class HocuspocusDocument {
     }
   }
 }
-
-/** The state vector of an empty document. */
-const NOTHING_KNOWN = Uint8Array.of(0)
 
 /** What happened, without what an operator should do about it. */
 function wordsOf({ code, message }: SynclineError): string {

@@ -9,7 +9,7 @@ import type { DocContent, StoreReader } from '@syncline/store'
 import { createMemoryStore } from '@syncline/store/memory'
 import { openSqliteReader } from '@syncline/store/sqlite'
 import { spaceFile } from '../data-folder.ts'
-import { deafPort } from '../deaf-port.ts'
+import { deafPort } from '../deaf-guest.ts'
 import { Spaces } from '../spaces.ts'
 
 export type ImportResult = { readonly kind: 'new' | 'known' } | { readonly kind: 'refused'; readonly code: string; readonly reason: string }

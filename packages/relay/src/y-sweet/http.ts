@@ -7,7 +7,7 @@ import { docIdOrNull, errorTable, parseDocId, SynclineError, type DocId } from '
 import type { Replica, WriteOutcome } from '@syncline/replica'
 import type { Pass } from '../access/access.ts'
 import { mayWrite } from '../access/link-access.ts'
-import { deafPort } from '../deaf-port.ts'
+import { asGuest, deafPort, EMPTY_STATE_VECTOR } from '../deaf-guest.ts'
 import type { RelayLimits } from '../relay-limits.ts'
 import type { Grants } from './grants.ts'
 import { ySweetRequestOf, type YSweetRequest } from './route.ts'
@@ -106,12 +106,7 @@ function clientToken(doc: DocId, body: Record<string, unknown>, pass: Pass, requ
 
 function read(doc: DocId, pass: Pass, replica: Replica): Uint8Array {
   if (!pass.may('read', doc)) throw denied()
-  const guest = replica.attachGuest(doc, deafPort)
-  try {
-    return guest.diff(Uint8Array.of(0))
-  } finally {
-    guest.detach()
-  }
+  return asGuest(replica, doc, (guest) => guest.diff(EMPTY_STATE_VECTOR))
 }
 
 async function write(doc: DocId, request: IncomingMessage, pass: Pass, { replica, limits }: YSweetHttp): Promise<WriteOutcome> {
