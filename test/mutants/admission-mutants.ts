@@ -81,8 +81,8 @@ export const admissionMutants: readonly Mutant[] = [
     what: 'what an identity without write rights sends is admitted',
     rules: ['AU-1'],
     file: 'replica/src/receiver.ts',
-    find: 'link.access.write(doc.name) ? admitFramed',
-    replace: 'doc.name !== "" ? admitFramed',
+    find: 'const result = forbidden(link, doc, from.docEpoch, framed) ?? admitFramed',
+    replace: 'const result = admitFramed',
   },
   {
     id: 'refusal-ends-link',

@@ -88,8 +88,9 @@ export const knowledgeMutants: readonly Mutant[] = [
     what: 'compaction keeps deletes that it derived and the log does not hold (H5)',
     rules: ['H5', 'I4', 'I1'],
     file: 'replica/src/compaction.ts',
-    find: "if (ranges.length > 0) return { kind: 'derived-deletes', ranges }\n  const knowledge = new Knowledge()\n  knowledge.admit(facts)\n  return knowledge.digest() === digest ?",
-    replace: 'const knowledge = new Knowledge()\n  knowledge.admit(facts)\n  return ranges.length >= 0 || digest === knowledge.digest() ?',
+    find: "if (ranges.length > 0) return { kind: 'derived-deletes', ranges }\n  const knowledge = new Knowledge(known.epoch)\n  knowledge.admit(facts)\n  return knowledge.digest() === digest ?",
+    replace:
+      'const knowledge = new Knowledge(known.epoch)\n  knowledge.admit(facts)\n  return ranges.length >= 0 || digest === knowledge.digest() ?',
   },
   {
     id: 'verifier-off',

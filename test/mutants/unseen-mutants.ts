@@ -9,8 +9,8 @@ export const unseenMutants: readonly Mutant[] = [
     what: 'the log is sent whatever the peer may read',
     rules: ['AU-1'],
     file: 'replica/src/server.ts',
-    find: 'if (doc === undefined || doc.quarantined || !link.access.read(doc.name)) return null',
-    replace: 'if (doc === undefined || doc.quarantined) return null',
+    find: 'if (doc === undefined || doc.quarantined || row.docEpoch < doc.docEpoch || !link.access.read(doc.name)) return null',
+    replace: 'if (doc === undefined || doc.quarantined || row.docEpoch < doc.docEpoch) return null',
   },
   {
     id: 'held-answered-known',

@@ -1,7 +1,7 @@
 // One open document in the hands of an application: its Y.Doc, its presence, and the two waits. Asks the engine for facts and saved.ts for the
 // verdict. Rules: AP-2 to AP-5, DU-1.
 
-import { SynclineError, type ReplicaId } from '@syncline/protocol'
+import { SynclineError, type DocId, type ReplicaId } from '@syncline/protocol'
 import type { OpenDocument } from '@syncline/replica'
 import type * as Y from 'yjs'
 import { Derived, type Readable } from './readable.ts'
@@ -21,7 +21,7 @@ export interface DocHandle extends AsyncDisposable {
   readonly status: Readable<DocStatus>
   /** Resolves when every edit of `doc` made before the call has come as far as `tier` (default `local`). Rejects with the code of a refusal where the
    *  edit was refused and nobody else can take it; with "copies-unreachable" when more copies are asked for than this replica and its direct
-   *  peers can make; with "replica-closed", "wait-aborted". A rejected wait changes nothing: the edit stays, and goes on to whoever takes it. */
+   *  peers can make; with "doc-deleted" once the document was deleted; with "replica-closed", "wait-aborted". A rejected wait changes nothing: the edit stays, and goes on to whoever takes it. */
   whenSaved(tier?: SavedTier, options?: WaitOptions): Promise<void>
   /** Resolves once a full exchange with at least one peer that shares this document happened since that peer connected: at once, if one has. */
   whenSynced(options?: WaitOptions): Promise<void>
@@ -54,7 +54,8 @@ export class SharedDocument {
   #facts(): DocStatus {
     const { open } = this
     const { pending, rejected } = this.#watch.ofDocument(open)
-    return { synced: this.#watch.isSynced(open.key), pending: { local: open.unsaved > 0, relay: open.unsaved > 0 || pending }, rejected }
+    const isPending = { local: open.unsaved > 0, relay: open.unsaved > 0 || pending }
+    return { synced: this.#watch.isSynced(open.key), pending: isPending, deleted: open.isDeleted, rejected }
   }
 
   readonly #onUpdate = (): void => {
@@ -108,13 +109,7 @@ export class OpenDocHandle implements DocHandle {
     this.#assertHeld()
     assertTier(tier)
     const seq = await abortable(this.#shared.open.saved(), options)
-    if (tier !== 'local') await this.#watch.until(() => this.#isSaved(tier, seq), options)
-  }
-
-  #isSaved(tier: Exclude<SavedTier, 'local'>, seq: number): true | undefined {
-    const verdict = savedVerdict(tier, savedFacts(this.#watch, this.#shared.open, seq))
-    if (verdict.kind === 'failed') throw new SynclineError(verdict.code, `${this.id} is not saved as asked: ${verdict.reason}.`)
-    return verdict.kind === 'saved' ? true : undefined
+    await untilSaved(this.#watch, this.#shared.open.id, tier, seq, options)
   }
 
   async whenSynced(options: WaitOptions = {}): Promise<void> {
@@ -137,14 +132,25 @@ export class OpenDocHandle implements DocHandle {
   }
 }
 
-function assertTier(tier: SavedTier): void {
+/** Resolves when this replica's log has come as far as `tier` up to `seq`, as far as the document is concerned. */
+export async function untilSaved(watch: Watch, id: DocId, tier: SavedTier, seq: number, options: WaitOptions): Promise<void> {
+  if (tier === 'local') return
+  const isSaved = (): true | undefined => {
+    const verdict = savedVerdict(tier, savedFacts(watch, id, seq))
+    if (verdict.kind === 'failed') throw new SynclineError(verdict.code, `${id} is not saved as asked: ${verdict.reason}.`)
+    return verdict.kind === 'saved' ? true : undefined
+  }
+  await watch.until(isSaved, options)
+}
+
+export function assertTier(tier: SavedTier): void {
   if (tier === 'local' || tier === 'relay') return
   if (Number.isInteger(tier?.copies) && tier.copies >= 1) return
   throw new SynclineError('argument-invalid', `${JSON.stringify(tier)} is no tier: 'local', 'relay' or { copies: 1 or more }.`)
 }
 
 /** What is known of the direct peers, with regard to one document and one position of the log. */
-function savedFacts(watch: Watch, { id }: OpenDocument, seq: number): SavedFacts {
+function savedFacts(watch: Watch, id: DocId, seq: number): SavedFacts {
   const { engine } = watch.opened!
   const acks = new Map(engine.acknowledgements(id, seq).map((ack) => [ack.peer, ack]))
   const { peers: linked, rejected } = engine.status()

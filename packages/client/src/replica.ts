@@ -12,12 +12,13 @@ import {
   type Scope,
   type ScopeText,
 } from '@syncline/protocol'
-import { Replica as Engine } from '@syncline/replica'
-import { OpenDocHandle, SharedDocument, type DocHandle } from './doc-handle.ts'
+import { Replica as Engine, type DeletedContent, type OpenDocument } from '@syncline/replica'
+import { assertTier, OpenDocHandle, SharedDocument, untilSaved, type DocHandle } from './doc-handle.ts'
 import { parseOptions, subscriptionScope, type ReplicaOptions, type Settings } from './options.ts'
 import type { Closable, Platform } from './platform.ts'
 import type { Readable } from './readable.ts'
 import { RelayPending, type ListedDocument } from './relay-pending.ts'
+import type { SavedTier } from './saved.ts'
 import type { SyncStatus } from './status.ts'
 import { abortable, type WaitOptions } from './waits.ts'
 import { Watch, type Opened } from './watch.ts'
@@ -32,8 +33,17 @@ export interface Replica extends AsyncDisposable {
   /** Resolves when storage is open and, if asked for, the port is bound. Rejects with why that failed, as every other call does then. */
   whenReady(options?: WaitOptions): Promise<void>
   /** Opens a document, new or stored. Waits for local data only, never for the network. In a replica that subscribes to a part of its space, a document
-   *  outside of it is subscribed to. Rejects with "doc-id-invalid", "doc-quarantined", "replica-closed", "wait-aborted", and why storage failed. */
-  open(id: string, options?: WaitOptions): Promise<DocHandle>
+   *  outside of it is subscribed to. Rejects with "doc-id-invalid", "doc-quarantined", "replica-closed", "wait-aborted", and why storage failed; with "doc-deleted"
+   *  for a document that was deleted, unless it is to be begun anew, empty, with `recreate`. */
+  open(id: string, options?: OpenOptions): Promise<DocHandle>
+  /** Deletes a document everywhere. The deletion is stored and synced like an edit, also offline, and is final for every edit of the document, also for those
+   *  that others made and nobody has seen yet. Resolves when it has come as far as `tier` (default `local`). Those who have the document open are told by its
+   *  status. Rejects with "doc-id-invalid", "read-only", "replica-closed", "wait-aborted", why storage failed, and as whenSaved() does where a peer refuses the
+   *  deletion ("delete-forbidden"): it stays in force here then, and goes on to whoever takes it. */
+  delete(id: string, options?: DeleteOptions): Promise<void>
+  /** What the newest deletion of a document took away here, with edits of this replica that nobody else had; null when there is nothing, or it was deleted more
+   *  than 30 days ago. Rejects with "doc-id-invalid", "replica-closed". */
+  remains(id: string): Promise<DeletedContent | null>
   /** The documents stored here, in no particular order. */
   list(options?: { readonly prefix?: string }): AsyncIterable<ListedDocument>
   /** `scope`: a collection (`collection/*`) or a document id. Takes effect at once, also on links that exist. No effect in a replica of the whole space.
@@ -43,6 +53,15 @@ export interface Replica extends AsyncDisposable {
   unsubscribe(scope: string): void
   /** Commits what is under way, tells peers, and closes everything, within 10 s. Safe while opening; idempotent. */
   close(): Promise<void>
+}
+
+export interface OpenOptions extends WaitOptions {
+  /** Begin a document anew that was deleted; default false. */
+  readonly recreate?: boolean
+}
+
+export interface DeleteOptions extends WaitOptions {
+  readonly tier?: SavedTier
 }
 
 /** Returns at once. Throws "argument-invalid", "space-id-invalid" or "doc-id-invalid" for options that make no sense; everything else that goes wrong is in
@@ -58,7 +77,7 @@ class ClientReplica implements Replica {
   readonly #settings: Settings
   readonly #watch: Watch
   readonly #scopes = new Map<ScopeText, Scope>()
-  readonly #documents = new Map<DocKey, SharedDocument>()
+  readonly #documents = new Map<OpenDocument, SharedDocument>()
   readonly #links: Closable[] = []
   readonly #ready: Promise<Opened>
   readonly #forgetSignals: () => void
@@ -129,15 +148,15 @@ class ClientReplica implements Replica {
 
   // Documents
 
-  async open(id: string, options: WaitOptions = {}): Promise<DocHandle> {
+  async open(id: string, options: OpenOptions = {}): Promise<DocHandle> {
     this.#watch.assertOpen()
     const doc = parseDocId(id)
     const { engine } = await abortable(this.#ready, options)
     this.#watch.assertOpen()
     this.#subscribeTo(docKeyOf(this.#settings.space, doc), { kind: 'document', doc })
-    const open = engine.openDocument(doc)
-    const shared = this.#documents.get(open.key) ?? new SharedDocument(open, this.#watch)
-    this.#documents.set(open.key, shared)
+    const open = engine.openDocument(doc, { recreate: options.recreate ?? false })
+    const shared = this.#documents.get(open) ?? new SharedDocument(open, this.#watch)
+    this.#documents.set(open, shared)
     shared.handles++
     return new OpenDocHandle(shared, this.#watch, () => this.#release(shared))
   }
@@ -146,9 +165,28 @@ class ClientReplica implements Replica {
     shared.handles--
     if (shared.handles === 0) {
       shared.dispose()
-      this.#documents.delete(shared.open.key)
+      this.#documents.delete(shared.open)
     }
     return shared.open.release()
+  }
+
+  async delete(id: string, { tier = 'local', ...options }: DeleteOptions = {}): Promise<void> {
+    this.#watch.assertOpen()
+    assertTier(tier)
+    const doc = parseDocId(id)
+    const { engine } = await abortable(this.#ready, options)
+    this.#watch.assertOpen()
+    this.#subscribeTo(docKeyOf(this.#settings.space, doc), { kind: 'document', doc })
+    const seq = await abortable(engine.deleteDocument(doc), options)
+    await untilSaved(this.#watch, doc, tier, seq, options)
+  }
+
+  async remains(id: string): Promise<DeletedContent | null> {
+    this.#watch.assertOpen()
+    const doc = parseDocId(id)
+    const { engine } = await this.#ready
+    this.#watch.assertOpen()
+    return engine.remains(doc)
   }
 
   async *list({ prefix = '' }: { readonly prefix?: string } = {}): AsyncGenerator<ListedDocument, void, undefined> {

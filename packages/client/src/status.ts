@@ -62,6 +62,8 @@ export interface DocStatus {
   readonly synced: boolean
   /** There are edits that are not committed here (local), or by no durable peer (relay). */
   readonly pending: { readonly local: boolean; readonly relay: boolean }
+  /** It was deleted, here or elsewhere: `doc` keeps what was in it, and its edits go nowhere. */
+  readonly deleted: boolean
   readonly rejected: readonly RejectedDocument[]
 }
 

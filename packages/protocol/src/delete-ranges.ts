@@ -51,16 +51,23 @@ export function addRange(ranges: number[], from: number, to: number): void {
   }
 }
 
-/** The normalised union of a normalised set and of ranges in any order, overlapping or not. Cost: O(n + m log m). */
+/** The normalised union of a normalised set and of ranges in any order, overlapping or not. Cost: linear where they ascend, else O(n + m log m). */
 export function unionRanges(ranges: readonly number[], more: readonly number[]): number[] {
   const sorted: number[] = []
   let at = 0
-  for (const [from, to] of sortedPairs(more)) {
-    for (; at < ranges.length && ranges[at]! <= from; at += 2) appendRange(sorted, ranges[at]!, ranges[at + 1]!)
-    appendRange(sorted, from, to)
+  const ascending = ascends(more) ? more : sortedPairs(more).flat()
+  for (let i = 0; i < ascending.length; i += 2) {
+    for (; at < ranges.length && ranges[at]! <= ascending[i]!; at += 2) appendRange(sorted, ranges[at]!, ranges[at + 1]!)
+    appendRange(sorted, ascending[i]!, ascending[i + 1]!)
   }
   for (; at < ranges.length; at += 2) appendRange(sorted, ranges[at]!, ranges[at + 1]!)
   return sorted
+}
+
+/** As Yjs writes them: then there is nothing to sort, and no pair to allocate. */
+function ascends(flat: readonly number[]): boolean {
+  for (let i = 2; i < flat.length; i += 2) if (flat[i]! < flat[i - 2]!) return false
+  return true
 }
 
 function sortedPairs(flat: readonly number[]): [number, number][] {

@@ -5,8 +5,8 @@
 
 import { ZERO_DIGEST, type Digest } from './ids.ts'
 
-/** Tags of F: the next clock of a client, and the bounds of its deleted ranges. */
-export const POINT = { clock: 1, deleted: 2 } as const
+/** Tags of F: the next clock of a client, the bounds of its deleted ranges, and (of client 0, which is reserved) the document epoch. */
+export const POINT = { clock: 1, deleted: 2, epoch: 3 } as const
 
 /** A sum modulo 2^128, four 32-bit words from the most significant. Mutable: an accumulator. Sums of the same points are equal in any order. */
 export class Sum128 {

@@ -4,15 +4,25 @@
 // A trie over the hex digits of the keys. Keys of one collection share 8 digits, so depth adapts: a leaf holds count and sum of at most
 // LEAF_DOCS documents, not the documents, and splits when a read needs its inside. Cuts go by count, not by digit, so that the shape
 // of the trie (long single-child chains under a collection) never shows on the wire.
+//
+// A source may hide documents: they are counted, so that a leaf is never long to read, but no sum, list or bound knows of them. That makes a tree
+// of what one peer may read. It can be built piece by piece; changes of what was scanned already wait until the end.
 
 import { documentPoint, Sum128 } from './digest.ts'
 import type { Digest, DocKey } from './ids.ts'
 import { boundAfter, boundBetween, KEY8_DIGITS, type KeyBound } from './key-bounds.ts'
-import type { KeyRange } from './scope.ts'
+import { WHOLE_RANGE, type KeyRange } from './scope.ts'
 
-/** Where the documents are: the store's reader satisfies it. Ascending by key, from `range.first` or after `after`, at most `limit`. */
+/** Where the documents are: the store's reader satisfies it. Ascending by key, from `range.first` or after `after`, at most `limit`, hidden ones among them. */
 export interface TreeSource {
-  docs(range: KeyRange, limit: number, after?: DocKey): readonly { readonly key: DocKey; readonly digest: Digest }[]
+  docs(range: KeyRange, limit: number, after?: DocKey): readonly SourceDoc[]
+}
+
+export interface SourceDoc {
+  readonly key: DocKey
+  readonly digest: Digest
+  /** True: no sum and no list knows of it. */
+  readonly hidden?: boolean
 }
 
 /** A document and its share of every sum that covers it. */
@@ -27,7 +37,9 @@ export interface RangeSummary {
 }
 
 interface Node {
+  /** Documents that show. */
   count: number
+  hidden: number
   readonly sum: Sum128
   /** By hex digit; null: a leaf. */
   children: (Node | undefined)[] | null
@@ -42,6 +54,8 @@ interface Visitor {
 }
 
 const LEAF_DOCS = 48
+/** Where nothing shows, leaves are this long, so that memory follows what shows. */
+const HIDDEN_LEAF_DOCS = 1024
 const PAGE_DOCS = 1000
 const OPEN_LEAVES_MAX = 8
 /** No deeper than what the wire carries of a key: one key8 is never in two leaves. */
@@ -49,12 +63,16 @@ const DEPTH_MAX = KEY8_DIGITS
 
 export class DocumentTree {
   readonly #source: TreeSource
+  readonly #range: KeyRange
   #root: Node | null = null
+  #building: Building | null = null
   /** The leaves read last: neighbouring ranges cut the same ones. */
   readonly #open = new Map<Node, readonly TreeDoc[]>()
 
-  constructor(source: TreeSource) {
+  /** `range`: nothing outside is read. */
+  constructor(source: TreeSource, range: KeyRange = WHOLE_RANGE) {
     this.#source = source
+    this.#range = range
   }
 
   get built(): boolean {
@@ -63,27 +81,64 @@ export class DocumentTree {
 
   /** Builds by one paged scan, when not built yet. 100,000 documents: about 0.2 s, 1 MB. */
   ensureBuilt(): void {
-    this.#root ??= this.#load('')
+    while (!this.built) this.build(PAGE_DOCS)
+  }
+
+  /** Goes on with the scan that builds, for up to `docsMax` documents, and answers how many it met. */
+  build(docsMax: number): number {
+    if (this.#root !== null) return 0
+    const building = (this.#building ??= { growth: new Growth(0), last: null, late: [] })
+    const page = this.#source.docs(this.#range, docsMax, building.last ?? undefined)
+    for (const doc of page) building.growth.add(doc)
+    building.last = page.at(-1)?.key ?? building.last
+    if (page.length < docsMax) {
+      this.#root = building.growth.root
+      this.#building = null
+      for (const change of building.late) this.#apply(change)
+    }
+    return page.length
   }
 
   /** Forgets everything, to be built again when needed: for a source that changed without update(), or a total that disagrees with the store's. */
   reset(): void {
     this.#root = null
+    this.#building = null
     this.#open.clear()
   }
 
-  /** A committed change; null: absent before or after. Ignored while not built: a scan that builds must not show what a later
+  /** A committed change of a document that shows; null: absent before or after. Ignored while not built: a scan that builds must not show what a later
    *  update() announces. After that the source may run ahead: reads between a commit and its announcement leave no trace. Cost: about 1 us. */
   update(key: DocKey, before: Digest | null, after: Digest | null): void {
-    if (this.#root === null) return
-    const step = (after === null ? 0 : 1) - (before === null ? 0 : 1)
+    this.#change(key, stepOf(before, after), 0, before, after)
+  }
+
+  /** A hidden document came to be (1) or is gone (-1). */
+  updateHidden(key: DocKey, step: 1 | -1): void {
+    this.#change(key, 0, step, null, null)
+  }
+
+  /** A document that was hidden (null) or showed `before` is hidden (null) or shows `after` from now on, as the source says. */
+  show(key: DocKey, before: Digest | null, after: Digest | null): void {
+    const step = stepOf(before, after)
+    this.#change(key, step, -step, before, after)
+  }
+
+  #change(key: DocKey, count: number, hidden: number, before: Digest | null, after: Digest | null): void {
+    const building = this.#building
+    if (this.#root === null && (building === null || building.last === null || key > building.last)) return
     const change = new Sum128()
     if (after !== null) change.add(documentPoint(key, after))
     if (before !== null) change.subtract(documentPoint(key, before))
+    if (building !== null) building.late.push({ key, count, hidden, sum: change })
+    else this.#apply({ key, count, hidden, sum: change })
+  }
+
+  #apply({ key, count, hidden, sum }: Change): void {
     this.#open.clear()
-    for (let node: Node | null = this.#root, depth = 0; node !== null; depth++) {
-      node.count += step
-      node.sum.add(change)
+    for (let node = this.#root, depth = 0; node !== null; depth++) {
+      node.count += count
+      node.hidden += hidden
+      node.sum.add(sum)
       node = node.children && childOf(node.children, key, depth)
     }
   }
@@ -165,62 +220,106 @@ export class DocumentTree {
 
   /** Gives a leaf that grew its children. When the source shows another state than the sums (a commit is just being announced), the leaf stays. */
   #split(node: Node, prefix: string): void {
-    if (node.children !== null || node.count <= LEAF_DOCS || prefix.length === DEPTH_MAX) return
+    if (node.children !== null || !isTooLong(node) || prefix.length === DEPTH_MAX) return
     const loaded = this.#load(prefix)
-    if (loaded.count === node.count && loaded.sum.equals(node.sum)) node.children = loaded.children
+    if (loaded.count === node.count && loaded.hidden === node.hidden && loaded.sum.equals(node.sum)) node.children = loaded.children
   }
 
   #read(leaf: Node, prefix: string): readonly TreeDoc[] {
     let docs = this.#open.get(leaf)
     if (docs === undefined) {
-      docs = [...this.#scan(prefix)]
+      docs = [...this.#scan(prefix)].filter(({ hidden }) => hidden !== true).map(pointOf)
       if (this.#open.size === OPEN_LEAVES_MAX) this.#open.delete(this.#open.keys().next().value!)
       this.#open.set(leaf, docs)
     }
     return docs
   }
 
-  /** The subtree of all keys under `prefix`. Keys arrive in order, so only the documents of the one leaf that still grows are kept. */
+  /** The subtree of all keys under `prefix`. */
   #load(prefix: string): Node {
-    const root = emptyNode()
-    let growing: TreeDoc[] = []
-    let leaf = root
-    for (const doc of this.#scan(prefix)) {
-      let node = root
-      let depth = prefix.length
-      include(node, doc)
-      for (; node.children !== null; depth++) include((node = childOf(node.children, doc.key, depth)), doc)
-      if (node !== leaf) growing = []
-      leaf = node
-      growing.push(doc)
-      for (; growing.length > LEAF_DOCS && depth < DEPTH_MAX; depth++) {
-        leaf.children = []
-        for (const each of growing) include(childOf(leaf.children, each.key, depth), each)
-        leaf = childOf(leaf.children, doc.key, depth)
-        growing = growing.filter((each) => each.key[depth] === doc.key[depth])
-      }
-    }
-    return root
+    const growth = new Growth(prefix.length)
+    for (const doc of this.#scan(prefix)) growth.add(doc)
+    return growth.root
   }
 
-  *#scan(prefix: string): Generator<TreeDoc, void> {
-    const range = { first: prefix.padEnd(32, '0') as DocKey, last: prefix.padEnd(32, 'f') as DocKey }
+  *#scan(prefix: string): Generator<SourceDoc, void> {
+    const [first, last] = [prefix.padEnd(32, '0') as DocKey, prefix.padEnd(32, 'f') as DocKey]
+    const range = { first: first < this.#range.first ? this.#range.first : first, last: last > this.#range.last ? this.#range.last : last }
     for (let after: DocKey | undefined; ;) {
       const page = this.#source.docs(range, PAGE_DOCS, after)
-      for (const { key, digest } of page) yield { key, point: documentPoint(key, digest) }
+      yield* page
       if (page.length < PAGE_DOCS) return
       after = page.at(-1)!.key
     }
   }
 }
 
-function emptyNode(): Node {
-  return { count: 0, sum: new Sum128(), children: null }
+/** A scan under way: documents up to `last` are in. */
+interface Building {
+  readonly growth: Growth
+  last: DocKey | null
+  readonly late: Change[]
 }
 
-function include(node: Node, doc: TreeDoc): void {
-  node.count++
-  node.sum.add(doc.point)
+interface Change {
+  readonly key: DocKey
+  readonly count: number
+  readonly hidden: number
+  readonly sum: Sum128
+}
+
+/** A subtree that grows from documents in key order, so that only those of the one leaf that still grows are kept. */
+class Growth {
+  readonly root: Node = emptyNode()
+  readonly #depth: number
+  #leaf = this.root
+  #growing: SourceDoc[] = []
+
+  constructor(depth: number) {
+    this.#depth = depth
+  }
+
+  add(doc: SourceDoc): void {
+    let node = this.root
+    let depth = this.#depth
+    include(node, doc)
+    for (; node.children !== null; depth++) include((node = childOf(node.children, doc.key, depth)), doc)
+    if (node !== this.#leaf) this.#growing = []
+    this.#growing.push(doc)
+    for (; isTooLong(node) && depth < DEPTH_MAX; depth++) {
+      node.children = []
+      for (const each of this.#growing) include(childOf(node.children, each.key, depth), each)
+      node = childOf(node.children, doc.key, depth)
+      const at = depth
+      this.#growing = this.#growing.filter((each) => each.key[at] === doc.key[at])
+    }
+    this.#leaf = node
+  }
+}
+
+function emptyNode(): Node {
+  return { count: 0, hidden: 0, sum: new Sum128(), children: null }
+}
+
+function isTooLong({ count, hidden }: Node): boolean {
+  return count + hidden > (count > 0 ? LEAF_DOCS : HIDDEN_LEAF_DOCS)
+}
+
+function include(node: Node, { key, digest, hidden }: SourceDoc): void {
+  if (hidden === true) node.hidden++
+  else {
+    node.count++
+    node.sum.add(documentPoint(key, digest))
+  }
+}
+
+function pointOf({ key, digest }: SourceDoc): TreeDoc {
+  return { key, point: documentPoint(key, digest) }
+}
+
+function stepOf(before: Digest | null, after: Digest | null): -1 | 0 | 1 {
+  if ((before === null) === (after === null)) return 0
+  return after === null ? -1 : 1
 }
 
 /** The child on the way to `key`, made when there is none. */

@@ -52,6 +52,12 @@ export const errorTable = {
   'shutting-down': { retry: 'later', closeCode: 1012, todo: 'Nothing: the link is dialled again by itself.' },
   'space-unknown': { retry: 'never', closeCode: 4404, todo: 'Ask for a space that the peer serves.' },
   // gate and documents
+  'delete-forbidden': { retry: 'after-change', closeCode: null, todo: 'Ask for the right to delete the document.' },
+  'doc-deleted': {
+    retry: 'never',
+    closeCode: 4404,
+    todo: 'Export what was in it (it is kept for 30 days), and go on under another name, or begin it anew on purpose (recreate).',
+  },
   'doc-too-large': {
     retry: 'after-change',
     closeCode: null,
@@ -102,6 +108,11 @@ export const errorTable = {
     todo: 'What this identity may do has changed; the client connects again and keeps its unsent edits.',
   },
   'auth-unavailable': { retry: 'later', closeCode: 1013, todo: 'Nothing: whoever verifies tokens did not answer; the client tries again.' },
+  'rate-limited': {
+    retry: 'later',
+    closeCode: 1013,
+    todo: 'Send less at a time; the client connects again by itself. Or raise the limits of the relay: limits.connectionBytesPerSecondMax and its siblings.',
+  },
   'too-many-connections': {
     retry: 'later',
     closeCode: 1013,
@@ -126,6 +137,11 @@ export const errorTable = {
   },
   'relay-busy': { retry: 'later', closeCode: 1013, todo: 'Nothing: try again later; as much is under way as may be.' },
   'request-failed': { retry: 'later', closeCode: null, todo: 'See the log of the relay; the request may have had an effect.' },
+  'spaces-full': {
+    retry: 'later',
+    closeCode: 1013,
+    todo: 'Remove the files of spaces that nobody needs, or raise limits.spacesMax of the relay.',
+  },
   'update-incomplete': {
     retry: 'after-change',
     closeCode: null,
@@ -138,7 +154,11 @@ export const errorTable = {
   'store-full': { retry: 'later', closeCode: null, todo: 'Free space on the disk; reads go on and writes resume by themselves.' },
   'store-io': { retry: 'later', closeCode: null, todo: 'Check the disk and the file permissions; nothing was acknowledged.' },
   'store-locked': { retry: 'later', closeCode: 1013, todo: 'Give each replica its own file, or stop the other process.' },
-  'store-newer': { retry: 'never', closeCode: null, todo: 'Use the release that wrote the file, or a newer one.' },
+  'store-newer': {
+    retry: 'never',
+    closeCode: null,
+    todo: 'Use the release that wrote the file, or a newer one. To go back, put the backup of the upgrade (FILE.vN-backup) in its place.',
+  },
   'store-pragma': { retry: 'never', closeCode: null, todo: 'Use a SQLite build that honours WAL and synchronous.' },
   'store-replaced': { retry: 'never', closeCode: null, todo: 'The file was moved or replaced while open. Restart on the file you mean.' },
   'storage-failed': {

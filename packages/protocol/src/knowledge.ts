@@ -1,7 +1,8 @@
-// What a replica has of one document: per client the next clock it expects, and the deleted clocks. A join-semilattice over ids: it says which
-// ids are here and which of them are deleted, never what they contain. Its digest is maintained with every change.
+// What a replica has of one document: its epoch, and within it per client the next clock it expects, and the deleted clocks. A join-semilattice over ids: it
+// says which ids are here and which of them are deleted, never what they contain; a higher epoch stands above all of a lower one (document-epoch.ts). Its digest
+// is maintained with every change.
 // Decides the digest's definition: sum of F(clock, c, next) over clients, and of F(deleted, c, end) - F(deleted, c, start) over deleted ranges,
-// so that adjacent, merged and fragmented ranges give the same sum. Read by the gate, the engine and the stores. Rules: CV-1.
+// so that adjacent, merged and fragmented ranges give the same sum, and of F(epoch, 0, epoch) from epoch 1 on. Read by the gate, the engine and the stores. Rules: CV-1.
 
 import * as encoding from 'lib0/encoding'
 import { StrictReader } from './strict-reader.ts'
@@ -29,8 +30,16 @@ interface ClientKnowledge {
 }
 
 export class Knowledge {
+  readonly epoch: number
   private readonly byClient = new Map<number, ClientKnowledge>()
-  private readonly sum = new Sum128()
+  private sum = new Sum128()
+  private ranges = 0
+
+  /** Of nothing yet, in document epoch `epoch`. */
+  constructor(epoch = 0) {
+    this.epoch = epoch
+    if (epoch > 0) this.sum.addPoint(POINT.epoch, 0, epoch)
+  }
 
   /** Next expected clock of `client`; 0 when unknown. */
   clockOf(client: number): number {
@@ -53,7 +62,7 @@ export class Knowledge {
     return known === undefined ? NO_RANGES : known.deleted
   }
 
-  /** Digest over all ids. Equal for equal knowledge, however it was reached; ZERO_DIGEST when empty. Cost: formatting 16 bytes. */
+  /** Digest over epoch and all ids. Equal for equal knowledge, however it was reached; ZERO_DIGEST when empty in epoch 0. Cost: formatting 16 bytes. */
   digest(): Digest {
     return this.sum.toHex()
   }
@@ -67,9 +76,10 @@ export class Knowledge {
   }
 
   clone(): Knowledge {
-    const copy = new Knowledge()
+    const copy = new Knowledge(this.epoch)
     for (const [client, known] of this.byClient) copy.byClient.set(client, { clock: known.clock, deleted: known.deleted.slice() })
-    copy.sum.add(this.sum)
+    copy.sum = this.sum.clone()
+    copy.ranges = this.ranges
     return copy
   }
 
@@ -79,6 +89,11 @@ export class Knowledge {
 
   clientCount(): number {
     return this.byClient.size
+  }
+
+  /** Ranges of deleted clocks, of all clients together. */
+  get deleteRangeCount(): number {
+    return this.ranges
   }
 
   /** [client, next clock, deleted ranges], clients ascending. */
@@ -95,6 +110,7 @@ export class Knowledge {
 
   /** True when `other` has no id and no delete that this lacks: the order of the join-semilattice. */
   includes(other: Knowledge): boolean {
+    if (this.epoch !== other.epoch) return this.epoch > other.epoch
     for (const [client, theirs] of other.byClient) {
       const mine = this.byClient.get(client)
       if (mine === undefined || mine.clock < theirs.clock) return false
@@ -116,7 +132,7 @@ export class Knowledge {
     return encoding.toUint8Array(encoder)
   }
 
-  /** Canonical bytes: equal knowledge, equal bytes. varuints: clients, then per client ascending its id, clock, number of deleted ranges, and
+  /** Canonical bytes: equal knowledge of one epoch, equal bytes; the epoch is not in them. varuints: clients, then per client ascending its id, clock, number of deleted ranges, and
    *  per range the clocks between it and the last one, and its length. */
   encode(): Uint8Array {
     const encoder = encoding.createEncoder()
@@ -130,11 +146,11 @@ export class Knowledge {
     return encoding.toUint8Array(encoder)
   }
 
-  /** Reads what encode() wrote; null for anything else. Total: never throws. Cost and memory are bounded by the bytes. */
-  static decode(bytes: Uint8Array): Knowledge | null {
+  /** Reads what encode() wrote in epoch `epoch`; null for anything else. Total: never throws. Cost and memory are bounded by the bytes. */
+  static decode(bytes: Uint8Array, epoch = 0): Knowledge | null {
     const reader = new StrictReader()
     reader.start(bytes)
-    const knowledge = new Knowledge()
+    const knowledge = new Knowledge(epoch)
     try {
       return knowledge.readFrom(reader) && reader.at === bytes.length ? knowledge : null
     } catch (error) {
@@ -196,6 +212,7 @@ export class Knowledge {
       while (end < flat.length && flat[end] === client) end += 3
       const known = this.byClient.get(client)
       if (known === undefined) throw new Error('Knowledge.admit: a delete of an unknown client was not judged')
+      this.ranges -= known.deleted.length / 2
       if (end - start <= 3 * SINGLE_RANGES_MAX) {
         for (let i = start; i < end; i += 3) {
           this.countGaps(client, known.deleted, flat[i + 1]!, flat[i + 2]!)
@@ -208,6 +225,7 @@ export class Knowledge {
         for (let i = 0; i < added.length; i += 2) this.countGaps(client, known.deleted, added[i]!, added[i + 1]!)
         known.deleted = unionRanges(known.deleted, added)
       }
+      this.ranges += known.deleted.length / 2
     }
   }
 
@@ -241,6 +259,7 @@ export class Knowledge {
         if (at > clock) return false
         deleted.push(at)
       }
+      this.ranges += deleted.length / 2
       for (let i = 0; i < deleted.length; i += 2) {
         this.sum.addPoint(POINT.deleted, client, deleted[i + 1]!)
         this.sum.subtractPoint(POINT.deleted, client, deleted[i]!)

@@ -34,6 +34,14 @@ export const LIMITS = {
   updateBytesMax: 64 * MIB,
   /** Whole stored document (snapshot and tail), default; a policy may set less. */
   documentBytesMax: 128 * MIB,
+  /** Client ids of one document, and so of one update: Yjs draws one whenever somebody opens a document and writes. Each stands in every state vector that is
+   *  exchanged (about 7 bytes, so 450 KiB here) and costs the gate some 2 us. */
+  clientsPerDocMax: 65_536,
+  /** Ranges of deleted clocks of one document, and so of one update: all stand in every full answer, and each costs the gate about 1 us. Four times what a
+   *  document of 128 MiB with one deletion in every 512 bytes has. */
+  deleteRangesPerDocMax: 1024 * 1024,
+  /** Gaps in the clocks of one update: it was made by who lacks something. Honest ones have a few, where offline edits of others have not arrived. */
+  gapsPerUpdateMax: 65_536,
   /** Framed updates in one row. */
   updatesPerRowMax: 65_536,
   /** Bytes of one coalesced row: above it a commit starts another row of the same document. */
@@ -91,6 +99,8 @@ export const LIMITS = {
   tailRowsHardMax: 4096,
   /** Epochs answer cursors for this long. */
   epochKeptMs: 90 * 24 * 60 * 60 * 1000,
+  /** What a deletion took away can be exported for this long, from each replica that had it. */
+  remainsKeptMs: 30 * 24 * 60 * 60 * 1000,
   /** Reconnect backoff: full jitter between 0 and a doubling bound. */
   backoffFirstMs: 250,
   backoffMaxMs: 30_000,

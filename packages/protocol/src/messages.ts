@@ -34,7 +34,7 @@ export type PayloadEncoding = (typeof PAYLOAD_ENCODINGS)[number]
 export const VERDICTS = ['equal', 'differs', 'skipped'] as const
 export type VerifyVerdict = (typeof VERDICTS)[number]
 
-/** alias, and what it stands for when this is its first use. `epoch` is the document epoch: 0 until delete and squash exist. */
+/** alias, and what it stands for when this is its first use. `epoch` is the document epoch (document-epoch.ts). */
 export interface DocRef {
   readonly alias: number
   readonly fresh: { readonly doc: DocId; readonly epoch: number } | null

@@ -108,6 +108,11 @@ export class PresenceTable<Owner> {
     return this.#ids.get(clientId)?.owner ?? null
   }
 
+  /** Of the entry that is shown; null: the id is not live. */
+  clockOf(clientId: number): number | null {
+    return this.#ids.get(clientId)?.entry.clock ?? null
+  }
+
   /** Applies what `owner` may say. Null: not an awareness update, and nothing of it was applied. */
   claim(owner: Owner, update: Uint8Array): PresenceClaim | null {
     const entries = decodePresence(update)

@@ -8,7 +8,7 @@ import { LIMITS } from './limits.ts'
 import type { UpdateFacts } from './update-facts.ts'
 
 /** known: adds nothing. new: all it refers to is known or contained. missing: the first id it needs and does not have. refused: no order of
- *  arrival makes it integrable, or it nests types too deep. `overlaps`: it repeats structs or deletes that are known, or has Skips; store what splitAdmissible makes of it. */
+ *  arrival makes it integrable, it nests types too deep, or the document would have too many client ids or deleted ranges. `overlaps`: it repeats structs or deletes that are known, or has Skips; store what splitAdmissible makes of it. */
 export type Verdict =
   | { readonly kind: 'known' }
   | { readonly kind: 'new'; readonly overlaps: boolean }
@@ -20,11 +20,18 @@ const NEW: Verdict = { kind: 'new', overlaps: false }
 const NEW_OVERLAPPING: Verdict = { kind: 'new', overlaps: true }
 const TOO_DEEP: Verdict = { kind: 'refused', refusal: REFUSE.typeDepth.refusal }
 const CIRCULAR: Verdict = { kind: 'refused', refusal: REFUSE.circular.refusal }
+const TOO_MANY_CLIENTS: Verdict = { kind: 'refused', refusal: REFUSE.clients.refusal }
+const TOO_MANY_DELETES: Verdict = { kind: 'refused', refusal: REFUSE.deleteRanges.refusal }
+const TOO_MANY_GAPS: Verdict = { kind: 'refused', refusal: REFUSE.gaps.refusal }
 
 /** Judges one update's facts against what the document has. Cost: a few map reads for a typing update; linear in the facts at worst. */
 export function judge(facts: UpdateFacts, knowledge: Knowledge): Verdict {
+  const tooMany = tooManyAtOnce(facts)
+  if (tooMany !== null) return tooMany
   if (addsNothing(facts, knowledge)) return KNOWN
   if (facts.typeDepth > LIMITS.typeDepthMax) return TOO_DEEP
+  const tooManyTogether = tooManyWith(facts, knowledge)
+  if (tooManyTogether !== null) return tooManyTogether
   const { structs, dependencies, deletes } = facts
   let overlaps = facts.hasSkip
   let expected = 0
@@ -47,6 +54,41 @@ export function judge(facts: UpdateFacts, knowledge: Knowledge): Verdict {
   }
   for (let i = 0; i < deletes.length; i += 3) if (knowledge.coversDeletes(deletes[i]!, deletes[i + 1]!, deletes[i + 2]!)) overlaps = true
   return missingDelete(facts, knowledge) ?? (overlaps ? NEW_OVERLAPPING : NEW)
+}
+
+/** What no document can hold, before anything is looked up: the bounds are of documents, and an update is at most one. */
+function tooManyAtOnce({ structs, deletes, structDeletes }: UpdateFacts): Verdict | null {
+  if (structs.length > 3 * LIMITS.clientsPerDocMax && clientsIn(structs) > LIMITS.clientsPerDocMax) return TOO_MANY_CLIENTS
+  if (structs.length > 3 * (LIMITS.clientsPerDocMax + LIMITS.gapsPerUpdateMax)) return TOO_MANY_GAPS
+  if (Math.max(deletes.length, structDeletes.length) > 3 * LIMITS.deleteRangesPerDocMax) return TOO_MANY_DELETES
+  if (deletes.length > 3 * LIMITS.clientsPerDocMax && clientsIn(deletes) > LIMITS.clientsPerDocMax) return TOO_MANY_CLIENTS
+  return null
+}
+
+/** Whether the document would hold too much with it. Only what is near a bound is counted one by one. */
+function tooManyWith({ structs, deletes, structDeletes }: UpdateFacts, knowledge: Knowledge): Verdict | null {
+  if (knowledge.clientCount() + structs.length / 3 > LIMITS.clientsPerDocMax) {
+    let clients = knowledge.clientCount()
+    for (let i = 0; i < structs.length; i += 3) if (structs[i] !== structs[i - 3] && knowledge.clockOf(structs[i]!) === 0) clients++
+    if (clients > LIMITS.clientsPerDocMax) return TOO_MANY_CLIENTS
+  }
+  const ranges = knowledge.deleteRangeCount
+  if (ranges + (deletes.length + structDeletes.length) / 3 <= LIMITS.deleteRangesPerDocMax) return null
+  const added = Math.max(newRanges(deletes, knowledge), newRanges(structDeletes, knowledge))
+  return added > 0 && ranges + added > LIMITS.deleteRangesPerDocMax ? TOO_MANY_DELETES : null
+}
+
+/** In [client, from, to]*, where the ranges of a client stand together. */
+function clientsIn(ranges: readonly number[]): number {
+  let clients = 0
+  for (let i = 0; i < ranges.length; i += 3) if (ranges[i] !== ranges[i - 3]) clients++
+  return clients
+}
+
+function newRanges(deletes: readonly number[], knowledge: Knowledge): number {
+  let count = 0
+  for (let i = 0; i < deletes.length; i += 3) if (!knowledge.coversDeletes(deletes[i]!, deletes[i + 1]!, deletes[i + 2]!)) count++
+  return count
 }
 
 function addsNothing(facts: UpdateFacts, knowledge: Knowledge): boolean {

@@ -14,6 +14,11 @@ export { judge, type Verdict } from './update-judge.ts'
 
 const reader = new UpdateReader()
 
+/** Of bytes that no document can be made of, the rest is not looked at. Above the bounds of judge: what was stored under wider ones can still be read. */
+const CLIENTS_MAX = 4 * LIMITS.clientsPerDocMax
+const STRUCT_RANGES_MAX = 4 * (LIMITS.clientsPerDocMax + LIMITS.gapsPerUpdateMax)
+const DELETE_RANGES_MAX = 4 * LIMITS.deleteRangesPerDocMax
+
 /** Walks one v1 update. Returns its facts (in `into`, emptied first, when given) or a refusal; after a refusal `into` holds garbage.
  *  Total: never throws, whatever the bytes. Cost: one pass, about 0.1 us for a typed character; no allocation but the facts'. */
 export function walkUpdate(bytes: Uint8Array, into?: UpdateFacts): UpdateFacts | GateRefusal {
@@ -39,7 +44,9 @@ export function isRefusal(result: UpdateFacts | GateRefusal): result is GateRefu
 function walk(reader: UpdateReader, bytes: Uint8Array, facts: UpdateFacts): number {
   let types = 0
   let previous = Infinity
-  for (let runs = reader.open(bytes); runs > 0; runs--) {
+  let runs = reader.open(bytes)
+  if (runs > CLIENTS_MAX) throw REFUSE.clients
+  for (; runs > 0; runs--) {
     reader.run()
     // every Yjs encoder sorts so, mergeUpdates relies on it, and Yjs drops the first of two runs of one client
     if (reader.client >= previous) throw REFUSE.clientOrder
@@ -63,6 +70,7 @@ function walkRun(reader: UpdateReader, facts: UpdateFacts): number {
       from = reader.clock + reader.length
       impliedFrom = facts.dependencies.length
       facts.hasSkip = true
+      if (facts.structs.length > 3 * STRUCT_RANGES_MAX) throw REFUSE.gaps
     } else if (ref === REF.gc) {
       addStructDelete(reader, facts)
     } else {
@@ -93,13 +101,18 @@ function addStructDelete(reader: UpdateReader, facts: UpdateFacts): void {
   const end = reader.clock + reader.length
   const last = structDeletes.length - 1
   if (last > 0 && structDeletes[last] === reader.clock && structDeletes[last - 2] === reader.client) (structDeletes as number[])[last] = end
+  else if (last > 3 * DELETE_RANGES_MAX) throw REFUSE.deleteRanges
   else facts.structDeletes = withRange(structDeletes, reader.client, reader.clock, end)
 }
 
 function walkDeletes(reader: UpdateReader, facts: UpdateFacts): void {
-  for (let clients = reader.count(2); clients > 0; clients--) {
+  let clients = reader.count(2)
+  if (clients > CLIENTS_MAX) throw REFUSE.clients
+  for (; clients > 0; clients--) {
     const client = reader.clientId()
-    for (let ranges = reader.count(2); ranges > 0; ranges--) {
+    let ranges = reader.count(2)
+    if (facts.deletes.length / 3 + ranges > DELETE_RANGES_MAX) throw REFUSE.deleteRanges
+    for (; ranges > 0; ranges--) {
       const from = reader.clockValue()
       const length = reader.uint()
       if (length === 0) throw REFUSE.zeroLength

@@ -4,9 +4,9 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { documentPoint, Sum128 } from '../src/digest.ts'
 import { DocumentTree } from '../src/document-tree.ts'
-import type { DocKey } from '../src/ids.ts'
+import type { Digest, DocKey } from '../src/ids.ts'
 import { boundAfter, boundBetween, boundOf, isKeyBound, KEY_END, startOf, endOf, type KeyBound } from '../src/key-bounds.ts'
-import { scopeRange, WHOLE_RANGE, rangeHolds } from '../src/scope.ts'
+import { scopeRange, WHOLE_RANGE, rangeHolds, type KeyRange } from '../src/scope.ts'
 import { docKeyOf, parseDocId, DEFAULT_SPACE } from '../src/ids.ts'
 import { boundIn, spaceOf, type Space } from './document-keys.ts'
 import { MapSource } from './map-source.ts'
@@ -120,6 +120,84 @@ test('[CV-2] an update before the tree is built, or after a reset, is not counte
   tree.reset()
   tree.update(space.keys[0]!, source.get(space.keys[0]!), null)
   expect(tree.summary('', KEY_END).count).toBe(100)
+})
+
+/** A source some of whose documents are hidden. */
+class VeiledSource extends MapSource {
+  readonly veiled = new Set<DocKey>()
+
+  override docs(range: KeyRange, limit: number, after?: DocKey): { key: DocKey; digest: Digest; hidden: boolean }[] {
+    return super.docs(range, limit, after).map((doc) => ({ ...doc, hidden: this.veiled.has(doc.key) }))
+  }
+
+  /** The documents that show, as a source of their own. */
+  shown(): MapSource {
+    return new MapSource(this.keys().flatMap((key) => (this.veiled.has(key) ? [] : [[key, this.get(key)!] as const])))
+  }
+}
+
+test('[AU-2] a tree with hidden documents, built in pieces while documents change, says what a tree without them says', () => {
+  const change = fc.record({
+    at: fc.nat(),
+    what: fc.constantFrom('put', 'put', 'drop', 'veil', 'build', 'read'),
+    upper: fc.nat({ max: 200 }),
+  })
+  const veils = fc.constantFrom(0, 30, 50, 97, 100)
+  fc.assert(
+    fc.property(anySpace, fc.nat({ max: 400 }), veils, fc.array(change, { maxLength: 300 }), (space, present, percent, changes) => {
+      fc.pre(space.keys.length > 0)
+      const source = new VeiledSource(space.keys.slice(0, present).map((key) => [key, space.digest()] as const))
+      for (const key of space.keys) if (parseInt(key.slice(-4), 16) % 100 < percent) source.veiled.add(key)
+      const tree = new DocumentTree(source)
+      tree.build(1)
+      for (const { at, what, upper } of changes) {
+        const key = space.keys[at % space.keys.length]!
+        const before = source.get(key)
+        const hidden = source.veiled.has(key)
+        if (what === 'build') tree.build(1 + (upper % 60))
+        else if (what === 'read' && tree.built) {
+          const bounds = [boundOf(key), boundOf(space.keys[upper % space.keys.length]!.slice(0, upper % 20))].toSorted()
+          expect(summaryOf(tree, bounds[0]!, bounds[1]!)).toEqual(naive(source.shown(), bounds[0]!, bounds[1]!))
+        } else if (what === 'veil' && before !== null) {
+          if (hidden) source.veiled.delete(key)
+          else source.veiled.add(key)
+          tree.show(key, hidden ? null : before, hidden ? before : null)
+        } else if (what === 'put' || what === 'drop') {
+          source.set(key, what === 'put' ? space.digest() : null)
+          const after = source.get(key)
+          if (!hidden) tree.update(key, before, after)
+          else if ((before === null) !== (after === null)) tree.updateHidden(key, after === null ? -1 : 1)
+        }
+      }
+      const plain = new DocumentTree(source.shown())
+      tree.ensureBuilt()
+      expect(tree.docs('', KEY_END, 1e6).map(({ key }) => key)).toEqual(source.shown().keys())
+      for (const parts of [1, 7, 40]) {
+        for (const upper of tree.cuts('', KEY_END, parts)) expect(summaryOf(tree, '', upper)).toEqual(summaryOf(plain, '', upper))
+      }
+    }),
+  )
+})
+
+test('[AU-2] however much is hidden, a short range is read in few rows, and what shows alone decides where is cut', () => {
+  const space = spaceOf(8, 20_000, 1)
+  const source = new VeiledSource(space.keys.map((key) => [key, space.digest()] as const))
+  for (const key of space.keys.slice(10)) source.veiled.add(key)
+  const tree = new DocumentTree(source)
+  tree.ensureBuilt()
+  let rows = 0
+  const counted = source.docs.bind(source)
+  source.docs = (...how) => {
+    const page = counted(...how)
+    rows += page.length
+    return page
+  }
+  for (const key of space.keys.slice(0, 10)) {
+    rows = 0
+    expect(tree.docs(boundOf(key), KEY_END, 1).map((doc) => doc.key)).toEqual([key])
+    expect(rows).toBeLessThanOrEqual(48)
+  }
+  expect(tree.cuts('', KEY_END, 10)).toEqual(new DocumentTree(source.shown()).cuts('', KEY_END, 10))
 })
 
 test('[CV-2] cuts tile a range, at most twice as many as asked for, of two neighbours not both small, and never between two keys of one key8', () => {

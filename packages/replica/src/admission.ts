@@ -1,8 +1,19 @@
 // The only way in: every update, whoever wrote it, passes the gate here, against admitted knowledge, and either joins the pending batch, is known
 // already, is held for a missing dependency, or is refused. Decides; reads documents and held updates; the commit queue carries it out.
-// Rules: IN-1, CV-1, I2, I6.
+// Each update is of one document epoch: what is of a life that is over adds nothing, and a later life takes the place of what is admitted.
+// Rules: IN-1, CV-1, I2, I6, DD-1.
 
-import { isRefusal, judge, splitAdmissible, unframeUpdates, walkUpdate, type ErrorCode, type UpdateFacts } from '@syncline/protocol'
+import {
+  isDeletion,
+  isRefusal,
+  judge,
+  Knowledge,
+  splitAdmissible,
+  unframeUpdates,
+  walkUpdate,
+  type ErrorCode,
+  type UpdateFacts,
+} from '@syncline/protocol'
 import type { BatchRow, CommitBatch, Provenance } from './commit-batch.ts'
 import type { CoreLimits } from './core-options.ts'
 import type { DocState } from './documents.ts'
@@ -26,7 +37,7 @@ export interface AdmissionContext {
   /** Committed documents of the space. */
   readonly documents: () => number
   /** Provenance of what this replica itself adds (derived deletes, unframed DIFFs). */
-  readonly own: () => Provenance
+  readonly own: () => Omit<Provenance, 'docEpoch'>
 }
 
 /** Admits one v1 update: all of it, or the part that fits; the rest is held (bounded), and what was held before is admitted once it fits. */
@@ -41,7 +52,7 @@ export function admit(context: AdmissionContext, doc: DocState, update: Uint8Arr
 export function admitFramed(context: AdmissionContext, doc: DocState, framed: Uint8Array, from: Provenance): Admitted {
   const updates = unframeUpdates(framed)
   if (updates === null) return { kind: 'refused', code: 'update-malformed', reason: 'broken framing', retryable: false }
-  let worst: Admitted = KNOWN
+  let worst = enterEpoch(context, doc, from)
   for (const update of updates) {
     const result = admit(context, doc, update, from)
     if (rank(result) > rank(worst)) worst = result
@@ -49,8 +60,21 @@ export function admitFramed(context: AdmissionContext, doc: DocState, framed: Ui
   return worst
 }
 
-/** True when framed updates add nothing to what is admitted. */
-export function isKnown(doc: DocState, framed: Uint8Array): boolean {
+/** Makes a later life of the document, or its deletion, part of the pending batch; known when it is in that epoch already, or beyond. */
+export function enterEpoch(context: AdmissionContext, doc: DocState, from: Provenance): Admitted {
+  if (from.docEpoch <= doc.admitted.epoch) return KNOWN
+  const isNewHere = !doc.stored && doc.uncommitted === 0
+  if (isNewHere && !isDeletion(from.docEpoch) && context.documents() >= context.limits.documentsMax) return spaceFull(context)
+  const batch = context.batch()
+  for (const row of [...context.held.of(doc.key)]) context.held.drop(row, batch)
+  doc.admitted = new Knowledge(from.docEpoch)
+  doc.bytes = 0
+  return { kind: 'new', row: batch.enter(doc, from) }
+}
+
+/** True when framed updates of document epoch `docEpoch` add nothing to what is admitted. */
+export function isKnown(doc: DocState, docEpoch: number, framed: Uint8Array): boolean {
+  if (docEpoch !== doc.admitted.epoch) return docEpoch < doc.admitted.epoch
   return (unframeUpdates(framed) ?? []).every((update) => {
     const facts = walkUpdate(update)
     return !isRefusal(facts) && judge(facts, doc.admitted).kind === 'known'
@@ -80,6 +104,8 @@ function refused(code: ErrorCode, reason: string, retryable: boolean): Part {
 function admitPart(context: AdmissionContext, doc: DocState, update: Uint8Array, from: Provenance): Part {
   const facts = walkUpdate(update)
   if (isRefusal(facts)) return refused(facts.code, facts.reason, false)
+  if (from.docEpoch < doc.admitted.epoch) return whole(KNOWN)
+  if (isDeletion(from.docEpoch)) return refused('update-forbidden', 'it is written into a deletion', false)
   const verdict = judge(facts, doc.admitted)
   if (verdict.kind === 'known') return whole(KNOWN)
   if (verdict.kind === 'refused') return refused(verdict.refusal.code, verdict.refusal.reason, false)
@@ -87,10 +113,14 @@ function admitPart(context: AdmissionContext, doc: DocState, update: Uint8Array,
     return refused('doc-too-large', `more than ${context.limits.documentBytesMax} bytes`, true)
   }
   if (!doc.stored && doc.uncommitted === 0 && context.documents() >= context.limits.documentsMax) {
-    return refused('space-full', `this space has its ${context.limits.documentsMax} documents`, true)
+    return whole(spaceFull(context))
   }
   if (verdict.kind === 'new' && !verdict.overlaps) return whole({ kind: 'new', row: take(context, doc, update, facts, from) })
   return cut(context, doc, update, facts, from)
+}
+
+function spaceFull({ limits }: AdmissionContext): Admitted {
+  return { kind: 'refused', code: 'space-full', reason: `this space has its ${limits.documentsMax} documents`, retryable: true }
 }
 
 /** An update that repeats known ids, or lacks dependencies: only what is new and fits is stored. Yjs throws on structs that overlap collected ones, and an honest
@@ -116,7 +146,7 @@ function retryHeld(context: AdmissionContext, doc: DocState): void {
   for (let again = true; again;) {
     again = false
     for (const row of [...context.held.of(doc.key)]) {
-      const from = { ...context.own(), origin: row.origin, n: row.n }
+      const from = { ...context.own(), docEpoch: doc.admitted.epoch, origin: row.origin, n: row.n }
       const { result, rest, progress } = admitPart(context, doc, row.data, from)
       if (result.kind === 'missing' && !progress) continue
       context.held.drop(row, context.batch())

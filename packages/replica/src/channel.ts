@@ -22,6 +22,7 @@ import {
   type ServeState,
 } from '@syncline/protocol'
 import type { RefusalRow } from '@syncline/store'
+import type { ReadView } from './read-view.ts'
 
 const ASK_KEYS_MAX = 256
 
@@ -46,6 +47,8 @@ export interface Round {
 /** A document the peer asked for. WANT brings the peer's knowledge; ASK means it has none. */
 export interface OwedDiff {
   readonly key: DocKey
+  /** What the peer has is of this document epoch. */
+  readonly docEpoch: number
   readonly stateVector: Uint8Array | null
   readonly buckets: MessageOf<'want'>['buckets']
 }
@@ -55,6 +58,12 @@ export class Channel {
   readonly text: ScopeText
   readonly range: KeyRange
   readonly number: number
+  /** What the peer may read of the scope; null: all of it. */
+  view: ReadView | null = null
+  /** My OPEN went out. */
+  opened = false
+  /** RECONs that wait for the view. */
+  waiting: MessageOf<'recon'>[] = []
   peerOpen: MessageOf<'open'> | null = null
   /** The receive cursor that my OPEN showed. */
   openedCursorSeq: number | null = null
@@ -108,6 +117,11 @@ export class Channel {
     this.range = range
     this.number = number
     this.activeAtMs = nowMs
+  }
+
+  /** Roots and ranges toward the peer can be told. */
+  get ready(): boolean {
+    return this.view === null || this.view.ready
   }
 
   advanceReceive(event: ReceiveEvent): boolean {

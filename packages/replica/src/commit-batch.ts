@@ -4,11 +4,13 @@
 import {
   documentPoint,
   frameUpdates,
+  isDeletion,
   Sum128,
   type Digest,
   type DocId,
   type DocKey,
   type EpochNonce,
+  type Knowledge,
   type UpdateFacts,
 } from '@syncline/protocol'
 import type { AckRow, CursorRow, DocWrite, HeldRow, RefusalRow, Totals, Transaction } from '@syncline/store'
@@ -22,6 +24,7 @@ export const NOBODY: SourceId = -1
 
 export interface BatchRow {
   readonly doc: DocState
+  readonly docEpoch: number
   readonly origin: EpochNonce
   readonly n: number
   readonly updates: Uint8Array[]
@@ -36,7 +39,9 @@ export interface BatchRow {
 export interface BatchWrite {
   readonly source: SourceId
   readonly name: DocId
-  readonly update: Uint8Array
+  readonly docEpoch: number
+  /** Null: it does no more than enter the document epoch. */
+  readonly update: Uint8Array | null
   readonly ticket: Ticket | null
   readonly row: BatchRow | null
 }
@@ -45,8 +50,17 @@ export interface BatchWrite {
 export interface Provenance {
   readonly source: SourceId
   readonly link: LinkId
+  /** The life of the document that it belongs to (protocol document-epoch.ts). */
+  readonly docEpoch: number
   readonly origin: EpochNonce
   readonly n: number
+}
+
+/** What a document is after a batch. */
+interface Described {
+  readonly doc: DocState
+  readonly docEpoch: number
+  readonly digest: Digest
 }
 
 export class CommitBatch {
@@ -84,6 +98,24 @@ export class CommitBatch {
 
   /** Adds one admitted update to the document's newest row when it has the same provenance and room, else to a new row. */
   add(doc: DocState, update: Uint8Array, facts: UpdateFacts, from: Provenance, rowBytesTarget: number): BatchRow {
+    let row = this.#newestRow.get(doc)
+    const fits =
+      row !== undefined &&
+      row.docEpoch === from.docEpoch &&
+      row.origin === from.origin &&
+      row.n === from.n &&
+      row.source === from.source &&
+      row.link === from.link &&
+      row.bytes + update.length <= rowBytesTarget
+    if (row === undefined || !fits) row = this.enter(doc, from)
+    row.updates.push(update)
+    row.facts.push(facts)
+    row.bytes += update.length
+    return row
+  }
+
+  /** Begins a row of the document. While it stays empty it says no more than that the document is in that epoch. */
+  enter(doc: DocState, { docEpoch, origin, n, source, link }: Provenance): BatchRow {
     this.urgent = true
     if (!this.docs.has(doc)) {
       this.docs.add(doc)
@@ -91,44 +123,34 @@ export class CommitBatch {
     }
     // Quarantine forgot what was stored: what is admitted since is whole, and has to be served like any content.
     if (doc.quarantined) this.healed.add(doc.key)
-    if (from.link !== 0) this.links.add(from.link)
-    let row = this.#newestRow.get(doc)
-    const fits =
-      row !== undefined &&
-      row.origin === from.origin &&
-      row.n === from.n &&
-      row.source === from.source &&
-      row.link === from.link &&
-      row.bytes + update.length <= rowBytesTarget
-    if (row === undefined || !fits) {
-      row = { doc, origin: from.origin, n: from.n, updates: [], facts: [], bytes: 0, source: from.source, link: from.link }
-      this.rows.push(row)
-      this.#newestRow.set(doc, row)
-    }
-    row.updates.push(update)
-    row.facts.push(facts)
-    row.bytes += update.length
+    if (link !== 0) this.links.add(link)
+    const row = { doc, docEpoch, origin, n, updates: [], facts: [], bytes: 0, source, link }
+    this.rows.push(row)
+    this.#newestRow.set(doc, row)
     return row
   }
 
   /** The transaction. Call when nothing else is in flight: then each document's admitted knowledge is exactly the state after this batch. */
-  transaction(head: number, totals: Totals, digestOf: (doc: DocState) => Digest = (doc) => doc.admitted.digest()): Transaction {
-    const digests = new Map([...this.docs].map((doc) => [doc, digestOf(doc)]))
+  transaction(head: number, totals: Totals, stateAfter: (doc: DocState) => Knowledge = (doc) => doc.admitted): Transaction {
+    const after = [...this.docs].map((doc): Described => {
+      const knowledge = stateAfter(doc)
+      return { doc, docEpoch: knowledge.epoch, digest: knowledge.digest() }
+    })
     return {
       firstSeq: head + 1,
       rows: this.rows.map((row) => ({
         doc: row.doc.key,
-        docEpoch: row.doc.docEpoch,
+        docEpoch: row.docEpoch,
         origin: row.origin,
         n: row.n,
         kind: 'updates',
         data: frameUpdates(row.updates),
       })),
-      docs: [...digests].map(([doc, digest]): DocWrite => {
-        const write = { key: doc.key, name: doc.name, docEpoch: doc.docEpoch, digest }
+      docs: after.map(({ doc, docEpoch, digest }): DocWrite => {
+        const write = { key: doc.key, name: doc.name, docEpoch, digest }
         return this.healed.has(doc.key) ? { ...write, healed: true } : write
       }),
-      totals: totalsAfter(totals, digests),
+      totals: totalsAfter(totals, after),
       cursors: [...this.cursors.values()],
       cursorsDropped: [],
       acks: [...this.acks.values()],
@@ -140,12 +162,13 @@ export class CommitBatch {
   }
 }
 
-function totalsAfter(totals: Totals, digests: ReadonlyMap<DocState, Digest>): Totals {
+function totalsAfter(totals: Totals, after: readonly Described[]): Totals {
   const root = Sum128.fromHex(totals.root)
   let documents = totals.documents
-  for (const [doc, digest] of digests) {
+  for (const { doc, docEpoch, digest } of after) {
     if (doc.stored) root.subtract(documentPoint(doc.key, doc.digest))
-    else documents++
+    if (doc.stored && !isDeletion(doc.docEpoch)) documents--
+    if (!isDeletion(docEpoch)) documents++
     root.add(documentPoint(doc.key, digest))
   }
   return { documents, root: root.toHex() }

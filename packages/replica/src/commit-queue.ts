@@ -2,7 +2,7 @@
 // rows advance together; on failure everything admitted since the last commit is forgotten, except this replica's own writes, which wait in order
 // in an outbox. Decides what is committed next; the host's store does it. Rules: DU-1, DU-2, I5; DESIGN.md 3.
 
-import { type DocKey, type Digest, type DocumentTree, type EpochNonce, type SynclineError, type UpdateFacts } from '@syncline/protocol'
+import { Knowledge, type DocKey, type DocumentTree, type EpochNonce, type SynclineError, type UpdateFacts } from '@syncline/protocol'
 import type { StoreReader, SweepResult, Totals, Transaction } from '@syncline/store'
 import { CommitBatch, LOCAL, NOBODY, type BatchWrite } from './commit-batch.ts'
 import type { DocState, DocumentTable } from './documents.ts'
@@ -21,7 +21,7 @@ interface InFlight {
 export interface CommitQueueOptions {
   readonly reader: StoreReader
   readonly documents: DocumentTable
-  readonly tree: DocumentTree
+  readonly tree: Pick<DocumentTree, 'update'>
   readonly held: HeldUpdates
   readonly recentBytesMax: number
 }
@@ -84,16 +84,17 @@ export class CommitQueue {
     if (doc.admitted === doc.committed) doc.admitted = doc.committed.clone()
     doc.admitted.admit(facts)
     doc.bytes += update.length
+    const { docEpoch } = doc
     // While the store fails, several documents may come together.
     this.#first ??= new CommitBatch()
-    this.#first.add(doc, update, facts, { source: NOBODY, link: 0, origin: this.nonce, n: 0 }, update.length)
+    this.#first.add(doc, update, facts, { source: NOBODY, link: 0, docEpoch, origin: this.nonce, n: 0 }, update.length)
   }
 
   #sendFirst(batch: CommitBatch): Transaction {
-    const after = (doc: DocState): Digest => {
+    const after = (doc: DocState): Knowledge => {
       const knowledge = doc.committed.clone()
       for (const row of batch.rows) if (row.doc === doc) for (const facts of row.facts) knowledge.admit(facts)
-      return knowledge.digest()
+      return knowledge
     }
     const transaction = batch.transaction(this.head, this.totals, after)
     this.#inFlight = { batch, transaction }
@@ -127,11 +128,15 @@ export class CommitQueue {
     batch.rows.forEach((row, index) => {
       const seq = ++this.head
       seqOf.set(row, seq)
+      const isLater = row.docEpoch > row.doc.docEpoch
+      if (isLater) row.doc.committed = new Knowledge(row.docEpoch)
       for (const facts of row.facts) row.doc.committed.admit(facts)
-      this.recent.push({ ...transaction.rows[index]!, seq, prev: row.doc.lastSeq, link: row.link })
+      this.recent.push({ ...transaction.rows[index]!, seq, prev: isLater ? 0 : row.doc.lastSeq, link: row.link })
       row.doc.lastSeq = seq
       if (row.source === LOCAL && row.link === 0) row.doc.localSeq = seq
-      effects.push({ kind: 'deliver', key: row.doc.key, doc: row.doc.name, updates: row.updates, source: row.source, link: row.link, seq })
+      const { docEpoch, updates, source, link, doc } = row
+      effects.push({ kind: 'deliver', key: doc.key, doc: doc.name, docEpoch, updates, source, link, seq })
+      if (isLater) effects.push({ kind: 'event', event: { type: 'epoch', doc: doc.name, docEpoch } })
     })
     this.#settleDocuments(batch, transaction)
     for (const write of batch.writes) {
@@ -222,7 +227,7 @@ export class CommitQueue {
       this.recent.push({
         seq,
         doc: key,
-        docEpoch: 0,
+        docEpoch: this.#options.reader.doc(key)?.docEpoch ?? 0,
         origin: result.nonce,
         n: 0,
         kind: 'snapshot',

@@ -20,7 +20,7 @@ export function compact(content: DocContent, digest: Digest, known: Knowledge): 
   if (update === null || facts === null || 'code' in facts || facts.hasSkip) return { kind: 'unsafe' }
   const ranges = newDeletes(facts, known, 'all')
   if (ranges.length > 0) return { kind: 'derived-deletes', ranges }
-  const knowledge = new Knowledge()
+  const knowledge = new Knowledge(known.epoch)
   knowledge.admit(facts)
   return knowledge.digest() === digest ? { kind: 'compacted', update, knowledge: knowledge.encode() } : { kind: 'unsafe' }
 }

@@ -10,14 +10,20 @@ import type { DocumentTable } from './documents.ts'
 import type { Effect, LinkId, ReplicaEvent } from './effects.ts'
 import type { HeldUpdates } from './held-updates.ts'
 import type { LinkSession } from './link-session.ts'
+import type { ReadView } from './read-view.ts'
 import type { Refusals } from './refusals.ts'
+import type { SettledDocuments } from './settled-documents.ts'
 
 export interface CoreContext {
   readonly options: CoreOptions
   readonly limits: CoreLimits
   readonly reader: StoreReader
   readonly documents: DocumentTable
+  readonly settled: SettledDocuments
+  /** Of all documents. A channel whose peer may not read all has its own (channel-root.ts). */
   readonly tree: DocumentTree
+  /** Those of all channels. */
+  readonly views: Set<ReadView>
   readonly commits: CommitQueue
   readonly held: HeldUpdates
   readonly refusals: Refusals

@@ -2,14 +2,16 @@
 // bytes where that suffices and a short-lived Y.Doc where a single update is asked for. Rule: CV-1; PROTOCOL 3 step 3.
 
 import { encodeDeletes, frameUpdates, replaceDeleteSet, unframeUpdates, walkUpdate } from '@syncline/protocol'
-import type { DocContent } from '@syncline/store'
+import type { DocContent, Remains } from '@syncline/store'
 import * as Y from 'yjs'
 import type { OwedDiff } from './channel.ts'
 import type { CoreContext } from './core-context.ts'
 import type { DocState } from './documents.ts'
 
-/** Framed updates in an order that admits: snapshot diff, tail, then deletes. Empty when the peer lacks nothing. */
-export function diffOf(context: CoreContext, doc: DocState, owed: OwedDiff): Uint8Array {
+/** Framed updates in an order that admits: snapshot diff, tail, then deletes. Empty when the peer lacks nothing: also when its document is of a later epoch. */
+export function diffOf(context: CoreContext, doc: DocState, asked: OwedDiff): Uint8Array {
+  if (asked.docEpoch > doc.docEpoch) return new Uint8Array(0)
+  const owed = asked.docEpoch === doc.docEpoch ? asked : { stateVector: null, buckets: [] }
   const content = context.reader.content(doc.key)
   if (content === undefined) return new Uint8Array(0)
   const known = owed.stateVector === null ? null : decodeStateVector(owed.stateVector)
@@ -56,13 +58,22 @@ export function oneUpdate(content: DocContent | undefined, stateVector: Uint8Arr
   return withDocument(content, (doc) => Y.encodeStateAsUpdate(doc, stateVector ?? undefined))
 }
 
+/** One v1 update of what a deletion took away. Cost: a Y.Doc. */
+export function remainsUpdate({ updates }: Remains): Uint8Array {
+  return withUpdates(updates, (doc) => Y.encodeStateAsUpdate(doc))
+}
+
 /** Runs `use` on a short-lived Y.Doc of the stored content. */
 export function withDocument<T>(content: DocContent, use: (doc: Y.Doc) => T): T {
+  return withUpdates(storedUpdates(content), use)
+}
+
+function withUpdates<T>(updates: readonly Uint8Array[], use: (doc: Y.Doc) => T): T {
   // A guid of its own would cost a draw of random bytes each time.
   const doc = new Y.Doc({ guid: '' })
   try {
     doc.transact(() => {
-      for (const update of storedUpdates(content)) Y.applyUpdate(doc, update)
+      for (const update of updates) Y.applyUpdate(doc, update)
     })
     return use(doc)
   } finally {

@@ -19,10 +19,11 @@ import type { StoreReader } from '@syncline/store'
 export interface DocState {
   readonly key: DocKey
   readonly name: DocId
+  /** The committed one. */
   readonly docEpoch: number
   committed: Knowledge
   admitted: Knowledge
-  /** Committed digest; ZERO_DIGEST for a document without content. */
+  /** Committed digest; ZERO_DIGEST for a document of epoch 0 without content. */
   digest: Digest
   stored: boolean
   /** Stored bytes, snapshot and tail, plus what is admitted since. */
@@ -128,11 +129,14 @@ export class DocumentTable {
 
   #load(key: DocKey, name: DocId): DocState {
     const row = this.#reader.doc(key)
-    const knowledge = row === undefined || row.quarantined ? new Knowledge() : this.#readKnowledge(key)
+    const docEpoch = row?.docEpoch ?? 0
+    const knowledge = row === undefined || row.quarantined ? new Knowledge(docEpoch) : this.#readKnowledge(key, docEpoch)
     const state: DocState = {
       key,
       name,
-      docEpoch: row?.docEpoch ?? 0,
+      get docEpoch() {
+        return this.committed.epoch
+      },
       committed: knowledge,
       admitted: knowledge,
       digest: row === undefined ? ZERO_DIGEST : row.digest,
@@ -149,10 +153,10 @@ export class DocumentTable {
     return state
   }
 
-  #readKnowledge(key: DocKey): Knowledge {
+  #readKnowledge(key: DocKey, docEpoch: number): Knowledge {
     const parts = this.#reader.knowledgeParts(key)
-    if (parts === undefined) return new Knowledge()
-    const knowledge = parts.base === null ? new Knowledge() : Knowledge.decode(parts.base)
+    if (parts === undefined) return new Knowledge(docEpoch)
+    const knowledge = parts.base === null ? new Knowledge(docEpoch) : Knowledge.decode(parts.base, docEpoch)
     if (knowledge === null) throw damaged(key, 'its stored knowledge cannot be read')
     for (const data of parts.tail) {
       for (const update of unframeUpdates(data) ?? []) {

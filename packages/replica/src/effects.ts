@@ -1,7 +1,7 @@
 // The engine's edge as data: what happens to it and what it asks for. ReplicaCore (replica-core.ts) takes the inputs as methods and returns
 // these effects from flush(); Replica (replica.ts) carries them out on real links and a real store; the simulation carries them out in virtual time.
 
-import type { DocId, DocKey, EpochNonce, ErrorCode, IdRange, ReplicaId, Role, Durability, ScopeText } from '@syncline/protocol'
+import type { DocId, DocKey, EpochNonce, ErrorCode, IdRange, ReplicaId, Role, Durability, Scope, ScopeText } from '@syncline/protocol'
 import type { CompactedDoc, Transaction } from '@syncline/store'
 
 /** Given by the host, at least 1 and unique for the life of a core; 0 stands for no link. */
@@ -11,10 +11,16 @@ export type SourceId = number
 /** Names one write, so that its outcome can be told. Given by the host. */
 export type Ticket = number
 
-/** What a link's identity may do; every decision is asked anew. Default: everything. */
+/** What a link's identity may do; every decision is asked anew. Default: everything. Answers that change stop what may not flow any more; what may flow from then on
+ *  is looked for at Replica.accessChanged, which is to follow every change. */
 export interface Access {
   read(doc: DocId): boolean
+  /** True: read() says yes to every document of the scope, existing or not, until Replica.accessChanged. Default: it may not; then what the link is told of the
+   *  scope comes from a view of its own, which costs a scan of the scope and up to 1 MB for 100,000 documents. */
+  readsAll?(scope: Scope): boolean
   write(doc: DocId): boolean
+  /** Whether it may delete the document; default: where it may write. */
+  delete?(doc: DocId): boolean
   /** Whether it may be seen in the document; default: where it may write. */
   presence?(doc: DocId): boolean
   /** Who it is, where that is known for sure: connections of one subject take over each other's presence without a question. */
@@ -44,6 +50,8 @@ export type Effect =
       readonly kind: 'deliver'
       readonly key: DocKey
       readonly doc: DocId
+      /** Where it is above that of whoever has the document open, what they have is over. */
+      readonly docEpoch: number
       readonly updates: readonly Uint8Array[]
       readonly source: SourceId
       readonly link: LinkId
@@ -94,7 +102,11 @@ export type ReplicaEvent =
       readonly reason: string
     }
   | { readonly type: 'accepted-again'; readonly doc: DocId; readonly peer: ReplicaId; readonly direction: 'in' | 'out' }
+  /** The document was deleted (an odd number), or began a later life. */
+  | { readonly type: 'epoch'; readonly doc: DocId; readonly docEpoch: number }
   | { readonly type: 'divergence'; readonly doc: DocId; readonly peer: ReplicaId; readonly range: IdRange | null }
+  /** A document that diverged from this peer's was verified to be the same again. */
+  | { readonly type: 'agreed-again'; readonly doc: DocId; readonly peer: ReplicaId }
   | { readonly type: 'quarantined'; readonly doc: DocId | null; readonly key: DocKey }
   | { readonly type: 'rollback-detected'; readonly peer: ReplicaId; readonly nonce: EpochNonce; readonly seq: number }
   | { readonly type: 'storage-failed'; readonly code: ErrorCode; readonly reason: string }

@@ -2,7 +2,7 @@
 // document and fetches it again. Used by open-documents.ts and guest-table.ts. Rule: CV-3.
 
 import { SynclineError, type DocId, type DocKey } from '@syncline/protocol'
-import type { DocContent, StoreReader } from '@syncline/store'
+import type { DocContent, DocRow, StoreReader } from '@syncline/store'
 import type { ReplicaCore } from './replica-core.ts'
 import type { Turns } from './turns.ts'
 
@@ -28,7 +28,7 @@ export class GuardedReads {
     return this.read(() => this.#core.stateVector(doc))
   }
 
-  diffFor(doc: DocId, stateVector: Uint8Array): Uint8Array {
+  diffFor(doc: DocId, stateVector: Uint8Array | null): Uint8Array {
     this.#assertWhole(this.#core.keyOf(doc))
     return this.read(() => this.#core.diffFor(doc, stateVector))
   }
@@ -39,6 +39,11 @@ export class GuardedReads {
     throw new SynclineError('doc-quarantined', 'The stored document is damaged, and no peer has brought it back yet.', {
       detail: { doc: key },
     })
+  }
+
+  /** Undefined for a document that is not here. */
+  stored(key: DocKey): DocRow | undefined {
+    return this.#reader.doc(key)
   }
 
   /** Newest committed row of the document, 0 for none. */

@@ -5,7 +5,9 @@ import type { DocId, DocKey } from '@syncline/protocol'
 import type { Effect, SourceId, WriteOutcome } from './effects.ts'
 import type { GuardedReads } from './guarded-reads.ts'
 import { AttachedGuest, type GuestHost, type GuestPort } from './guest.ts'
+import { MissedRows } from './missed-rows.ts'
 import type { ReplicaCore } from './replica-core.ts'
+import { SharedAnswers } from './shared-answers.ts'
 import type { Turns } from './turns.ts'
 import type { WriteDesk } from './write-desk.ts'
 
@@ -19,16 +21,37 @@ export interface GuestTableParts {
   report(error: unknown, doc: DocId): void
 }
 
+/** What guests that lag behind may cost in one turn of the loop, in bytes read and handed over: others wait meanwhile. */
+const CATCH_UP_BYTES_PER_TURN = 256 * 1024
+/** What one of them gets before it is the next one's turn. */
+const CATCH_UP_BYTES_EACH = 64 * 1024
+
 export class GuestTable {
   readonly #parts: GuestTableParts
   readonly #host: GuestHost
   readonly #bySource = new Map<SourceId, AttachedGuest>()
   readonly #byDocument = new Map<DocId, Set<AttachedGuest>>()
+  readonly #missed: MissedRows
+  readonly #answers: SharedAnswers
+  /** Those that lag behind and may take more, in the order of their turns. */
+  readonly #catchingUp = new Set<AttachedGuest>()
   #nextSource: SourceId = 1
   #closed = false
 
   constructor(parts: GuestTableParts) {
     this.#parts = parts
+    const { core, reads } = parts
+    this.#missed = new MissedRows({
+      recentAfter: (seq) => core.recentAfter(seq),
+      head: () => core.head,
+      lastSeq: (key) => reads.lastSeq(key),
+      content: (key) => reads.content(key),
+    })
+    this.#answers = new SharedAnswers({
+      recentAfter: (seq) => core.recentAfter(seq),
+      stored: (key) => reads.stored(key),
+      wholeUpdate: (doc) => reads.diffFor(doc, null),
+    })
     this.#host = this.#makeHost()
   }
 
@@ -65,6 +88,10 @@ export class GuestTable {
     const writers = new Set(rows.filter((row) => row.link === 0).map((row) => row.source))
     const all = rows.flatMap((row) => row.updates)
     for (const guest of ofDocument) {
+      if (rows.some((row) => row.docEpoch > guest.docEpoch)) {
+        guest.close('doc-deleted', 'the document was deleted')
+        continue
+      }
       const isWriter = writers.has(guest.source)
       const updates = isWriter ? rows.filter((row) => row.link !== 0 || row.source !== guest.source).flatMap((row) => row.updates) : all
       guest.deliver(updates, seq)
@@ -75,9 +102,31 @@ export class GuestTable {
     for (const guest of this.#of(doc)) if (guest.source !== source) guest.deliverPresence(bytes)
   }
 
-  /** Those that did not drain and may have by now. */
+  /** Every 250 ms: those that did not drain may have by now. */
+  tick(): void {
+    this.#answers.tick()
+    let lagging = 0
+    for (const guest of this.#bySource.values()) {
+      if (!guest.lagging) continue
+      lagging++
+      if (guest.catchesUp) this.#catchingUp.add(guest)
+    }
+    if (lagging === 0) this.#missed.clear()
+    if (this.#catchingUp.size > 0) this.#parts.turns.wake()
+  }
+
+  /** Once per turn: hands some of what they missed to some of those that lag behind. The rest gets it in the turns after. */
   catchUp(): void {
-    for (const guest of this.#bySource.values()) if (guest.lagging) guest.catchUp()
+    let left = CATCH_UP_BYTES_PER_TURN
+    for (const guest of this.#catchingUp) {
+      if (left <= 0) break
+      this.#catchingUp.delete(guest)
+      const cost = guest.catchUp(CATCH_UP_BYTES_EACH)
+      left -= cost
+      // Behind all others that wait. One that took nothing although it has room failed, and is tried again later.
+      if (cost > 0 && guest.catchesUp) this.#catchingUp.add(guest)
+    }
+    if (this.#catchingUp.size > 0) this.#parts.turns.wake()
   }
 
   #of(doc: DocId): Set<AttachedGuest> {
@@ -88,9 +137,14 @@ export class GuestTable {
     const { core, reads, turns, report } = this.#parts
     return {
       stateVector: (doc) => reads.stateVector(doc),
-      diffFor: (doc, stateVector) => reads.diffFor(doc, stateVector),
-      content: (key) => reads.content(key),
+      diffFor: (doc, stateVector) => this.#answers.to(doc, core.keyOf(doc), stateVector),
+      missed: (key, position) => this.#missed.after(key, position),
       lastSeq: (key) => reads.lastSeq(key),
+      docEpoch: (doc) => core.docEpoch(doc),
+      catchesUp: (guest) => {
+        this.#catchingUp.add(guest)
+        turns.wake()
+      },
       write: (guest, update) => this.#write(guest, update),
       presence: (guest, bytes) => {
         core.presence({ doc: guest.id, bytes, source: guest.source })
@@ -108,11 +162,13 @@ export class GuestTable {
 
   #write(guest: AttachedGuest, update: Uint8Array): Promise<WriteOutcome> {
     if (this.#closed) return Promise.resolve({ kind: 'failed', code: 'replica-closed' })
-    return new Promise((resolve) => this.#parts.writes.write(guest.id, update, guest.source, (_, outcome) => resolve(outcome)))
+    const { id: doc, docEpoch, source } = guest
+    return new Promise((resolve) => this.#parts.writes.write({ doc, docEpoch, update, source }, (_, outcome) => resolve(outcome)))
   }
 
   #detach(guest: AttachedGuest): void {
     this.#bySource.delete(guest.source)
+    this.#catchingUp.delete(guest)
     const ofDocument = this.#of(guest.id)
     ofDocument.delete(guest)
     if (ofDocument.size === 0) this.#byDocument.delete(guest.id)

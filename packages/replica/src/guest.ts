@@ -1,11 +1,11 @@
 // A guest is a foreign door's connection to one document (a y-websocket room, later a Hocuspocus document). Decides when committed updates are
 // handed to its port and when they wait in the log instead. A guest that does not drain has nothing queued here: only its position in the log
-// is kept, and it catches up from the store. Read by replica.ts; doors implement GuestPort. Rules: RS-1, DU-1.
+// is kept, and it catches up from there. Read by replica.ts; doors implement GuestPort. Rules: RS-1, DU-1.
 
-import { LIMITS, SynclineError, unframeUpdates, type DocId, type DocKey, type ErrorCode } from '@syncline/protocol'
-import type { DocContent } from '@syncline/store'
+import { isDeletion, LIMITS, SynclineError, type DocId, type DocKey, type ErrorCode } from '@syncline/protocol'
 import * as Y from 'yjs'
 import type { SourceId, WriteOutcome } from './effects.ts'
+import type { Missed } from './missed-rows.ts'
 
 /** What a door gives. Every call is harmless on a closed connection. */
 export interface GuestPort {
@@ -15,6 +15,8 @@ export interface GuestPort {
   deliver(updates: readonly Uint8Array[]): void
   /** y-protocols awareness bytes of others. */
   presence(bytes: Uint8Array): void
+  /** Its own presence was removed here before it came back, and it was told so. A client that does not announce itself anew at that has to be asked. */
+  presenceLost?(): void
   /** Ask the other side for a sign of life; then call Guest.alive(). */
   ping(): void
   /** The replica is done with this guest. */
@@ -45,12 +47,23 @@ export interface Guest {
   detach(): void
 }
 
+/** The refusal of whoever comes to a document that is deleted. */
+export function docDeleted(doc: DocId): SynclineError {
+  return new SynclineError('doc-deleted', `The document ${doc} was deleted.`)
+}
+
+/** Handing over an update costs about as much time as copying this many bytes. */
+const UPDATE_COST_BYTES = 512
+
 /** What a guest needs of its Replica. */
 export interface GuestHost {
   stateVector(doc: DocId): Uint8Array
   diffFor(doc: DocId, stateVector: Uint8Array): Uint8Array
-  content(key: DocKey): DocContent | undefined
+  missed(key: DocKey, position: number): Missed | null
   lastSeq(key: DocKey): number
+  docEpoch(doc: DocId): number
+  /** It lags behind and may take more: to be called back with catchUp, in its turn. */
+  catchesUp(guest: AttachedGuest): void
   write(guest: AttachedGuest, update: Uint8Array): Promise<WriteOutcome>
   presence(guest: AttachedGuest, bytes: Uint8Array): void
   presenceSnapshot(doc: DocId): Uint8Array | null
@@ -64,6 +77,8 @@ export class AttachedGuest implements Guest {
   readonly id: DocId
   readonly key: DocKey
   readonly source: SourceId
+  /** Of the life of the document that it came to. */
+  readonly docEpoch: number
   unsettledBytes = 0
   readonly #host: GuestHost
   readonly #port: GuestPort
@@ -79,6 +94,8 @@ export class AttachedGuest implements Guest {
     this.source = source
     this.id = id
     this.key = key
+    this.docEpoch = host.docEpoch(id)
+    if (isDeletion(this.docEpoch)) throw docDeleted(id)
     this.#position = host.lastSeq(key)
   }
 
@@ -120,7 +137,7 @@ export class AttachedGuest implements Guest {
   }
 
   drained(): void {
-    if (this.lagging) this.catchUp()
+    if (this.#attached && this.lagging) this.#host.catchesUp(this)
   }
 
   detach(): void {
@@ -147,6 +164,12 @@ export class AttachedGuest implements Guest {
     else this.#presenceMissed = true
   }
 
+  /** An own entry that is gone here, at a clock that the client has to exceed. */
+  replyPresence(bytes: Uint8Array): void {
+    this.deliverPresence(bytes)
+    if (this.#attached) this.#call(() => this.#port.presenceLost?.())
+  }
+
   ping(): void {
     this.#call(() => this.#port.ping())
   }
@@ -155,32 +178,46 @@ export class AttachedGuest implements Guest {
     this.#call(() => this.#port.close(code, reason))
   }
 
-  /** Hands over what was missed, as much as there is room for. Cost while lagging: reads the document's tail, and its snapshot when compaction
-   *  moved missed rows into it. Then the guest gets the snapshot, which repeats what it has and loses nothing. */
-  catchUp(): void {
-    if (!this.#attached || !this.#hasRoom()) return
+  /** Hands over what was missed, as much as there is room for and about `bytesMax` at most, unless more had to be read for it. Returns what it cost, in bytes read and handed over. When compaction
+   *  moved missed rows into a snapshot, the guest gets that, which repeats what it has and loses nothing. */
+  catchUp(bytesMax: number): number {
+    if (!this.#attached || !this.#hasRoom()) return 0
     if (this.#presenceMissed) {
       this.#presenceMissed = false
       const snapshot = this.presenceSnapshot()
       if (snapshot !== null) this.#call(() => this.#port.presence(snapshot))
     }
-    if (this.#lagging) this.#call(() => this.#deliverMissed())
+    let cost = 0
+    if (this.#lagging) this.#call(() => (cost = this.#deliverMissed(bytesMax)))
+    return cost
   }
 
-  #deliverMissed(): void {
-    const content = this.#host.content(this.key)
-    if (content?.snapshot != null && content.snapshot.seq > this.#position) {
-      this.#position = content.snapshot.seq
-      this.#port.deliver([content.snapshot.update])
+  /** It has room, so whoever calls may go on with it. */
+  get catchesUp(): boolean {
+    return this.#attached && this.lagging && this.#hasRoom()
+  }
+
+  #deliverMissed(bytesMax: number): number {
+    let cost = 0
+    let costMax = bytesMax
+    while (cost < costMax && this.#hasRoom()) {
+      const missed = this.#host.missed(this.key, this.#position)
+      if (missed === null) {
+        this.#lagging = false
+        return cost
+      }
+      cost += missed.bytesRead
+      // What was read for it is used while it is here: as much as there is room for.
+      if (missed.bytesRead > 0) costMax = Infinity
+      for (const { seq, updates } of missed.parts) {
+        if (cost >= costMax || !this.#hasRoom()) return cost
+        this.#position = seq
+        for (const update of updates) cost += update.length + UPDATE_COST_BYTES
+        if (updates.length > 0) this.#port.deliver(updates)
+      }
+      this.#position = missed.upTo
     }
-    for (const row of content?.tail ?? []) {
-      if (row.seq <= this.#position) continue
-      if (!this.#hasRoom()) return
-      this.#position = row.seq
-      const updates = row.kind === 'snapshot' ? [] : (unframeUpdates(row.data) ?? [])
-      if (updates.length > 0) this.#port.deliver(updates)
-    }
-    this.#lagging = false
+    return cost
   }
 
   #hasRoom(): boolean {

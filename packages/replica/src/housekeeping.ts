@@ -75,7 +75,8 @@ export class Housekeeping {
   #healDue(link: LinkSession, channel: Channel): boolean {
     const { nowMs, limits, commits } = this.#context
     const quiet = nowMs - channel.activeAtMs >= limits.idleBeforeHealMs && nowMs - channel.healedAtMs >= limits.healEveryMs
-    if (!quiet || !channel.settled || channel.peerRoot === null || channel.sent !== commits.head || !commits.clean) return false
+    if (!quiet || !channel.ready || !channel.settled || channel.peerRoot === null || channel.sent !== commits.head || !commits.clean)
+      return false
     return channelSummary(this.#context, link, channel).root !== channel.peerRoot
   }
 }

@@ -12,9 +12,21 @@ import {
   type Scope,
 } from '@syncline/protocol'
 import type { Channel } from './channel.ts'
+import { dropView, renewView } from './channel-root.ts'
 import type { CoreContext } from './core-context.ts'
 import type { Effect, LinkId } from './effects.ts'
-import { closesFor, goLive, judgeHello, openScope, pairOpens, receiveOpen, receiveShut, retryRefused, sayHello } from './link-keeper.ts'
+import {
+  closesFor,
+  goLive,
+  judgeHello,
+  openScope,
+  pairOpens,
+  receiveOpen,
+  receiveShut,
+  retryRefused,
+  sayHello,
+  sendOpen,
+} from './link-keeper.ts'
 import { LinkSession, type LinkOptions } from './link-session.ts'
 import type { PresenceHub } from './presence-hub.ts'
 import {
@@ -32,6 +44,8 @@ import { pump, receiveAck, receiveAsk, receiveWant, serveOwed } from './server.t
 import type { Verifier } from './verifier.ts'
 
 const DEFERRED_FRAMES_MAX = 16
+/** A few milliseconds of reading, and a decision each. */
+const VIEW_DOCS_PER_FLUSH = 512
 /** Kinds that a failed store cannot take. */
 const WRITING = new Set<Message['kind']>(['entries', 'diff', 'offer'])
 
@@ -69,6 +83,7 @@ export class LinkDesk {
 
   #forget(link: LinkSession, code: ErrorCode | 'lost'): void {
     this.#context.links.delete(link.id)
+    for (const channel of link.channels.values()) dropView(this.#context, channel)
     this.#parts.presence.linkEnded(link)
     this.#context.event({ type: 'link-ended', link: link.id, peer: link.hello?.replicaId ?? null, code })
   }
@@ -89,7 +104,10 @@ export class LinkDesk {
   accessChanged(id: LinkId): void {
     const link = this.#context.links.get(id)
     if (link === undefined || !link.live) return
+    this.#parts.presence.accessChanged(link)
     for (const channel of link.channels.values()) {
+      renewView(this.#context, link, channel)
+      channel.rootSent = null
       if (channel.peerOpen === null) continue
       channel.reconcileWhy ??= 'roots-differ'
       channel.retried.clear()
@@ -118,8 +136,8 @@ export class LinkDesk {
     for (const link of this.#context.links.values()) {
       for (const channel of [...link.channels.values()]) {
         if (this.#subscribes(channel)) continue
-        link.send({ kind: 'shut', channel: channel.number })
-        receiveShut(link, channel)
+        if (channel.opened) link.send({ kind: 'shut', channel: channel.number })
+        receiveShut(this.#context, link, channel)
       }
     }
   }
@@ -281,7 +299,7 @@ export class LinkDesk {
       case 'offer':
         return receiveOffer(context, link, channel, message)
       case 'shut':
-        receiveShut(link, channel)
+        receiveShut(context, link, channel)
         return true
       default:
         return false
@@ -299,7 +317,7 @@ export class LinkDesk {
 
   /** What the links' state asks for: rounds, wants, diffs, the pump, cursors. True when a budget was reached and there is more to do. */
   work(): boolean {
-    let more = false
+    let more = this.#buildViews()
     for (const link of [...this.#context.links.values()]) {
       if (!link.live) continue
       this.guard(() => {
@@ -307,6 +325,33 @@ export class LinkDesk {
       })
     }
     return more
+  }
+
+  /** Views that are not ready, one after the other, a bounded piece of work in all. True when some are left. */
+  #buildViews(): boolean {
+    let left = VIEW_DOCS_PER_FLUSH
+    for (const link of [...this.#context.links.values()]) {
+      for (const channel of [...link.channels.values()]) {
+        const { view } = channel
+        if (view === null || view.ready) continue
+        if (left <= 0) return true
+        this.guard(() => {
+          left -= 1 + view.build(left)
+          if (view.ready) this.#viewReady(link, channel)
+        })
+      }
+    }
+    return left <= 0
+  }
+
+  /** The scope can be told now, for the first time or as rights that changed have it. */
+  #viewReady(link: LinkSession, channel: Channel): void {
+    const context = this.#context
+    if (!channel.opened) sendOpen(context, link, channel)
+    const known = new Set(link.byPeerNumber.values())
+    if (!pairOpens(context, link, this.#interests)) return this.end(link, 'message-unexpected', 'a scope was opened twice')
+    for (const paired of link.byPeerNumber.values()) if (!known.has(paired)) this.#parts.presence.introduce(link, paired)
+    for (const message of channel.waiting.splice(0)) this.#handle(link, message)
   }
 
   #workChannel(link: LinkSession, channel: Channel): boolean {

@@ -11,12 +11,14 @@ import {
   scopeIntersection,
   scopeRange,
   scopeText,
+  type DocId,
+  type DocKey,
   type ErrorCode,
   type MessageOf,
   type Scope,
 } from '@syncline/protocol'
 import { Channel } from './channel.ts'
-import { channelSummary } from './channel-root.ts'
+import { channelSummary, dropView, renewView } from './channel-root.ts'
 import type { CoreContext } from './core-context.ts'
 import type { LinkSession } from './link-session.ts'
 import { startServing } from './server.ts'
@@ -76,7 +78,7 @@ export function goLive(context: CoreContext, link: LinkSession, interests: reado
   for (const scope of interests) openScope(context, link, scope)
 }
 
-/** Opens a scope from this side; it becomes a channel when the peer opens it too. */
+/** Opens a scope from this side, when the view of it is ready; it becomes a channel when the peer opens it too. */
 export function openScope(context: CoreContext, link: LinkSession, scope: Scope): Channel {
   const text = scopeText(scope)
   const existing = link.channels.get(text)
@@ -89,11 +91,18 @@ export function openScope(context: CoreContext, link: LinkSession, scope: Scope)
     channel.cursorNonce = stored.nonce
     channel.openedCursorSeq = stored.seq
   }
-  const { root, documents } = channelSummary(context, link, channel)
-  channel.rootSent = root
-  const cursor = stored === undefined ? null : { nonce: stored.nonce, seq: stored.seq }
-  link.send({ kind: 'open', channel: channel.number, scope: text, root, documents, head: context.commits.head, cursor })
+  renewView(context, link, channel)
+  if (channel.ready) sendOpen(context, link, channel)
   return channel
+}
+
+export function sendOpen(context: CoreContext, link: LinkSession, channel: Channel): void {
+  const { root, documents } = channelSummary(context, link, channel)
+  const { cursorSeq: seq, cursorNonce: nonce } = channel
+  channel.opened = true
+  channel.rootSent = root
+  const cursor = nonce === null ? null : { nonce, seq }
+  link.send({ kind: 'open', channel: channel.number, scope: channel.text, root, documents, head: context.commits.head, cursor })
 }
 
 /** The peer opens a scope: it pairs with mine, or I open what both of us subscribe to. */
@@ -116,7 +125,7 @@ function pairOpen(context: CoreContext, link: LinkSession, interests: readonly S
     if (shared !== null) openScope(context, link, shared)
   }
   const channel = link.channels.get(message.scope)
-  if (channel === undefined) return true
+  if (channel === undefined || !channel.opened || !channel.ready) return true
   if (channel.peerOpen !== null) return false
   link.unpaired.delete(message.channel)
   link.byPeerNumber.set(message.channel, channel)
@@ -130,14 +139,21 @@ function pairOpen(context: CoreContext, link: LinkSession, interests: readonly S
 /** Rights and limits may have changed: what might be taken now is asked for, once. */
 export function retryRefused(context: CoreContext, link: LinkSession, channel: Channel): void {
   for (const key of context.refusals.worthRetrying(link.hello!.replicaId, channel.range)) {
-    const doc = context.documents.head(key)
-    if (doc !== undefined && !link.access.write(doc.name)) continue
+    const name = context.refusals.nameOf(key) ?? readableName(context, link, key)
+    if (name !== null && !link.access.write(name)) continue
     channel.retried.add(key)
     channel.differs(key)
   }
 }
 
-export function receiveShut(link: LinkSession, channel: Channel): void {
+/** What is hidden from the peer counts as absent: whether it is asked for again must not tell that it exists. */
+function readableName(context: CoreContext, link: LinkSession, key: DocKey): DocId | null {
+  const name = context.documents.head(key)?.name ?? null
+  return name !== null && link.access.read(name) ? name : null
+}
+
+export function receiveShut(context: CoreContext, link: LinkSession, channel: Channel): void {
+  dropView(context, channel)
   link.channels.delete(channel.text)
   for (const [number, other] of link.byPeerNumber) {
     if (other !== channel) continue

@@ -2,6 +2,7 @@
 // frame. Holds data and the alias rules; link-keeper.ts decides its life, receiver.ts and server.ts what the messages mean. Rules: IN-1, RS-1.
 
 import {
+  DOC_EPOCH_MAX,
   encodeFrame,
   encodeMessage,
   LIMITS,
@@ -31,7 +32,7 @@ export interface LinkOptions {
 }
 
 const FRAME_OVERHEAD_BYTES = 64
-const FULL_ACCESS: Access = { read: () => true, write: () => true }
+const FULL_ACCESS: Access = { read: () => true, readsAll: () => true, write: () => true }
 const NO_AUTH = new Uint8Array(0)
 
 export class LinkSession {
@@ -76,8 +77,8 @@ export class LinkSession {
   #framesOut = 0
   #out: Uint8Array[] = []
   #outBytes = 0
-  readonly #docsIn = new Map<number, DocId>()
-  readonly #docsOut = new Map<DocKey, number>()
+  readonly #docsIn = new Map<number, NonNullable<DocRef['fresh']>>()
+  readonly #docsOut = new Map<DocKey, { readonly alias: number; readonly docEpoch: number }>()
   readonly #keyOfAlias: DocKey[] = []
   #nextDocAlias = 0
   readonly #originsIn = new Map<number, EpochNonce>()
@@ -148,25 +149,32 @@ export class LinkSession {
     return frames
   }
 
-  /** Alias of a document in this direction; its first use carries the name. Old numbers are given anew above the bound. */
-  docRef(key: DocKey, doc: DocId, docEpoch: number): DocRef {
+  /** Alias of a document in this direction, for one epoch (null: where that says nothing); its first use carries the name. Old numbers are given anew above the
+   *  bound. */
+  docRef(key: DocKey, doc: DocId, docEpoch: number | null): DocRef {
     const known = this.#docsOut.get(key)
-    if (known !== undefined) return { alias: known, fresh: null }
+    if (known !== undefined && (docEpoch === null || known.docEpoch === docEpoch)) return { alias: known.alias, fresh: null }
     const alias = this.#nextDocAlias
     this.#nextDocAlias = (alias + 1) % LIMITS.aliasesPerLinkMax
     const previous = this.#keyOfAlias[alias]
-    if (previous !== undefined) this.#docsOut.delete(previous)
+    if (previous !== undefined && this.#docsOut.get(previous)?.alias === alias) this.#docsOut.delete(previous)
     this.#keyOfAlias[alias] = key
-    this.#docsOut.set(key, alias)
-    return { alias, fresh: { doc, epoch: docEpoch } }
+    const epoch = docEpoch ?? 0
+    this.#docsOut.set(key, { alias, docEpoch: epoch })
+    return { alias, fresh: { doc, epoch } }
   }
 
   /** Null when the alias was never introduced. */
   resolveDoc(ref: DocRef): DocId | null {
-    if (ref.fresh === null) return this.#docsIn.get(ref.alias) ?? null
-    if (ref.alias >= LIMITS.aliasesPerLinkMax) return null
-    this.#docsIn.set(ref.alias, ref.fresh.doc)
-    return ref.fresh.doc
+    return this.resolveEpoch(ref)?.doc ?? null
+  }
+
+  /** As resolveDoc, with the document epoch that the reference speaks of. */
+  resolveEpoch({ alias, fresh }: DocRef): { readonly doc: DocId; readonly epoch: number } | null {
+    if (fresh === null) return this.#docsIn.get(alias) ?? null
+    if (alias >= LIMITS.aliasesPerLinkMax || fresh.epoch > DOC_EPOCH_MAX) return null
+    this.#docsIn.set(alias, fresh)
+    return fresh
   }
 
   originRef(origin: EpochNonce): OriginRef {

@@ -116,6 +116,11 @@ export class LocalEdits {
     if (news) this.#host.changed()
   }
 
+  /** Whatever is not committed by now never will be. */
+  deleted(): void {
+    this.#reject(0, 'doc-deleted', 'the document was deleted')
+  }
+
   #accept(): void {
     if (this.rejection === null) return
     this.rejection = null

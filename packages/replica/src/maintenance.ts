@@ -121,7 +121,8 @@ export class MaintenancePlan {
 
   /** Deletes that Yjs derives from the content become an entry of this replica, committed by itself; then the document is compacted (H5). */
   #append(doc: DocState, ranges: readonly number[]): boolean {
-    if (this.#context.options.readOnly === true || this.#derived.has(doc.key)) return false
+    const isOver = doc.admitted.epoch > doc.docEpoch
+    if (isOver || this.#context.options.readOnly === true || this.#derived.has(doc.key)) return false
     this.#derived.add(doc.key)
     const update = encodeDeletes([...ranges])
     const facts = walkUpdate(update)

@@ -6,14 +6,17 @@
 // and no further `update` event comes (settle()). Formatting clean-up after a remote update is a transaction of its own, without origin
 // (isDerived()). And a Y.Doc in the user's hands cannot be replaced, so what it did not take is applied again (loadWhatIsLacking()).
 
-import { unframeUpdates, SynclineError, type DocId, type DocKey } from '@syncline/protocol'
+import { isDeletion, lifeAfter, unframeUpdates, SynclineError, type DocId, type DocKey } from '@syncline/protocol'
 import type { DocContent } from '@syncline/store'
 import type { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 import { randomClientId } from './client-id.ts'
 import { DocumentPresence } from './document-presence.ts'
 import type { Ticket, WriteOutcome } from './effects.ts'
+import { docDeleted } from './guest.ts'
 import { LocalEdits } from './local-edits.ts'
+
+const EMPTY_STATE_VECTOR = new Uint8Array([0])
 
 /** What an application holds of one document. The same object for everybody who opened it; count your releases. */
 export interface OpenDocument {
@@ -24,6 +27,8 @@ export interface OpenDocument {
   readonly awareness: Awareness
   /** Local edits that are not committed yet. */
   readonly unsaved: number
+  /** The document was deleted, here or elsewhere. `doc` keeps what was in it, and takes edits that go nowhere. */
+  readonly isDeleted: boolean
   /** Why the newest local edits are not accepted, or null. They stay in `doc`, and are offered again with the next edit. */
   readonly rejection: SynclineError | null
   /** Resolves with the position in this replica's log that covers every edit of `doc` made before the call, once that is committed here.
@@ -38,6 +43,8 @@ export interface OpenOptions {
   readonly gc?: boolean
   /** Whether the local awareness state is published once it is set; default true. Decided by whoever opens first. */
   readonly presence?: boolean
+  /** A document that was deleted is begun anew, empty, with the first edit; default false: opening it is refused. */
+  readonly recreate?: boolean
 }
 
 /** What a binding needs of its Replica. */
@@ -57,7 +64,8 @@ export interface DocumentHost {
   stateVector(doc: DocId): Uint8Array
   /** A delete-only update of those deletes in `update` that the engine lacks, or null. */
   derivedDeletes(doc: DocId, update: Uint8Array): Uint8Array | null
-  write(doc: DocId, update: Uint8Array, outcome: (ticket: Ticket, outcome: WriteOutcome) => void): Ticket
+  docEpoch(doc: DocId): number
+  write(doc: DocId, docEpoch: number, update: Uint8Array, outcome: (ticket: Ticket, outcome: WriteOutcome) => void): Ticket
   presence(doc: DocId, bytes: Uint8Array): void
   presenceSnapshot(doc: DocId): Uint8Array | null
   /** Calls binding.turnEnded() in a turn of its own, before the next flush. */
@@ -77,6 +85,9 @@ export class DocumentBinding implements OpenDocument {
   readonly id: DocId
   readonly key: DocKey
   readonly doc: Y.Doc
+  /** The life of the document that this is. */
+  readonly docEpoch: number
+  isDeleted = false
   readonly #host: DocumentHost
   readonly #edits: LocalEdits
   readonly #presence: DocumentPresence
@@ -94,10 +105,13 @@ export class DocumentBinding implements OpenDocument {
     this.#host = host
     this.id = id
     this.key = key
+    const stored = host.docEpoch(id)
+    if (isDeletion(stored) && options.recreate !== true) throw docDeleted(id)
+    this.docEpoch = lifeAfter(stored)
     this.doc = new Y.Doc({ guid: id, gc: options.gc ?? true })
     this.#edits = new LocalEdits(id, {
-      write: (update, outcome) => host.write(id, update, outcome),
-      encodeUncommitted: () => Y.encodeStateAsUpdate(this.doc, host.stateVector(id)),
+      write: (update, outcome) => host.write(id, this.docEpoch, update, outcome),
+      encodeUncommitted: () => Y.encodeStateAsUpdate(this.doc, this.#committedVector()),
       lastSeq: () => host.lastSeq(key),
       localSeq: () => host.localSeq(id),
       changed: () => host.changed(this),
@@ -129,6 +143,10 @@ export class DocumentBinding implements OpenDocument {
 
   get rejection(): SynclineError | null {
     return this.#edits.rejection
+  }
+
+  #committedVector(): Uint8Array {
+    return this.#host.docEpoch(this.id) === this.docEpoch ? this.#host.stateVector(this.id) : EMPTY_STATE_VECTOR
   }
 
   // Committed updates in
@@ -200,7 +218,8 @@ export class DocumentBinding implements OpenDocument {
   }
 
   #lacks(): boolean {
-    for (const [client, clock] of Y.decodeStateVector(this.#host.stateVector(this.id))) {
+    if (this.isDeleted) return false
+    for (const [client, clock] of Y.decodeStateVector(this.#committedVector())) {
       if (Y.getState(this.doc.store, client) < clock) return true
     }
     return false
@@ -233,7 +252,7 @@ export class DocumentBinding implements OpenDocument {
   }
 
   readonly #onUpdate = (update: Uint8Array, origin: unknown): void => {
-    if (this.#ended !== null) return
+    if (this.#ended !== null || this.isDeleted) return
     if (this.#isDerived(update, origin)) return this.#sendDerived(update)
     this.#ownClock = Y.getState(this.doc.store, this.doc.clientID)
     this.#edits.edited(update)
@@ -252,9 +271,17 @@ export class DocumentBinding implements OpenDocument {
   }
 
   #sendWhole(): void {
-    if (this.#ended !== null) return
+    if (this.#ended !== null || this.isDeleted) return
     this.#ownClock = Y.getState(this.doc.store, this.awareness.clientID)
     this.#edits.sendWhole()
+  }
+
+  /** This life of the document is over: nothing more comes in or goes out. */
+  deleted(): void {
+    this.settle()
+    this.isDeleted = true
+    this.leave()
+    this.#edits.deleted()
   }
 
   /** The store lost the document, the open Y.Doc has it: write it again. */

@@ -28,6 +28,8 @@ export class OpenDocuments {
   readonly #parts: OpenDocumentsParts
   readonly #host: DocumentHost
   readonly #byId = new Map<DocId, DocumentBinding>()
+  /** Open, of a life of their document that is over. */
+  readonly #over = new Set<DocumentBinding>()
   readonly #unsettled = new Set<DocumentBinding>()
 
   constructor(parts: OpenDocumentsParts) {
@@ -45,7 +47,7 @@ export class OpenDocuments {
   }
 
   get size(): number {
-    return this.#byId.size
+    return this.#byId.size + this.#over.size
   }
 
   get(doc: DocId): DocumentBinding | undefined {
@@ -60,7 +62,14 @@ export class OpenDocuments {
 
   /** Committed rows of one document, in log order, in one transaction. */
   deliver(doc: DocId, rows: readonly Delivery[]): void {
-    this.#byId.get(doc)?.apply(rows.flatMap((row) => row.updates))
+    const binding = this.#byId.get(doc)
+    if (binding === undefined) return
+    binding.apply(rows.flatMap((row) => (row.docEpoch === binding.docEpoch ? row.updates : [])))
+    if (rows.every((row) => row.docEpoch <= binding.docEpoch)) return
+    // Whoever has it open keeps what is in it; whoever opens the name from now on gets what is there now.
+    this.#byId.delete(doc)
+    this.#over.add(binding)
+    binding.deleted()
   }
 
   rotateClientIds(): void {
@@ -81,8 +90,9 @@ export class OpenDocuments {
   }
 
   end(reason: SynclineError): void {
-    for (const binding of this.#byId.values()) binding.end(reason)
+    for (const binding of [...this.#byId.values(), ...this.#over]) binding.end(reason)
     this.#byId.clear()
+    this.#over.clear()
   }
 
   #makeHost(): DocumentHost {
@@ -98,7 +108,8 @@ export class OpenDocuments {
       // Of a damaged document the store knows nothing: all of the Y.Doc is news to it.
       stateVector: (doc) => reads.readOr(EMPTY_STATE_VECTOR, () => core.stateVector(doc)),
       derivedDeletes: (doc, update) => reads.readOr(null, () => core.derivedDeletes(doc, update)),
-      write: (doc, update, outcome) => writes.write(doc, update, 0, outcome),
+      docEpoch: (doc) => reads.readOr(0, () => core.docEpoch(doc)),
+      write: (doc, docEpoch, update, outcome) => writes.write({ doc, docEpoch, update, source: 0 }, outcome),
       presence: (doc, bytes) => {
         core.presence({ doc, bytes, source: 0 })
         turns.wake()
@@ -113,7 +124,8 @@ export class OpenDocuments {
       changed: rejectionChanged,
       stuck,
       released: (binding) => {
-        this.#byId.delete(binding.id)
+        this.#over.delete(binding)
+        if (this.#byId.get(binding.id) === binding) this.#byId.delete(binding.id)
         released(binding.id)
       },
     }

@@ -1,7 +1,17 @@
 // Presence across links, guests and this replica: who owns an id is decided by the protocol's PresenceTable; here it is forwarded, challenged and removed. An owner that
-// is claimed against is pinged; silent for 2 s, it loses the id; to another connection of the same known person, at once. What came through a relay outlives that link by 30 s. Rules: PR-1; DESIGN.md 5.
+// is claimed against is pinged; silent for 2 s, it loses the id; to another connection of the same known person, at once. What came through a relay outlives that link by 30 s,
+// and a new link to that relay goes on with it. Rules: PR-1, PR-2, PR-4; DESIGN.md 5.
 
-import { LIMITS, PresenceTable, rangeHolds, type DocId, type DocKey } from '@syncline/protocol'
+import {
+  decodePresence,
+  encodePresence,
+  LIMITS,
+  PresenceTable,
+  rangeHolds,
+  type DocId,
+  type DocKey,
+  type ReplicaId,
+} from '@syncline/protocol'
 import type { Channel } from './channel.ts'
 import { NOBODY } from './commit-batch.ts'
 import type { CoreContext } from './core-context.ts'
@@ -18,6 +28,13 @@ interface Challenge {
   readonly sinceMs: number
 }
 
+/** A relay's link that ended; what it owned is kept for a while. */
+interface Departed {
+  readonly owner: Owner
+  readonly replicaId: ReplicaId
+  readonly atMs: number
+}
+
 interface Room {
   readonly name: DocId
   readonly table: PresenceTable<Owner>
@@ -29,7 +46,7 @@ export class PresenceHub {
   readonly #context: CoreContext
   readonly #rooms = new Map<DocKey, Room>()
   #challenges: Challenge[] = []
-  #departed: { readonly owner: Owner; readonly atMs: number }[] = []
+  #departed: Departed[] = []
   readonly #sourceAliveMs = new Map<SourceId, number>()
   readonly #sourceSubjects = new Map<SourceId, string>()
 
@@ -39,8 +56,7 @@ export class PresenceHub {
 
   /** False: no correct encoder sends these bytes. */
   fromLink(link: LinkSession, name: DocId, bytes: Uint8Array): boolean {
-    const { access } = link
-    if (!(access.presence?.(name) ?? access.write(name))) return true
+    if (!mayBePresent(link, name)) return true
     return this.#claim(`link ${link.id}`, name, bytes)
   }
 
@@ -69,8 +85,14 @@ export class PresenceHub {
 
   linkEnded(link: LinkSession): void {
     const owner: Owner = `link ${link.id}`
-    if (link.hello?.role === 'relay') this.#departed.push({ owner, atMs: this.#context.nowMs })
+    const { hello } = link
+    if (hello?.role === 'relay') this.#departed.push({ owner, replicaId: hello.replicaId, atMs: this.#context.nowMs })
     else this.#release(owner)
+  }
+
+  /** What the link announced where it may not be seen any more goes. */
+  accessChanged(link: LinkSession): void {
+    this.#release(`link ${link.id}`, (name) => !mayBePresent(link, name))
   }
 
   sourceIs(source: SourceId, subject: string): void {
@@ -101,6 +123,7 @@ export class PresenceHub {
   #claim(owner: Owner, name: DocId, bytes: Uint8Array): boolean {
     const key = this.#context.documents.keyOf(name)
     const room = this.#rooms.get(key) ?? { name, table: new PresenceTable<Owner>() }
+    this.#inherit(owner, key, room, bytes)
     const claim = room.table.claim(owner, bytes)
     if (claim === null) return false
     if (claim.accepted !== null) {
@@ -112,10 +135,35 @@ export class PresenceHub {
       if (reason !== 'owned') continue
       const subject = this.#subjectOf(owner)
       const holder = room.table.ownerOf(clientId)
-      if (subject !== null && holder !== null && this.#subjectOf(holder) === subject) this.#handOver(key, room, clientId, owner)
+      const isSamePerson = subject !== null && holder !== null && this.#subjectOf(holder) === subject
+      if (isSamePerson || this.#departed.some((departed) => departed.owner === holder)) this.#handOver(key, room, clientId, owner)
       else this.#challenge(key, room, clientId, owner)
     }
+    if (claim.refused.length > 0 && sourceOf(owner) === null) this.#contradict(owner, key, room, bytes)
     return true
+  }
+
+  /** A relay that is linked anew speaks for the ids that it announced over its last link. */
+  #inherit(owner: Owner, key: DocKey, room: Room, bytes: Uint8Array): void {
+    const replicaId = this.#linkOf(owner)?.hello?.replicaId
+    const last = this.#departed.filter((departed) => departed.replicaId === replicaId).map((departed) => departed.owner)
+    if (last.length === 0) return
+    for (const { clientId } of decodePresence(bytes) ?? []) {
+      const holder = room.table.ownerOf(clientId)
+      if (holder !== null && last.includes(holder)) this.#handOver(key, room, clientId, owner)
+    }
+  }
+
+  /** What a peer takes for gone and is here, is told to whoever owns it, who then announces itself anew at a clock that the peer takes, as stock clients do. Only a
+   *  clock that a removal of this entry has is passed on: a larger one could silence the owner. */
+  #contradict(peer: Owner, key: DocKey, room: Room, bytes: Uint8Array): void {
+    for (const entry of decodePresence(bytes) ?? []) {
+      const { clientId, clock, state } = entry
+      const holder = room.table.ownerOf(clientId)
+      const shownClock = room.table.clockOf(clientId)
+      if (state !== null || holder === null || holder === peer || shownClock === null) continue
+      if (clock === shownClock || clock === shownClock + 1) this.#answer(key, room.name, encodePresence([entry])!, holder)
+    }
   }
 
   #subjectOf(owner: Owner): string | null {
@@ -156,8 +204,9 @@ export class PresenceHub {
     return link !== undefined && link.heardAtMs >= sinceMs
   }
 
-  #release(owner: Owner): void {
+  #release(owner: Owner, where: (name: DocId) => boolean = () => true): void {
     for (const [key, room] of this.#rooms) {
+      if (!where(room.name)) continue
       const update = room.table.release(owner)
       if (update !== null) this.#spread(key, room.name, update, owner)
       if (room.table.size === 0) this.#rooms.delete(key)
@@ -180,7 +229,7 @@ export class PresenceHub {
 
   #sendTo(link: LinkSession, key: DocKey, name: DocId, bytes: Uint8Array): void {
     if (!link.live || !link.access.read(name) || link.buffered() >= LIMITS.socketBufferBytesMax) return
-    link.send({ kind: 'presence', doc: link.docRef(key, name, 0), bytes })
+    link.send({ kind: 'presence', doc: link.docRef(key, name, null), bytes })
   }
 
   #covers(link: LinkSession, key: DocKey): boolean {
@@ -191,6 +240,10 @@ export class PresenceHub {
   #linkOf(owner: Owner): LinkSession | undefined {
     return owner.startsWith('link ') ? this.#context.links.get(Number(owner.slice(5))) : undefined
   }
+}
+
+function mayBePresent({ access }: LinkSession, name: DocId): boolean {
+  return access.presence?.(name) ?? access.write(name)
 }
 
 function sourceOf(owner: Owner): SourceId | null {

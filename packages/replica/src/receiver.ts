@@ -1,7 +1,7 @@
 // The receive side of a channel: the peer's START, entries, offers, diffs and refusals. Everything is admitted through the gate; the cursor follows
 // only what is committed, and only while nothing is outstanding. Decides on messages; reads documents and the channel. Rules: CV-1, RF-1, I3, I5, I7; holes H1, H2.
 
-import { LIMITS, rangeHolds, type DocId, type DocKey, type MessageOf } from '@syncline/protocol'
+import { endsALife, isDeletion, LIMITS, rangeHolds, type Digest, type DocId, type DocKey, type MessageOf } from '@syncline/protocol'
 import { admitFramed, isKnown, type Admitted } from './admission.ts'
 import type { Channel } from './channel.ts'
 import type { Provenance } from './commit-batch.ts'
@@ -26,13 +26,14 @@ export function receiveEntries(context: CoreContext, link: LinkSession, channel:
   if (!channel.advanceReceive('entries') || message.toSeq < channel.position) return false
   link.refusedLast = ''
   for (const row of message.rows) {
-    const name = link.resolveDoc(row.doc)
+    const ref = link.resolveEpoch(row.doc)
     const origin = link.resolveOrigin(row.origin)
-    if (name === null || origin === null) return false
-    const key = context.documents.keyOf(name)
+    if (ref === null || origin === null) return false
+    const key = context.documents.keyOf(ref.doc)
     if (!rangeHolds(channel.range, key)) return false
-    const doc = context.documents.get(name, context.nowMs)
-    const result = admitFromPeer(context, link, channel, doc, row.bytes, { source: 0, link: link.id, origin, n: row.n }, message.toSeq)
+    const doc = context.documents.get(ref.doc, context.nowMs)
+    const from = { source: 0, link: link.id, docEpoch: ref.epoch, origin, n: row.n }
+    const result = admitFromPeer(context, link, channel, doc, row.bytes, from, message.toSeq)
     // One row that fits does not mean that the rest of a refused document does: all of it is asked for.
     if (result.kind === 'missing' || (result.kind === 'new' && context.refusals.has(link.hello!.replicaId, key, 'in')))
       wantAgain(context, link, channel, key)
@@ -80,9 +81,9 @@ export function receiveOffer(context: CoreContext, link: LinkSession, channel: C
 }
 
 export function receiveDiff(context: CoreContext, link: LinkSession, channel: Channel, message: MessageOf<'diff'>): Handled {
-  const name = link.resolveDoc(message.doc)
-  if (name === null || channel.receive === 'opening') return false
-  const key = context.documents.keyOf(name)
+  const ref = link.resolveEpoch(message.doc)
+  if (ref === null || channel.receive === 'opening') return false
+  const key = context.documents.keyOf(ref.doc)
   if (!rangeHolds(channel.range, key)) return false
   const bytes = collectPart(link, `${channel.number}/${key}`, message)
   if (bytes === null) return false
@@ -91,12 +92,15 @@ export function receiveDiff(context: CoreContext, link: LinkSession, channel: Ch
   if (framed === null) return false
   link.documentsReceived++
   link.bytesReceived += bytes.length
-  const doc = context.documents.get(name, context.nowMs)
+  const doc = context.documents.get(ref.doc, context.nowMs)
   const { commits } = context
   link.refusedLast = ''
-  const from: Provenance = { source: 0, link: link.id, origin: commits.origin, n: commits.n }
+  const from: Provenance = { source: 0, link: link.id, docEpoch: ref.epoch, origin: commits.origin, n: commits.n }
   const result = admitFromPeer(context, link, channel, doc, framed, from, channel.position)
-  if (result.kind === 'new' || result.kind === 'known') acceptAgain(context, link, channel, doc)
+  if (result.kind === 'new' || result.kind === 'known') {
+    acceptAgain(context, link, channel, doc)
+    noteTold(context, channel, doc, message.digest)
+  }
   channel.diffed(key)
   channel.activeAtMs = context.nowMs
   const { documentsReceived, bytesReceived } = link
@@ -156,7 +160,7 @@ function admitFromPeer(
   from: Provenance,
   seq: number,
 ): Admitted {
-  const result = link.access.write(doc.name) ? admitFramed(context.admission, doc, framed, from) : admitReadOnly(doc, framed)
+  const result = forbidden(link, doc, from.docEpoch, framed) ?? admitFramed(context.admission, doc, framed, from)
   const peer = link.hello!.replicaId
   const batch = context.commits.pending
   // Also what is known rests on a commit, while that is under way: if it fails, this peer has to send again, too, or its cursor would pass over what is lost.
@@ -164,7 +168,7 @@ function admitFromPeer(
   if (result.kind === 'refused') {
     // A round that is under way does not take back what is refused during it.
     channel.round?.differing.add(doc.key.slice(0, 16))
-    if (context.refusals.add(refusal(peer, doc.key, 'in', result.code, result.retryable, doc.digest), batch)) {
+    if (context.refusals.add(refusal(peer, doc.key, 'in', result.code, result.retryable, doc.digest), doc.name, batch)) {
       context.event({ type: 'rejected', doc: doc.name, peer, direction: 'in', code: result.code, reason: result.reason })
     }
     sendRefused(context, link, channel, doc, seq, result.code, result.retryable, result.reason)
@@ -182,11 +186,25 @@ function acceptAgain(context: CoreContext, link: LinkSession, channel: Channel, 
   sendRefused(context, link, channel, doc, channel.position, '', true, '')
 }
 
-/** From an identity that may not write: what is known already passes (also deletes that Yjs derived there), all else is refused. */
-function admitReadOnly(doc: DocState, framed: Uint8Array): Admitted {
-  return isKnown(doc, framed)
-    ? { kind: 'known' }
-    : { kind: 'refused', code: 'read-only', reason: 'this identity may not write here', retryable: true }
+/** The peer brought a whole document: where it may not read it, its own words stand for it in what it is told. */
+function noteTold(context: CoreContext, channel: Channel, { key, name }: DocHead, digest: Digest): void {
+  context.commits.afterAll(() => {
+    if (context.documents.digestOf(key) !== null) channel.view?.told(key, name, digest)
+  })
+}
+
+/** What this identity may not do; null when it may. What is known already passes (also deletes that Yjs derived there), but not from whoever may not read it, and
+ *  must not learn what is known. */
+function forbidden({ access }: LinkSession, doc: DocState, docEpoch: number, framed: Uint8Array): Admitted | null {
+  const { epoch } = doc.admitted
+  // Who may not read the document is not told by the code in which life it is.
+  const deletes = access.read(doc.name) ? endsALife(epoch, docEpoch) : docEpoch > 0
+  if (deletes && access.delete?.(doc.name) === false)
+    return { kind: 'refused', code: 'delete-forbidden', reason: 'this identity may not delete it', retryable: true }
+  // A deletion and nothing else is the right to delete alone.
+  const onlyDeletes = docEpoch > epoch && isDeletion(docEpoch) && framed.length === 0 && access.delete !== undefined
+  if (onlyDeletes || access.write(doc.name) || (access.read(doc.name) && isKnown(doc, docEpoch, framed))) return null
+  return { kind: 'refused', code: 'read-only', reason: 'this identity may not write here', retryable: true }
 }
 
 /** Told when it is committed, with the cursor that passes over it: a refusal that a failed commit forgets must not stay with the peer. */
@@ -228,7 +246,7 @@ export function receiveRefused(context: CoreContext, link: LinkSession, message:
   if (digest === null) return true
   // A round that is under way does not take back what is refused during it.
   for (const channel of link.channels.values()) channel.round?.differing.add(key.slice(0, 16))
-  if (context.refusals.add(refusal(peer, key, 'out', message.code, message.retryable, digest), batch)) {
+  if (context.refusals.add(refusal(peer, key, 'out', message.code, message.retryable, digest), name, batch)) {
     context.event({ type: 'rejected', doc: name, peer, direction: 'out', code: message.code, reason: message.reason })
   }
   return true

@@ -53,6 +53,15 @@ export class RecentRows {
     return low
   }
 
+  /** Rows with seq > after, ascending. Requires covers(after). */
+  *after(after: number): Generator<RecentRow, void> {
+    for (let index = this.indexAfter(after); ; index++) {
+      const row = this.at(index)
+      if (row === undefined) return
+      yield row
+    }
+  }
+
   at(index: number): RecentRow | undefined {
     return this.#rows[index]
   }

@@ -3,21 +3,23 @@
 
 import { answerRanges, firstRanges, LIMITS, startOf, type DocKey, type MessageOf, type ReconRange } from '@syncline/protocol'
 import type { Channel, Round } from './channel.ts'
+import { treeOf } from './channel-root.ts'
 import type { CoreContext } from './core-context.ts'
 import type { LinkSession } from './link-session.ts'
 import { sendRefused } from './receiver.ts'
 
 /** Honest sides are through long before, however much differs: each message settles up to a frame of it. */
 const ROUND_MESSAGES_MAX = 1024
+/** Both sides speak in turn: more do not come while the view is built. */
+const WAITING_RECONS_MAX = 16
 
 /** Starts a round when one is due and none runs. */
 export function startRound(context: CoreContext, link: LinkSession, channel: Channel): void {
-  if (channel.reconcileWhy === null || channel.round !== null || channel.serve !== 'serving') return
+  if (channel.reconcileWhy === null || channel.round !== null || channel.serve !== 'serving' || !channel.ready) return
   const why = channel.reconcileWhy
   channel.reconcileWhy = null
-  context.tree.ensureBuilt()
   const round = openRound(context, link, channel, link.nextRound(), true)
-  const ranges = firstRanges(context.tree, channel.range, channel.peerOpen!.documents)
+  const ranges = firstRanges(treeOf(context, channel), channel.range, channel.peerOpen!.documents)
   sendRanges(link, channel, round, true, startOf(channel.range), ranges)
   if (!ranges.some(wantsAnswer)) round.done = true
   context.event({ type: 'reconcile', peer: link.hello!.replicaId, scope: channel.text, why })
@@ -43,6 +45,7 @@ function wantsAnswer(range: ReconRange): boolean {
 
 export function receiveRecon(context: CoreContext, link: LinkSession, channel: Channel, message: MessageOf<'recon'>): boolean {
   if (channel.serve !== 'serving') return false
+  if (!channel.ready) return channel.waiting.push(message) <= WAITING_RECONS_MAX
   let round = channel.round
   if (message.first) {
     const crossing = round !== null && round.mine && !round.done
@@ -56,8 +59,7 @@ export function receiveRecon(context: CoreContext, link: LinkSession, channel: C
     round.peerSeq = message.seq
     channel.peerNonce = message.nonce
   }
-  context.tree.ensureBuilt()
-  const answer = answerRanges(context.tree, channel.range, message.from, message.ranges)
+  const answer = answerRanges(treeOf(context, channel), channel.range, message.from, message.ranges)
   if (answer === null) return false
   for (const key of answer.want) {
     round.differing.add(key.slice(0, 16))
@@ -90,7 +92,8 @@ export function sendWants(context: CoreContext, link: LinkSession, channel: Chan
   const max = Math.min(context.limits.wantsPerLinkMax, LIMITS.wantsPerLinkMax)
   for (let key = channel.nextWanted(max); key !== null; key = channel.nextWanted(max)) {
     const doc = context.documents.byKey(key, context.nowMs)
-    if (doc === undefined) {
+    // A question would show what is known here; to be asked for a document that is hidden from it tells the peer no more than that it has it.
+    if (doc === undefined || !link.access.read(doc.name)) {
       channel.diffed(key)
       channel.askFor(key.slice(0, 16))
       continue

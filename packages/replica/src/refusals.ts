@@ -2,7 +2,7 @@
 // makes two healthy spaces look different. What was refused before a restart, or for want of rights, is tried again once per link; a reconciliation that finds
 // a document equal ends its refusal. Rules: RF-1; DESIGN.md 4.
 
-import { rangeHolds, ZERO_DIGEST, type Digest, type DocKey, type KeyRange, type ReplicaId } from '@syncline/protocol'
+import { rangeHolds, ZERO_DIGEST, type Digest, type DocId, type DocKey, type KeyRange, type ReplicaId } from '@syncline/protocol'
 import type { RefusalRow, StoreReader } from '@syncline/store'
 import type { CommitBatch } from './commit-batch.ts'
 
@@ -13,6 +13,8 @@ export class Refusals {
   readonly #rows = new Map<string, RefusalRow>()
   /** Refused before this run: limits and rights may have changed since, so one document diff decides anew. */
   readonly #before = new Set<string>()
+  /** Of documents that were refused during this run. */
+  readonly #names = new Map<DocKey, DocId>()
 
   constructor(reader: StoreReader) {
     this.#reader = reader
@@ -26,12 +28,18 @@ export class Refusals {
     for (const row of this.#reader.refusals()) this.#rows.set(keyOf(row.peer, row.doc, row.direction), row)
   }
 
+  /** Null: not known from a refusal of this run. */
+  nameOf(key: DocKey): DocId | null {
+    return this.#names.get(key) ?? null
+  }
+
   has(peer: ReplicaId, doc: DocKey, direction: Direction): boolean {
     return this.#rows.has(keyOf(peer, doc, direction))
   }
 
   /** True when this is news. */
-  add(row: RefusalRow, batch: CommitBatch): boolean {
+  add(row: RefusalRow, name: DocId, batch: CommitBatch): boolean {
+    this.#names.set(row.doc, name)
     const key = keyOf(row.peer, row.doc, row.direction)
     const news = this.#rows.get(key)?.code !== row.code
     this.#before.delete(key)
@@ -59,7 +67,8 @@ export class Refusals {
 
   /** Documents of the range that this replica refused from this peer and might take now: for want of rights, or before this run. */
   worthRetrying(peer: ReplicaId, range: KeyRange): DocKey[] {
-    const retried = (row: RefusalRow): boolean => row.code === 'read-only' || this.#before.has(keyOf(row.peer, row.doc, row.direction))
+    const retried = (row: RefusalRow): boolean =>
+      ['read-only', 'delete-forbidden'].includes(row.code) || this.#before.has(keyOf(row.peer, row.doc, row.direction))
     return [...this.#rows.values()].flatMap((row) =>
       row.peer === peer && row.direction === 'in' && rangeHolds(range, row.doc) && retried(row) ? [row.doc] : [],
     )

@@ -19,8 +19,8 @@ import {
   type ScopeText,
 } from '@syncline/protocol'
 
-import type { StoreReader, SweepResult } from '@syncline/store'
-import { admit, type AdmissionContext } from './admission.ts'
+import type { SweepResult } from '@syncline/store'
+import { admit, enterEpoch, type AdmissionContext } from './admission.ts'
 import { noBuggify } from './buggify.ts'
 import { LOCAL, NOBODY, type BatchWrite } from './commit-batch.ts'
 import { CommitQueue } from './commit-queue.ts'
@@ -35,14 +35,18 @@ import { LinkDesk } from './link-desk.ts'
 import type { LinkOptions, LinkSession } from './link-session.ts'
 import { MaintenancePlan } from './maintenance.ts'
 import { PresenceHub } from './presence-hub.ts'
+import type { RecentRow } from './recent-rows.ts'
 import { Refusals } from './refusals.ts'
 import type { ReplicaLoad } from './replica-observer.ts'
+import { settledDocuments } from './settled-documents.ts'
 import { Verifier } from './verifier.ts'
 
 export interface Write {
   readonly doc: DocId
-  /** One v1 update. */
-  readonly update: Uint8Array
+  /** Of the life that the writer has before it. */
+  readonly docEpoch: number
+  /** One v1 update; null: it does no more than bring the document into that epoch (a deletion). Only this replica itself may. */
+  readonly update: Uint8Array | null
   readonly source: SourceId
   /** Null: nobody waits for the outcome. */
   readonly ticket: Ticket | null
@@ -115,8 +119,7 @@ export class ReplicaCore {
     if (write.source === LOCAL && options.readOnly === true)
       return this.#answer(write.ticket, { kind: 'refused', code: 'read-only', reason: 'this replica is a follower' })
     if (commits.failure !== null) {
-      if (write.source === LOCAL)
-        commits.outbox.push({ source: write.source, name: write.doc, update: write.update, ticket: write.ticket, row: null })
+      if (write.source === LOCAL) commits.outbox.push({ ...write, name: write.doc, row: null })
       else this.#answer(write.ticket, { kind: 'failed', code: 'storage-failed' })
       return
     }
@@ -131,15 +134,12 @@ export class ReplicaCore {
   #admitWrite(write: Write): void {
     const { commits, documents, admission, nowMs } = this.#context
     const doc = documents.get(write.doc, nowMs)
-    const from = { source: write.source, link: 0, origin: commits.origin, n: commits.n }
-    const result = admit(admission, doc, write.update, from)
-    const record: BatchWrite = {
-      source: write.source,
-      name: write.doc,
-      update: write.update,
-      ticket: write.ticket,
-      row: result.kind === 'new' ? result.row : null,
-    }
+    const { source, docEpoch, update, ticket } = write
+    if (update !== null && docEpoch < doc.admitted.epoch) return this.#refuseWrite(write, doc, 'doc-deleted', 'the document was deleted')
+    const from = { source, link: 0, docEpoch, origin: commits.origin, n: commits.n }
+    const entered = enterEpoch(admission, doc, from)
+    const result = update === null || entered.kind === 'refused' ? entered : admit(admission, doc, update, from)
+    const record: BatchWrite = { source, name: write.doc, docEpoch, update, ticket, row: result.kind === 'new' ? result.row : null }
     if (result.kind === 'new') commits.pending.writes.push(record)
     else if (result.kind === 'known' && doc.uncommitted > 0) commits.attachKnown(doc, record)
     else if (result.kind === 'known') this.#answer(write.ticket, { kind: 'known' })
@@ -246,6 +246,7 @@ export class ReplicaCore {
     commits.dropPending(effects)
     this.#context.refusals.reload()
     documents.forget(key)
+    this.#verifier.forget(key)
     commits.reread()
     tree.reset()
     this.#context.event({ type: 'quarantined', doc: this.#context.reader.doc(key)?.name ?? null, key })
@@ -267,7 +268,7 @@ export class ReplicaCore {
     commits.outbox = []
     for (const write of waiting) {
       try {
-        this.#admitWrite({ doc: write.name, update: write.update, source: write.source, ticket: write.ticket })
+        this.#admitWrite({ ...write, doc: write.name })
       } catch (error) {
         this.#damaged(error)
         // It is admitted again when the quarantine is stored.
@@ -326,6 +327,12 @@ export class ReplicaCore {
     return this.#context.commits.head
   }
 
+  /** Settled rows of all documents after a position; null when memory does not reach that far back. */
+  recentAfter(seq: number): Iterable<RecentRow> | null {
+    const { recent } = this.#context.commits
+    return recent.covers(seq) ? recent.after(seq) : null
+  }
+
   /** Sum over all committed documents. */
   get root(): Digest {
     return this.#context.commits.totals.root
@@ -367,6 +374,16 @@ export class ReplicaCore {
 
   keyOf(doc: DocId): DocKey {
     return this.#context.documents.keyOf(doc)
+  }
+
+  /** Committed epoch of the document; 0 for one that is not here. Throws "doc-quarantined". */
+  docEpoch(doc: DocId): number {
+    return this.#context.documents.head(this.keyOf(doc))?.docEpoch ?? 0
+  }
+
+  /** The epoch that a write made now would find. Throws "doc-quarantined". */
+  admittedEpoch(doc: DocId): number {
+    return this.#read(doc).admitted.epoch
   }
 
   /** Committed digest; ZERO_DIGEST for a document that is not here. */
@@ -420,9 +437,17 @@ function makeContext(options: CoreOptions, calls: Pick<CoreContext, 'endLink' | 
   const { reader } = options
   const limits = { ...DEFAULT_CORE_LIMITS, ...options.limits }
   const documents = new DocumentTable(reader, options.space)
-  const tree = new DocumentTree(settledDocs(reader, documents))
+  const settled = settledDocuments(reader, documents)
+  const tree = new DocumentTree(settled)
+  const views: CoreContext['views'] = new Set()
   const held = new HeldUpdates(reader)
-  const commits = new CommitQueue({ reader, documents, tree, held, recentBytesMax: limits.recentBytesMax })
+  const commits = new CommitQueue({
+    reader,
+    documents,
+    tree: allTrees(tree, views, documents),
+    held,
+    recentBytesMax: limits.recentBytesMax,
+  })
   const effects: Effect[] = []
   const own = (): ReturnType<AdmissionContext['own']> => ({ source: NOBODY, link: 0, origin: commits.origin, n: commits.n })
   const context: CoreContext = {
@@ -430,7 +455,9 @@ function makeContext(options: CoreOptions, calls: Pick<CoreContext, 'endLink' | 
     limits,
     reader,
     documents,
+    settled,
     tree,
+    views,
     commits,
     held,
     refusals: new Refusals(reader),
@@ -446,21 +473,13 @@ function makeContext(options: CoreOptions, calls: Pick<CoreContext, 'endLink' | 
   return context
 }
 
-/** The documents as the engine has settled them: the store may have landed a commit already. */
-function settledDocs(reader: StoreReader, documents: DocumentTable): ConstructorParameters<typeof DocumentTree>[0] {
+/** A committed change reaches the tree of all documents and every view of them. */
+function allTrees(tree: DocumentTree, views: CoreContext['views'], documents: DocumentTable): Pick<DocumentTree, 'update'> {
   return {
-    docs(range, limit, after) {
-      const found: { key: DocKey; digest: Digest }[] = []
-      for (let last = after; found.length < limit;) {
-        const page = reader.docs(range, limit, last)
-        for (const { key, digest } of page) {
-          const state = documents.loaded(key)
-          if ((state === undefined || state.stored) && found.length < limit) found.push({ key, digest: state?.digest ?? digest })
-        }
-        last = page.at(-1)?.key
-        if (page.length < limit || last === undefined) break
-      }
-      return found
+    update(key, before, after) {
+      tree.update(key, before, after)
+      const doc = views.size === 0 ? undefined : documents.loaded(key)
+      if (doc !== undefined) for (const view of views) view.update(key, doc.name, before, after)
     },
   }
 }

@@ -5,6 +5,7 @@
 
 import {
   docKeyOf,
+  isDeletion,
   SynclineError,
   type Digest,
   type DocId,
@@ -17,6 +18,7 @@ import {
 import type { DocRow, Store, StoreReader, Transaction } from '@syncline/store'
 import type { Clock } from './clock.ts'
 import { DEFAULT_CORE_LIMITS } from './core-options.ts'
+import { DocumentLives, type DeletedContent } from './document-lives.ts'
 import type { Effect, LinkId, Maintenance, ReplicaEvent } from './effects.ts'
 import { GuardedReads } from './guarded-reads.ts'
 import type { Guest, GuestPort } from './guest.ts'
@@ -51,6 +53,7 @@ export class Replica {
   readonly #core: ReplicaCore
   readonly #writes: WriteDesk
   readonly #documents: OpenDocuments
+  readonly #lives: DocumentLives
   readonly #guests: GuestTable
   readonly #status: StatusBoard
   readonly #links = new Map<LinkId, HostedLink>()
@@ -82,6 +85,7 @@ export class Replica {
     const report = (error: unknown, doc: DocId): void => this.#report(error, doc)
     const parts = { core, reads: new GuardedReads(core, reader, this.#turns), turns: this.#turns, writes: this.#writes, report }
     this.#guests = new GuestTable(parts)
+    this.#lives = new DocumentLives(core, this.#writes, reader, space)
     this.#documents = new OpenDocuments({
       ...parts,
       random,
@@ -149,14 +153,36 @@ export class Replica {
     this.#turns.wake()
   }
 
-  /** Opens a document with what is stored here; the same object for every opening. Waits for nothing. Throws "replica-closed", "doc-quarantined".
+  /** Opens a document with what is stored here; the same object for every opening. Waits for nothing. Throws "replica-closed", "doc-quarantined", and
+   *  "doc-deleted" unless it is to be begun anew.
    *  Cost: reads and applies the document's snapshot and tail. */
   openDocument(doc: DocId, options: OpenOptions = {}): OpenDocument {
     this.#assertOpen()
     return this.#documents.open(doc, docKeyOf(this.space, doc), options)
   }
 
-  /** Attaches a foreign door's connection to one document. Throws "replica-closed". */
+  /** Deletes a document everywhere: a fact that is stored and synced like an edit, and final for every edit of the life that it ends, also for those made
+   *  elsewhere that nobody has seen yet. Resolves with its position in the log once it is committed here; at once when it is deleted already. Rejects with
+   *  "read-only" (a follower), "doc-quarantined", "storage-failed", "replica-closed". What was in it can be exported for a while: remains(). */
+  async deleteDocument(doc: DocId): Promise<number> {
+    this.#assertOpen()
+    return this.#lives.delete(doc)
+  }
+
+  /** Begins a deleted document anew, empty: whoever opens it from now on finds it so. Resolves and rejects as deleteDocument(). Beware of copies of the life before
+   *  in clients of other protocols: nobody can tell them from new content. */
+  async recreateDocument(doc: DocId): Promise<number> {
+    this.#assertOpen()
+    return this.#lives.recreate(doc)
+  }
+
+  /** What the newest deletion of a document took away here, as one v1 update; null when there was nothing, or it is longer ago than it is kept (30 days).
+   *  Cost: builds a Y.Doc. */
+  remains(doc: DocId): DeletedContent | null {
+    return this.#lives.remains(doc)
+  }
+
+  /** Attaches a foreign door's connection to one document. Throws "replica-closed", "doc-deleted". */
   attachGuest(doc: DocId, port: GuestPort): Guest {
     this.#assertOpen()
     return this.#guests.attach(port, doc, docKeyOf(this.space, doc))
@@ -180,7 +206,7 @@ export class Replica {
 
   #tick(): void {
     this.#core.tick(this.clock.now())
-    this.#guests.catchUp()
+    this.#guests.tick()
     this.#turns.wake()
   }
 
@@ -195,6 +221,7 @@ export class Replica {
       this.#guests.deliver(doc, rows)
       this.#documents.deliver(doc, rows)
     }
+    this.#guests.catchUp()
     for (const link of this.#links.values()) {
       if (!this.#storeBusy) link.caughtUp()
       link.turned()
@@ -221,7 +248,7 @@ export class Replica {
         return this.#guests.deliverPresence(effect.doc, effect.bytes, effect.source)
       case 'presence-reply':
         if (effect.source === 0) return this.#documents.get(effect.doc)?.applyPresence(effect.bytes)
-        return this.#guests.get(effect.source)?.deliverPresence(effect.bytes)
+        return this.#guests.get(effect.source)?.replyPresence(effect.bytes)
       case 'ping-guest':
         return this.#guests.get(effect.source)?.ping()
       case 'renewed':
@@ -355,9 +382,15 @@ export class Replica {
     return this.#store.reader
   }
 
-  /** Whether anything of the document is committed here. Cost: a look-up. */
+  /** Whether anything of the document is committed here, and it was not deleted. Cost: a look-up. */
   has(doc: DocId): boolean {
-    return this.#store.reader.doc(docKeyOf(this.space, doc)) !== undefined
+    const row = this.#store.reader.doc(docKeyOf(this.space, doc))
+    return row !== undefined && !isDeletion(row.docEpoch)
+  }
+
+  /** Whether the document was deleted and not begun anew, as far as this replica knows. Cost: a look-up. */
+  isDeleted(doc: DocId): boolean {
+    return this.#lives.isDeleted(doc)
   }
 
   /** Sum over all committed documents: two replicas of one space with equal roots hold the same updates. Cost: none. */

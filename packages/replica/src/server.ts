@@ -99,11 +99,11 @@ export function receiveAck(context: CoreContext, link: LinkSession, channel: Cha
 }
 
 export function receiveWant(context: CoreContext, link: LinkSession, channel: Channel, message: MessageOf<'want'>): boolean {
-  const name = link.resolveDoc(message.doc)
-  if (name === null || !channel.advanceServe('want') || channel.owed.length + channel.owedKeys.length >= OWED_MAX) return false
-  const key = context.documents.keyOf(name)
+  const asked = link.resolveEpoch(message.doc)
+  if (asked === null || !channel.advanceServe('want') || channel.owed.length + channel.owedKeys.length >= OWED_MAX) return false
+  const key = context.documents.keyOf(asked.doc)
   if (!rangeHolds(channel.range, key)) return false
-  channel.owed.push({ key, stateVector: message.stateVector, buckets: message.buckets })
+  channel.owed.push({ key, docEpoch: asked.epoch, stateVector: message.stateVector, buckets: message.buckets })
   return true
 }
 
@@ -122,7 +122,7 @@ function lookUpAsked(context: CoreContext, link: LinkSession, channel: Channel):
       .docs(range, 16)
       .filter((doc) => rangeHolds(channel.range, doc.key) && link.access.read(doc.name) && !doc.quarantined)
     if (docs.length === 0) absent.push(key8)
-    for (const doc of docs) channel.owed.push({ key: doc.key, stateVector: null, buckets: [] })
+    for (const doc of docs) channel.owed.push({ key: doc.key, docEpoch: 0, stateVector: null, buckets: [] })
   }
   if (absent.length > 0) link.send({ kind: 'absent', channel: channel.number, keys: absent })
 }
@@ -135,23 +135,22 @@ export function serveOwed(context: CoreContext, link: LinkSession, channel: Chan
     if (link.queuedBytes() >= FLUSH_BYTES || bytesRead >= FLUSH_BYTES || answers >= ANSWERS_PER_FLUSH) return true
     const owed = channel.owed.shift()!
     const doc = context.documents.byKey(owed.key, context.nowMs)
-    bytesRead += doc?.bytes ?? 0
-    if (doc === undefined) {
-      // The peer wants what is not here: two documents hid behind one key8. It has the other one.
+    if (doc === undefined || !link.access.read(doc.name)) {
+      // The peer wants what is not here, or not for it: two documents hid behind one key8, or it has what it may not read. Either way it may bring its own.
       channel.askFor(owed.key.slice(0, 16))
       link.send({ kind: 'absent', channel: channel.number, keys: [owed.key.slice(0, 16)] })
       continue
     }
+    bytesRead += doc.bytes
     decideAnew(context, link, doc)
-    const readable = link.access.read(doc.name) && !doc.quarantined
-    const bytes = readable ? diffOf(context, doc, owed) : new Uint8Array(0)
+    const bytes = doc.quarantined ? new Uint8Array(0) : diffOf(context, doc, owed)
     const { encoding, bytes: payload } = pack(context, link, bytes)
     const small = payload.length <= SMALL_CHUNKS_MAX * SMALL_CHUNK_BYTES && context.buggify('small-chunks')
     const chunkBytes = small ? SMALL_CHUNK_BYTES : LIMITS.diffChunkBytes
     for (let part = 0, at = 0; part === 0 || at < payload.length; part++, at += chunkBytes) {
       const chunk = payload.subarray(at, at + chunkBytes)
       const last = at + chunkBytes >= payload.length
-      const ref = link.docRef(doc.key, doc.name, doc.docEpoch)
+      const ref = link.docRef(doc.key, doc.name, doc.quarantined ? 0 : doc.docEpoch)
       link.send({ kind: 'diff', channel: channel.number, doc: ref, part, last, encoding, digest: doc.digest, bytes: chunk })
     }
     channel.activeAtMs = context.nowMs
@@ -243,24 +242,15 @@ function reachedHead(context: CoreContext, seq: number): boolean {
 /** Rows up to the engine's head: the store may have landed a commit that the engine has not settled yet. */
 function rowsAfter(context: CoreContext, seq: number): Iterable<RecentRow> {
   const { head, recent } = context.commits
-  if (recent.covers(seq) && !context.buggify('read-the-log')) return recentAfter(context, seq)
+  if (recent.covers(seq) && !context.buggify('read-the-log')) return recent.after(seq)
   const rows = context.reader.log(seq, PUMP_ROWS_MAX, context.limits.frameTargetBytes)
   return rows.filter((row) => row.seq <= head).map((row: LogRow) => ({ ...row, link: 0 }))
-}
-
-function* recentAfter(context: CoreContext, seq: number): Iterable<RecentRow> {
-  const { recent } = context.commits
-  for (let index = recent.indexAfter(seq); ; index++) {
-    const row = recent.at(index)
-    if (row === undefined) return
-    yield row
-  }
 }
 
 /** Puts one row into the part, or answers the OFFER that stands for it. */
 function takeRow(context: CoreContext, link: LinkSession, channel: Channel, row: RecentRow, part: Part): Part['offer'] {
   const doc = context.documents.head(row.doc)
-  if (doc === undefined || doc.quarantined || !link.access.read(doc.name)) return null
+  if (doc === undefined || doc.quarantined || row.docEpoch < doc.docEpoch || !link.access.read(doc.name)) return null
   let data = row.data
   if (row.kind === 'snapshot') {
     const inline = inlineSnapshot(context, row)
@@ -270,7 +260,7 @@ function takeRow(context: CoreContext, link: LinkSession, channel: Channel, row:
     return offerOf(link, channel, doc, row.seq)
   }
   part.rows.push({
-    doc: link.docRef(row.doc, doc.name, doc.docEpoch),
+    doc: link.docRef(row.doc, doc.name, row.docEpoch),
     origin: link.originRef(row.origin),
     n: row.n,
     kind: 'updates',
@@ -303,7 +293,7 @@ function inlineSnapshot(context: CoreContext, row: LogRow): Uint8Array | null {
 export function announce(context: CoreContext, link: LinkSession, channel: Channel, idle: boolean): void {
   if (channel.serve !== 'serving' || !link.live) return
   const { commits } = context
-  const root = idle && channel.sent === commits.head ? channelSummary(context, link, channel).root : null
+  const root = idle && channel.ready && channel.sent === commits.head ? channelSummary(context, link, channel).root : null
   const news = channel.announced < channel.sent || channel.nonceSent !== commits.nonce || (root !== null && root !== channel.rootSent)
   if (!news) return
   sendAdvance(context, link, channel, root)

@@ -149,9 +149,17 @@ export class StatusBoard {
         return true
       case 'accepted-again':
         return this.accept(event.doc, event.peer, event.direction)
+      case 'epoch': {
+        // What differed is gone.
+        const differing = [...this.#diverged].filter(([, { doc }]) => doc === event.doc)
+        for (const [key] of differing) this.#diverged.delete(key)
+        return differing.length > 0
+      }
       case 'divergence':
         this.#diverged.set(`${event.peer} ${event.doc}`, { doc: event.doc, peer: event.peer, range: event.range })
         return true
+      case 'agreed-again':
+        return this.#diverged.delete(`${event.peer} ${event.doc}`)
       case 'quarantined':
         this.#quarantined.set(event.key, event.doc)
         return true

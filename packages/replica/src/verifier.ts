@@ -2,11 +2,14 @@
 // rotation. Equal ids with different content are a fork: named by client and range, reported on both sides, never silent. Rule: CV-3.
 
 import {
+  boundAfter,
   contentDigest,
+  endOf,
   firstDifference,
   frameUpdates,
   LIMITS,
   rangeHolds,
+  startOf,
   toHex,
   unframeUpdates,
   type DocKey,
@@ -31,6 +34,8 @@ export class Verifier {
   /** Documents written lately, newest last. */
   readonly #recent = new Set<DocKey>()
   readonly #reported = new Set<string>()
+  /** Of what was reported: peer and document, until they agree again. */
+  readonly #diverged = new Set<string>()
   /** What COMPARE found, by peer, document and both contents: the same two are not sent and walked again at every rotation. */
   readonly #compared = new Map<string, IdRange>()
 
@@ -43,6 +48,11 @@ export class Verifier {
     this.#recent.delete(key)
     this.#recent.add(key)
     if (this.#recent.size > RECENT_MAX) for (const oldest of this.#recent) return void this.#recent.delete(oldest)
+  }
+
+  /** The document's content was taken out and comes back from a peer, perhaps as another one under the same knowledge. */
+  forget(key: DocKey): void {
+    for (const id of this.#cache.keys()) if (id.startsWith(key)) this.#cache.delete(id)
   }
 
   /** Sends VERIFY for one document of the link, when it is time. The side that dialled asks. */
@@ -76,11 +86,17 @@ export class Verifier {
 
   #firstAfter(after: DocKey | null, channels: readonly Channel[]): DocKey | null {
     let first: DocKey | null = null
-    for (const { range } of channels) {
-      const key = this.#context.reader.docs(range, 1, after === null || after < range.first ? undefined : after)[0]?.key
+    for (const channel of channels) {
+      const key = this.#firstIn(channel, after === null || after < channel.range.first ? null : after)
       if (key !== undefined && (first === null || key < first)) first = key
     }
     return first
+  }
+
+  /** Where much is hidden from the peer, the view finds the next one that is not. */
+  #firstIn({ range, view }: Channel, after: DocKey | null): DocKey | undefined {
+    if (view === null) return this.#context.reader.docs(range, 1, after ?? undefined)[0]?.key
+    return view.tree.docs(after === null ? startOf(range) : boundAfter(after), endOf(range), 1)[0]?.key
   }
 
   /** A peer that may not read a document is not asked about it: the question would name it. */
@@ -114,6 +130,7 @@ export class Verifier {
     if (mine === null) {
       link.send({ kind: 'verified', doc: ref, verdict: 'skipped', range: null })
     } else if (sameBytes(mine, message.content)) {
+      this.#agreed(link, doc)
       link.send({ kind: 'verified', doc: ref, verdict: 'equal', range: null })
     } else {
       const pair = link.hello!.replicaId + doc.key + toHex(mine) + toHex(message.content)
@@ -177,6 +194,7 @@ export class Verifier {
     if (doc === null) return false
     link.verifying.delete(doc.key)
     if (message.verdict === 'differs') this.#report(link, doc, message.range)
+    if (message.verdict === 'equal') this.#agreed(link, doc)
     return true
   }
 
@@ -186,7 +204,17 @@ export class Verifier {
     if (this.#reported.has(id)) return
     if (this.#reported.size > CACHE_MAX) this.#reported.clear()
     this.#reported.add(id)
+    if (this.#diverged.size > CACHE_MAX) this.#diverged.clear()
+    this.#diverged.add(peer + doc.key)
     this.#context.event({ type: 'divergence', doc: doc.name, peer, range })
+  }
+
+  /** Both sides hear of it: one asks, the other answers. */
+  #agreed(link: LinkSession, doc: DocState): void {
+    const peer = link.hello!.replicaId
+    if (!this.#diverged.delete(peer + doc.key)) return
+    this.#reported.clear() // a later divergence of the same ids is news
+    this.#context.event({ type: 'agreed-again', doc: doc.name, peer })
   }
 
   #resolve(link: LinkSession, message: { readonly doc: MessageOf<'verify'>['doc'] }): DocState | null {

@@ -1,10 +1,10 @@
 // Writes under way: each has a ticket, and its outcome comes from the engine under that ticket, after the commit that covers it. Used by
 // open-documents.ts and guest-table.ts. Rule: DU-1.
 
-import type { DocId, ErrorCode } from '@syncline/protocol'
+import type { ErrorCode } from '@syncline/protocol'
 import type { Clock } from './clock.ts'
-import type { SourceId, Ticket, WriteOutcome } from './effects.ts'
-import type { ReplicaCore } from './replica-core.ts'
+import type { Ticket, WriteOutcome } from './effects.ts'
+import type { ReplicaCore, Write } from './replica-core.ts'
 import type { ObservedWrite } from './replica-observer.ts'
 import type { Turns } from './turns.ts'
 
@@ -28,10 +28,10 @@ export class WriteDesk {
     return this.#waiting.size
   }
 
-  write(doc: DocId, update: Uint8Array, source: SourceId, outcome: (ticket: Ticket, outcome: WriteOutcome) => void): Ticket {
+  write(write: Omit<Write, 'ticket'>, outcome: (ticket: Ticket, outcome: WriteOutcome) => void): Ticket {
     const ticket = this.#nextTicket++
     this.#waiting.set(ticket, { sinceMs: this.#clock.now(), tell: (result) => outcome(ticket, result) })
-    this.#core.write({ doc, update, source, ticket })
+    this.#core.write({ ...write, ticket })
     this.#turns.wake()
     return ticket
   }

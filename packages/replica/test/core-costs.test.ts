@@ -10,7 +10,7 @@ shared.getText('body').insert(0, 'shared text')
 const update = Y.encodeStateAsUpdate(shared)
 
 function fill(node: Node, name: (i: number) => string, count: number): void {
-  for (let i = 0; i < count; i++) node.core.write({ doc: parseDocId(name(i)), update, source: 0, ticket: null })
+  for (let i = 0; i < count; i++) node.core.write({ doc: parseDocId(name(i)), docEpoch: 0, update, source: 0, ticket: null })
 }
 
 function costSince(

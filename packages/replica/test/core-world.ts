@@ -1,9 +1,9 @@
 // Several engines over memory stores, wired frame by frame with no time passing but what a test lets pass. For scripted engine tests.
 
-import { decodeFrame, parseDocId, parseSpaceId, replicaIdFromBytes, type Message } from '@syncline/protocol'
+import { decodeFrame, deletionOf, parseDocId, parseSpaceId, replicaIdFromBytes, type Message } from '@syncline/protocol'
 import { createMemoryStore, type MemoryStore } from '@syncline/store/memory'
 import * as Y from 'yjs'
-import { ReplicaCore, type CoreOptions, type Effect, type LinkId, type ReplicaEvent, type WriteOutcome } from '../src/index.ts'
+import { ReplicaCore, type Access, type CoreOptions, type Effect, type LinkId, type ReplicaEvent, type WriteOutcome } from '../src/index.ts'
 
 /** A small seeded generator: mulberry32. */
 export function seeded(seed: number): (length: number) => Uint8Array {
@@ -55,10 +55,14 @@ export class Node {
   }
 
   /** Writes one update as the replica itself; the ticket is answered in `outcomes`. */
-  write(doc: string, update: Uint8Array, source = 0): number {
+  write(doc: string, update: Uint8Array | null, source = 0, docEpoch: number = this.core.docEpoch(parseDocId(doc))): number {
     const ticket = this.#ticket++
-    this.core.write({ doc: parseDocId(doc), update, source, ticket })
+    this.core.write({ doc: parseDocId(doc), docEpoch, update, source, ticket })
     return ticket
+  }
+
+  delete(doc: string): number {
+    return this.write(doc, null, 0, deletionOf(this.core.admittedEpoch(parseDocId(doc))))
   }
 
   /** One insertion at the end of the document's text "body" by a fresh client. */
@@ -85,7 +89,7 @@ export class Node {
   }
 }
 
-interface Wire {
+export interface Wire {
   readonly ends: readonly [{ node: Node; link: LinkId }, { node: Node; link: LinkId }]
   open: boolean
 }
@@ -107,8 +111,8 @@ export class World {
     return node
   }
 
-  /** `a` dials `b`. */
-  connect(a: Node, b: Node): Wire {
+  /** `a` dials `b`, which grants `access`. */
+  connect(a: Node, b: Node, access?: Access): Wire {
     const wire: Wire = {
       ends: [
         { node: a, link: this.#nextLink++ },
@@ -117,7 +121,7 @@ export class World {
       open: true,
     }
     this.#wires.push(wire)
-    b.core.linkOpened(wire.ends[1].link, { dialled: false })
+    b.core.linkOpened(wire.ends[1].link, { dialled: false, ...(access === undefined ? {} : { access }) })
     a.core.linkOpened(wire.ends[0].link, { dialled: true })
     return wire
   }

@@ -133,7 +133,7 @@ test('[RS-1] a guest that does not drain has nothing queued; when it drains it g
   expect(deliveredText(port)).toBe('seen;')
   port.unsent = 0
   guest.drained()
-  expect(deliveredText(port)).toBe(textOf(document))
+  await eventually(() => expect(deliveredText(port)).toBe(textOf(document)))
   type(document, 'live;')
   await eventually(() => expect(deliveredText(port)).toBe(textOf(document)))
 })

@@ -179,6 +179,25 @@ test('[LK-5] the delay is uniform up to a doubling bound; only wrong addresses a
   expect(redialAfter('link-replaced', 0, DEFAULT_BACKOFF, 0.5)).toEqual({ kind: 'when-unlinked', ms: 30_000 })
 })
 
+test('[LK-5] a peer that goes in order is dialled again soon, however short its links are', async () => {
+  const rounds = 6
+  const a = openHost()
+  let port = 0
+  let dialling: RecordedDial | null = null
+  for (let round = 0; round < rounds; round++) {
+    const b = openHost({ role: 'relay' })
+    const door = await openDoor(b, { port })
+    port = door.port
+    dialling ??= startDial(a, door.url, { backoff: { firstMs: 20, maxMs: 60_000, resetAfterMs: 60_000 } })
+    await eventually(() => expect(dialling!.state.phase).toBe('connected'))
+    await b.replica.close()
+    await door.close()
+    await eventually(() => expect(dialling!.state.phase).not.toBe('connected'))
+  }
+  const cut = dialling!.states.filter(({ phase, error }) => phase === 'waiting' && error?.code === 'shutting-down')
+  expect(cut.map(({ attempt }) => attempt)).toEqual(Array.from({ length: rounds }, () => 1))
+})
+
 test('[LK-5] an address that is none throws at once, and a closed dial dials no more', async () => {
   const a = openHost()
   for (const url of ['', 'not a url', 'http://127.0.0.1', 'ws://127.0.0.1/#part']) {

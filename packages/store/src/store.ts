@@ -8,7 +8,7 @@ import type { Digest, DocId, DocKey, Durability, EpochNonce, KeyRange, ReplicaId
 export interface LogRow {
   readonly seq: number
   readonly doc: DocKey
-  /** Document epoch: 0 until delete and squash exist. */
+  /** Document epoch (protocol document-epoch.ts). */
   readonly docEpoch: number
   /** The commit that made it, anywhere: epoch nonce of the replica that wrote it first, and its commit number there. */
   readonly origin: EpochNonce
@@ -88,7 +88,8 @@ export interface RefusalRow {
   readonly digest: Digest
 }
 
-/** Sums over all documents, kept in the same transaction as the documents. `root`: sum of documentPoint(key, digest). */
+/** Sums over all documents, kept in the same transaction as the documents. `documents`: those that live. `root`: sum of documentPoint(key, digest), over
+ *  deleted ones too. */
 export interface Totals {
   readonly documents: number
   readonly root: Digest
@@ -113,7 +114,8 @@ export interface RowWrite {
   readonly data: Uint8Array
 }
 
-/** All or nothing. Rows get firstSeq, firstSeq + 1, ... in order; `firstSeq` must be head + 1 (the engine counts, the store asserts). */
+/** All or nothing. A row of a higher document epoch than its document's takes the place of everything before it, which is kept aside
+ *  as its remains; one of a lower epoch is refused ("argument-invalid"). Rows get firstSeq, firstSeq + 1, ... in order; `firstSeq` must be head + 1 (the engine counts, the store asserts). */
 export interface Transaction {
   readonly firstSeq: number
   readonly rows: readonly RowWrite[]
@@ -127,6 +129,14 @@ export interface Transaction {
   readonly heldDropped: readonly number[]
   readonly refusals: readonly RefusalRow[]
   readonly refusalsDropped: readonly { readonly peer: ReplicaId; readonly doc: DocKey; readonly direction: 'in' | 'out' }[]
+}
+
+/** What a higher epoch took away: updates of `docEpoch`, oldest first. `atMs`: when, in ms since 1970. */
+export interface Remains {
+  readonly name: DocId
+  readonly docEpoch: number
+  readonly atMs: number
+  readonly updates: readonly Uint8Array[]
 }
 
 /** One document of a compaction sweep: installed only where `expectedLastSeq` is still the document's newest row. */
@@ -158,6 +168,8 @@ export interface StoreReader {
   docs(range: KeyRange, limit: number, after?: DocKey): readonly DocRow[]
   /** Snapshot and tail; undefined for an unknown document. Cost: one read per tail row, at most a few hundred by compaction. */
   content(key: DocKey): DocContent | undefined
+  /** What the document's newest change of epoch took away here, for LIMITS.remainsKeptMs; undefined when it took nothing, or too long ago. */
+  remains(key: DocKey): Remains | undefined
   /** Encoded knowledge of the snapshot (null: none) and the data of the tail rows: enough to rebuild knowledge without the snapshot's bytes. */
   knowledgeParts(key: DocKey): { readonly base: Uint8Array | null; readonly tail: readonly Uint8Array[] } | undefined
   /** Rows with seq > `after`, ascending, at most `rows` and about `bytes` (at least one row when there is any). */
@@ -189,7 +201,7 @@ export interface Store {
   sweep(docs: readonly CompactedDoc[]): Promise<SweepResult>
   /** Ends the current epoch and starts one with a fresh nonce (a detected rollback). */
   rotateEpoch(): Promise<EpochNonce>
-  /** Fail-stop for one document: forget its content and knowledge, drop all receive cursors, rotate the nonce, in one transaction. The totals are adjusted by the store. */
+  /** Fail-stop for one document: forget its content and knowledge (its epoch stays; a deletion is whole without any), drop all receive cursors, rotate the nonce, in one transaction. The totals are adjusted by the store. */
   quarantine(key: DocKey): Promise<EpochNonce>
   /** Finishes queued commits, checkpoints, releases the lock. Idempotent. */
   close(): Promise<void>

@@ -16,3 +16,11 @@ export function unknownDocument(key: DocKey): SynclineError {
     `A transaction has a row of document ${key}, which it does not describe and the store does not know.`,
   )
 }
+
+/** The refusal of a row that belongs to an earlier life of its document. */
+export function pastEpoch(key: DocKey, rowEpoch: number, docEpoch: number): SynclineError {
+  return new SynclineError(
+    'argument-invalid',
+    `A transaction has a row of document ${key} in epoch ${rowEpoch}, which is in epoch ${docEpoch}.`,
+  )
+}

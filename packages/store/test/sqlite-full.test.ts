@@ -1,7 +1,6 @@
 // A full disk: nothing is acknowledged, reads go on, sweeps can run, and writes resume when there is room. Once with a bound on the file, and, where a
 // small file system can be mounted, with a disk that is really full.
 
-import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -9,6 +8,7 @@ import { DEFAULT_SPACE, SynclineError } from '@syncline/protocol'
 import { openSqliteStore, type SqliteStore } from '@syncline/store/sqlite'
 import { Author, madeUpBytes } from '../src/contract/author.ts'
 import { wholeLog } from '../src/contract/commit-rules.ts'
+import { smallDisk } from './small-disk.ts'
 import { removeFolder, temporaryFolder } from './sqlite-harness.ts'
 
 let folder: string
@@ -54,24 +54,7 @@ test('[SQ-16] sqlite: a file at its bound refuses commits with "store-full", kee
   await again.close()
 })
 
-const disk = mountSmallDisk()
-
-function mountSmallDisk(): { path: string; end: () => void } | null {
-  const path = temporaryFolder()
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', path], { stdio: 'pipe' })
-  } catch {
-    removeFolder(path)
-    return null
-  }
-  return {
-    path,
-    end: () => {
-      execFileSync('umount', [path])
-      removeFolder(path)
-    },
-  }
-}
+const disk = smallDisk('24m')
 
 test.skipIf(disk === null)(
   '[SQ-16] sqlite: on a full disk nothing is acknowledged, reads and sweeps go on, and commits resume with the room',

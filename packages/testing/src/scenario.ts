@@ -98,6 +98,15 @@ export const everything: Scenario = {
   stepsMax: 3_000_000,
 }
 
+/** As `everything`, and documents are deleted and begun anew in nearly every run. */
+export const deletions: Scenario = {
+  ...everything,
+  name: 'deletions',
+  meetsAll: false,
+  shortFrom: 1,
+  faults: { weights: { ...FAULT_WEIGHTS, delete: 40 }, kinds: { min: 4, max: 5 }, events: { min: 8, max: 14 } },
+}
+
 /** The workload of that name. Throws "argument-invalid". */
 export function workloadOf(scenario: Scenario, name: string): Workload {
   const found = scenario.workloads.find(([, workload]) => workload.name === name)

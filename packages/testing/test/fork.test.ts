@@ -1,6 +1,6 @@
 // Two contents under one id cannot be seen in knowledge: content verification has to find them, name them, and tell both sides. Rule: CV-3.
 
-import { parseDocId } from '@syncline/protocol'
+import { parseDocId, WHOLE_RANGE } from '@syncline/protocol'
 import { afterEach, expect, test } from 'vitest'
 import { Scene } from './scene.ts'
 import type { SimulatedReplica } from '../src/world/simulated-replica.ts'
@@ -46,6 +46,34 @@ test('[CV-3] a planted fork is reported on both sides within one rotation, by cl
   const named = { type: 'divergence', doc, range: { client: CLIENT, from: 0, to: 4 } }
   expect(divergences(left)).toEqual([{ ...named, peer: right.store!.replicaId }])
   expect(divergences(right)).toEqual([{ ...named, peer: left.store!.replicaId }])
+})
+
+test('[CV-3] once a forked document is the same again, both sides say so, without a restart', () => {
+  const left = scene.replica('left', { limits: { verifyEveryMs: VERIFY_EVERY_MS } })
+  const right = scene.replica('right', { limits: { verifyEveryMs: VERIFY_EVERY_MS } })
+  const doc = parseDocId('notes/forked')
+  scene.link(left, right)
+  scene.until('they are linked', 5_000, () => scene.network.isLinked(left, right))
+  scene.part(left, right)
+  left.plant(doc, forkedUpdate(CLIENT, 0))
+  right.plant(doc, forkedUpdate(CLIENT, 1))
+  scene.run(100)
+  scene.join(left, right)
+  scene.until('both report', 20 * VERIFY_EVERY_MS, () => divergences(left).length > 0 && divergences(right).length > 0)
+  const agreed = (replica: SimulatedReplica): unknown[] =>
+    scene.events.flatMap(({ who, event }) => (who === replica.name && event.type === 'agreed-again' ? [event] : []))
+  scene.run(20 * VERIFY_EVERY_MS)
+  expect([agreed(left), agreed(right)]).toEqual([[], []])
+  // What is damaged is fetched anew, from the other side.
+  const { key } = left.store!.reader.docs(WHOLE_RANGE, 10).find(({ name }) => name === doc)!
+  left.damage(key)
+  left.open(doc)
+  const isWhole = (): boolean => !left.hasHiddenDamage && left.store!.reader.doc(key)?.quarantined === false
+  scene.until('it is fetched from the other side', 30_000, isWhole)
+  expect([scene.stored(left, doc), scene.stored(right, doc)]).toEqual(['BBBB', 'BBBB'])
+  scene.until('both say so', 20 * VERIFY_EVERY_MS, () => agreed(left).length > 0 && agreed(right).length > 0)
+  expect(agreed(left)).toEqual([{ type: 'agreed-again', doc, peer: right.store!.replicaId }])
+  expect(agreed(right)).toEqual([{ type: 'agreed-again', doc, peer: left.store!.replicaId }])
 })
 
 test('[CV-3] every scope of a link is verified: a fork in the second of two collections is reported', () => {

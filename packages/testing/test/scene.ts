@@ -62,8 +62,8 @@ export class Scene {
   /** A running replica, linked to nobody. */
   replica(name: string, options: ActorOptions = {}): SimulatedReplica {
     const { schedule, network, counters } = this
-    const shared = { seed: SEED, jitter: true, workload, trace: new Trace(), buggify: new Set<never>(), met: () => undefined }
-    const surroundings = { ...shared, schedule, network, counters, oracles: new Oracles([this.#watch]) }
+    const shared = { seed: SEED, jitter: true, workload, trace: new Trace(), begunAnew: new Set<never>(), met: () => undefined }
+    const surroundings = { ...shared, buggify: new Set<never>(), schedule, network, counters, oracles: new Oracles([this.#watch]) }
     const { limits = {}, dueRows = NEVER_DUE, interests = [{ kind: 'space' }] } = options
     const role = 'device' as const
     const settings = { name, index: this.#replicas.length, role, readOnly: false, interests, limits, dueRows }

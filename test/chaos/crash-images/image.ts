@@ -257,7 +257,7 @@ class Image {
   private openFile(): Opened {
     const { path, nowMs: atMs } = this
     const request = { path, space: DEFAULT_SPACE, durability: this.options.durability, replicaId: null, maxPages: null, atMs }
-    this.file = new SpaceFile(this.sqlite.Database, request, (n) => this.random.bytes(n))
+    this.file = new SpaceFile(this.sqlite.Database, request, { random: (n) => this.random.bytes(n) })
     return this.file.opened
   }
 

@@ -172,6 +172,8 @@ class Dialler implements Dial {
     this.#link = null
     this.#tokenReason = tokenReasonOf(code)
     if (this.state.phase === 'stopped') return
+    // Who served this link and went in order says "come back", however short the link was: two relays that are restarted in turn cut it twice within seconds.
+    if (code === 'shutting-down' && this.state.phase === 'connected') this.#become({ attempt: 0 })
     this.#become({ error: new SynclineError(code ?? 'peer-unreachable', `The link to ${this.url} ended: ${reason}.`) })
     this.#wait(code, true)
   }

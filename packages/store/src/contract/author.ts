@@ -1,7 +1,17 @@
 // Writes transactions the way the engine does: it counts seq, keeps the totals, and gives each write its (origin, n). The digests are made up (the
 // store does not know what a digest means), but the root is summed from them as documents are.
 
-import { Sum128, ZERO_DIGEST, docKeyOf, documentPoint, parseDocId, type Digest, type DocKey, type EpochNonce } from '@syncline/protocol'
+import {
+  Sum128,
+  ZERO_DIGEST,
+  docKeyOf,
+  documentPoint,
+  isDeletion,
+  parseDocId,
+  type Digest,
+  type DocKey,
+  type EpochNonce,
+} from '@syncline/protocol'
 import type { RowWrite, Store, Totals, Transaction } from '../store.ts'
 
 export interface RowIdea {
@@ -19,7 +29,7 @@ export class Author {
   private n = 0
   private documents: number
   private readonly root: Sum128
-  private readonly digests = new Map<string, Digest>()
+  private readonly written = new Map<string, { readonly digest: Digest; readonly docEpoch: number }>()
   private readonly store: Store
 
   /** Goes on where the store stands. */
@@ -52,7 +62,7 @@ export class Author {
     }))
     this.head += rows.length
     const docs = [...new Set(rows.map((row) => row.doc))].map((doc) =>
-      this.describe(doc, rows.find((row) => row.doc === doc)!.docEpoch ?? 0),
+      this.describe(doc, Math.max(...rows.map((row) => (row.doc === doc ? (row.docEpoch ?? 0) : 0)))),
     )
     return {
       firstSeq,
@@ -83,12 +93,13 @@ export class Author {
 
   private describe(doc: string, docEpoch: number): Transaction['docs'][number] {
     const key = this.key(doc)
-    const before = this.digests.get(doc) ?? this.store.reader.doc(key)?.digest
+    const before = this.written.get(doc) ?? this.store.reader.doc(key)
     const digest = (this.head.toString(16).padStart(8, '0') + key.slice(8)) as Digest
-    if (before === undefined) this.documents++
-    else this.root.subtract(documentPoint(key, before))
+    if (before !== undefined) this.root.subtract(documentPoint(key, before.digest))
+    if (before !== undefined && !isDeletion(before.docEpoch)) this.documents--
+    if (!isDeletion(docEpoch)) this.documents++
     this.root.add(documentPoint(key, digest))
-    this.digests.set(doc, digest)
+    this.written.set(doc, { digest, docEpoch })
     return { key, name: parseDocId(doc), docEpoch, digest }
   }
 }

@@ -213,8 +213,8 @@ export const commitRules: readonly Rule[] = [
       let store = await harness.open()
       const author = new Author(store)
       const rows = [
-        { doc: 'a', data: new Uint8Array(0) },
-        { doc: 'a', data: Uint8Array.from([0, 255, 128]), kind: 'batch' as const, n: Number.MAX_SAFE_INTEGER },
+        { doc: 'a', data: new Uint8Array(0), docEpoch: 5 },
+        { doc: 'a', data: Uint8Array.from([0, 255, 128]), kind: 'batch' as const, n: Number.MAX_SAFE_INTEGER, docEpoch: 5 },
         { doc: 'a', data: madeUpBytes(70_000, 3), docEpoch: 5 },
       ]
       const tx = await author.commit(rows)

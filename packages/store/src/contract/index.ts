@@ -2,10 +2,11 @@
 //
 //   for (const rule of storeContract) test(`[${rule.id}] mine: ${rule.guarantee}`, () => rule.run(myHarness()))
 import { commitRules } from './commit-rules.ts'
+import { deletionRules } from './deletion-rules.ts'
 import { epochRules } from './epoch-rules.ts'
 import { readRules } from './read-rules.ts'
 import type { Rule } from './rule.ts'
 
 export type { Rule, StoreHarness } from './rule.ts'
 
-export const storeContract: readonly Rule[] = [...commitRules, ...readRules, ...epochRules]
+export const storeContract: readonly Rule[] = [...commitRules, ...readRules, ...epochRules, ...deletionRules]

@@ -2,7 +2,7 @@
 
 import { SynclineError, rangeHolds, type DocKey, type EpochNonce, type KeyRange, type ReplicaId, type ScopeText } from '@syncline/protocol'
 import { isDue, urgency } from '../compaction-policy.ts'
-import type { AckRow, CursorRow, DocContent, DocRow, Epoch, HeldRow, LogRow, RefusalRow, StoreReader, Totals } from '../store.ts'
+import type { AckRow, CursorRow, DocContent, DocRow, Epoch, HeldRow, LogRow, RefusalRow, Remains, StoreReader, Totals } from '../store.ts'
 import type { MemoryState } from './memory-state.ts'
 
 export class MemoryReader implements StoreReader {
@@ -55,6 +55,10 @@ export class MemoryReader implements StoreReader {
     const doc = this.whole(key)
     if (doc === undefined) return undefined
     return { snapshot: this.state.snapshots.get(key) ?? null, tail: this.tail(doc) }
+  }
+
+  remains(key: DocKey): Remains | undefined {
+    return this.open().remains.get(key)
   }
 
   knowledgeParts(key: DocKey): { base: Uint8Array | null; tail: readonly Uint8Array[] } | undefined {

@@ -2,7 +2,7 @@
 // and costs only its maps.
 
 import { ZERO_DIGEST, type DocKey, type EpochNonce, type ReplicaId, type SpaceId } from '@syncline/protocol'
-import type { AckRow, CursorRow, DocContent, DocRow, HeldRow, LogRow, RefusalRow, Totals } from '../store.ts'
+import type { AckRow, CursorRow, DocContent, DocRow, HeldRow, LogRow, RefusalRow, Remains, Totals } from '../store.ts'
 
 export type StoredSnapshot = NonNullable<DocContent['snapshot']>
 
@@ -25,6 +25,7 @@ export interface MemoryState {
   readonly rows: Map<number, LogRow>
   readonly docs: Map<DocKey, DocRow>
   readonly snapshots: Map<DocKey, StoredSnapshot>
+  readonly remains: Map<DocKey, Remains>
   readonly epochs: Map<EpochNonce, StoredEpoch>
   readonly cursors: Map<string, CursorRow>
   readonly acks: Map<string, AckRow>
@@ -42,6 +43,7 @@ export function emptyState(replicaId: ReplicaId, space: SpaceId): MemoryState {
     rows: new Map(),
     docs: new Map(),
     snapshots: new Map(),
+    remains: new Map(),
     epochs: new Map(),
     cursors: new Map(),
     acks: new Map(),
@@ -56,6 +58,7 @@ export function copyState(state: MemoryState): MemoryState {
     rows: new Map(state.rows),
     docs: new Map(state.docs),
     snapshots: new Map(state.snapshots),
+    remains: new Map(state.remains),
     epochs: new Map(state.epochs),
     cursors: new Map(state.cursors),
     acks: new Map(state.acks),

@@ -3,20 +3,22 @@
 // methods of Store run the same forms in order, one microtask later. Rules: ST-1 onward, ID-1.
 
 import {
+  Knowledge,
   LIMITS,
   Sum128,
-  ZERO_DIGEST,
   documentPoint,
+  isDeletion,
   epochNonceFromBytes,
   replicaIdFromBytes,
+  unframeUpdates,
   type DocKey,
   type Durability,
   type EpochNonce,
   type ReplicaId,
   type SpaceId,
 } from '@syncline/protocol'
-import type { CompactedDoc, OpenReason, RowWrite, Store, StoreReader, SweepResult, Transaction } from '../store.ts'
-import { assertFollowsHead, unknownDocument } from '../transaction-check.ts'
+import type { CompactedDoc, DocRow, OpenReason, RowWrite, Store, StoreReader, SweepResult, Transaction } from '../store.ts'
+import { assertFollowsHead, pastEpoch, unknownDocument } from '../transaction-check.ts'
 import { MemoryReader, storeClosed } from './memory-reader.ts'
 import { copyState, emptyState, type MemoryState } from './memory-state.ts'
 
@@ -134,11 +136,10 @@ class StoreInMemory implements MemoryStore {
   commitNow(tx: Transaction): void {
     const { docs, cursors, acks, held, refusals } = this.assertOpen()
     assertFollowsHead(tx.firstSeq, this.state.head)
-    const described = new Set(tx.docs.map((doc) => doc.key))
-    for (const row of tx.rows) if (!described.has(row.doc) && !docs.has(row.doc)) throw unknownDocument(row.doc)
+    assertRowsFit(tx, docs)
     for (const { healed, ...write } of tx.docs) {
-      const old = docs.get(write.key) ?? { lastSeq: 0, tailRows: 0, tailBytes: 0, snapshotBytes: 0, quarantined: false }
-      docs.set(write.key, { ...old, ...write, quarantined: old.quarantined && healed !== true })
+      const old = docs.get(write.key) ?? { docEpoch: 0, lastSeq: 0, tailRows: 0, tailBytes: 0, snapshotBytes: 0, quarantined: false }
+      docs.set(write.key, { ...old, ...write, docEpoch: old.docEpoch, quarantined: old.quarantined && healed !== true })
     }
     for (const row of tx.rows) this.append(row)
     this.state.totals = tx.totals
@@ -171,8 +172,9 @@ class StoreInMemory implements MemoryStore {
   }
 
   rotateEpochNow(): EpochNonce {
-    const { head, epochs } = this.assertOpen()
+    const { head, epochs, remains } = this.assertOpen()
     const endedAtMs = this.now()
+    for (const [key, { atMs }] of remains) if (atMs < endedAtMs - LIMITS.remainsKeptMs) remains.delete(key)
     for (const epoch of epochs.values()) {
       if (epoch.endSeq === null) epochs.set(epoch.nonce, { ...epoch, endSeq: head, endedAtMs })
       else if (epoch.endedAtMs < endedAtMs - LIMITS.epochKeptMs) epochs.delete(epoch.nonce)
@@ -189,10 +191,11 @@ class StoreInMemory implements MemoryStore {
     if (doc !== undefined) {
       for (const row of rows.values()) if (row.doc === key) rows.delete(row.seq)
       snapshots.delete(key)
-      docs.set(key, { ...doc, digest: ZERO_DIGEST, lastSeq: 0, tailRows: 0, tailBytes: 0, snapshotBytes: 0, quarantined: true })
+      const digest = new Knowledge(doc.docEpoch).digest()
+      docs.set(key, { ...doc, digest, lastSeq: 0, tailRows: 0, tailBytes: 0, snapshotBytes: 0, quarantined: !isDeletion(doc.docEpoch) })
       const root = Sum128.fromHex(totals.root)
       root.subtract(documentPoint(key, doc.digest))
-      root.add(documentPoint(key, ZERO_DIGEST))
+      root.add(documentPoint(key, digest))
       this.state.totals = { ...totals, root: root.toHex() }
     }
     this.read.damaged.delete(key)
@@ -202,10 +205,27 @@ class StoreInMemory implements MemoryStore {
 
   private append(write: RowWrite): void {
     const { docs, rows } = this.state
-    const doc = docs.get(write.doc)!
+    const doc = write.docEpoch > docs.get(write.doc)!.docEpoch ? this.supersede(write) : docs.get(write.doc)!
     const seq = ++this.state.head
     rows.set(seq, { ...write, seq, prev: doc.lastSeq })
     docs.set(doc.key, { ...doc, lastSeq: seq, tailRows: doc.tailRows + 1, tailBytes: doc.tailBytes + write.data.length })
+  }
+
+  /** A later life of the document begins: what is stored of it goes, and what was in it is kept aside. */
+  private supersede({ doc: key, docEpoch }: RowWrite): DocRow {
+    const { docs, rows, snapshots, remains } = this.state
+    const doc = docs.get(key)!
+    const snapshot = snapshots.get(key)
+    const tail = this.read.tail(doc)
+    const updates = tail.flatMap((row) => (row.kind === 'snapshot' ? [] : (unframeUpdates(row.data) ?? [])))
+    if (snapshot !== undefined) updates.unshift(snapshot.update)
+    if (updates.length > 0) remains.set(key, { name: doc.name, docEpoch: doc.docEpoch, atMs: this.now(), updates })
+    for (const row of tail) rows.delete(row.seq)
+    rows.delete(snapshot?.seq ?? 0)
+    snapshots.delete(key)
+    const anew = { ...doc, docEpoch, lastSeq: 0, tailRows: 0, tailBytes: 0, snapshotBytes: 0 }
+    docs.set(key, anew)
+    return anew
   }
 
   private assertOpen(): MemoryState {
@@ -229,6 +249,18 @@ class StoreInMemory implements MemoryStore {
     })
     this.last = done.catch(() => undefined)
     return done
+  }
+}
+
+/** Before anything is written. Throws "argument-invalid". */
+function assertRowsFit(tx: Transaction, docs: ReadonlyMap<DocKey, DocRow>): void {
+  const epochs = new Map<DocKey, number>()
+  for (const { key } of tx.docs) epochs.set(key, docs.get(key)?.docEpoch ?? 0)
+  for (const { doc, docEpoch } of tx.rows) {
+    const before = epochs.get(doc) ?? docs.get(doc)?.docEpoch
+    if (before === undefined) throw unknownDocument(doc)
+    if (docEpoch < before) throw pastEpoch(doc, docEpoch, before)
+    epochs.set(doc, docEpoch)
   }
 }
 

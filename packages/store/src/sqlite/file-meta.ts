@@ -25,11 +25,13 @@ export interface LogState {
   readonly root: Digest
 }
 
-export function readIdentity(reads: ReadStatements): Identity {
+/** Of a file of any format. */
+export function readIdentity(reads: Pick<ReadStatements, 'meta'>): Identity {
   return readMeta(reads, 'identity') as Identity
 }
 
-export function readState(reads: ReadStatements): LogState {
+/** Of a file of any format. */
+export function readState(reads: Pick<ReadStatements, 'meta'>): LogState {
   return readMeta(reads, 'state') as LogState
 }
 
@@ -41,7 +43,7 @@ export function writeState(writes: WriteStatements, state: LogState): void {
   writeMeta(writes, 'state', state)
 }
 
-function readMeta(reads: ReadStatements, key: string): unknown {
+function readMeta(reads: Pick<ReadStatements, 'meta'>, key: string): unknown {
   const row = reads.meta.get(key)
   if (row === undefined || !isWhole(row, ({ v }) => crcOf.meta(key, v))) {
     throw new SynclineError('store-corrupt', `The ${key} record of the file is ${row === undefined ? 'missing' : 'damaged'}.`)

@@ -11,8 +11,8 @@ import { withStoreErrors } from './sqlite-error.ts'
 
 const SMALLEST_DATABASE_BYTES = 512
 
-/** Format version of the file, 0 for a new one. Throws "store-foreign", "store-newer", "store-corrupt", "store-io". */
-export function inspectFile(Sqlite: DatabaseConstructor, path: string): number {
+/** Format version of the file, 0 for a new one; `newest`: the highest that is not refused. Throws "store-foreign", "store-newer", "store-corrupt", "store-io". */
+export function inspectFile(Sqlite: DatabaseConstructor, path: string, newest: number = FORMAT): number {
   const stat = withStoreErrors(`The file ${path} cannot be examined`, () => statSync(path, { throwIfNoEntry: false }))
   if (stat?.isFile() === false) throw new SynclineError('store-foreign', `${path} is not a file.`)
   const isEmpty = stat === undefined || stat.size === 0
@@ -23,10 +23,10 @@ export function inspectFile(Sqlite: DatabaseConstructor, path: string): number {
       `${path} is empty, but ${path}-wal holds commits. Keep both for inspection, or delete both to start anew.`,
     )
   }
-  return isEmpty ? 0 : storedFormat(Sqlite, path, stat.size)
+  return isEmpty ? 0 : storedFormat(Sqlite, path, stat.size, newest)
 }
 
-function storedFormat(Sqlite: DatabaseConstructor, path: string, size: number): number {
+function storedFormat(Sqlite: DatabaseConstructor, path: string, size: number, newest: number): number {
   // SQLite takes a file of a few bytes for an empty one
   if (size < SMALLEST_DATABASE_BYTES)
     throw new SynclineError('store-corrupt', `${path} has ${size} bytes: it is cut off, or not a database.`)
@@ -34,7 +34,7 @@ function storedFormat(Sqlite: DatabaseConstructor, path: string, size: number): 
     if (isCreationCutOff(path)) return 0
     const db = new Sqlite(path, { readonly: true, fileMustExist: true, timeout: 1000 })
     try {
-      return formatOf(db, path)
+      return formatOf(db, path, newest)
     } finally {
       db.close()
     }
@@ -72,15 +72,15 @@ function firstBytes(path: string, count: number): Buffer {
 }
 
 /** As inspectFile, for a connection that is open. */
-export function formatOf(db: Database, path: string): number {
+export function formatOf(db: Database, path: string, newest: number = FORMAT): number {
   const application = db.pragma('application_id', { simple: true }) as number
   const version = db.pragma('user_version', { simple: true }) as number
   const tables = db.prepare<[], number>('SELECT count(*) FROM sqlite_schema').pluck().get()
   if (application === 0 && version === 0 && tables === 0) return 0
   if (application !== APPLICATION_ID) throw new SynclineError('store-foreign', `${path} is a database of another program.`)
-  if (version > FORMAT) {
-    throw new SynclineError('store-newer', `${path} has format ${version}; this release reads up to ${FORMAT}.`, {
-      detail: { format: version },
+  if (version > newest) {
+    throw new SynclineError('store-newer', `${path} has format ${version}; this release reads up to ${newest}.`, {
+      detail: { format: version, newest },
     })
   }
   // SQLite reads the missing end of a last page as zeros; a WAL may still hold that page

@@ -2,7 +2,7 @@
 // `export` and `verify`.
 
 import { readFileSync, statSync } from 'node:fs'
-import { Sum128, SynclineError, WHOLE_RANGE, documentPoint, type DocKey } from '@syncline/protocol'
+import { Sum128, SynclineError, WHOLE_RANGE, documentPoint, isDeletion, type DocKey } from '@syncline/protocol'
 import { readIdentity, readState } from './file-meta.ts'
 import { formatOf, walBytes } from './inspect-file.ts'
 import { loadSqlite, type Database, type DatabaseConstructor } from './load-sqlite.ts'
@@ -83,15 +83,16 @@ function faults(db: Database, reader: SpaceReader, onDocument?: (done: number, a
   note(() => {
     const totals = reader.totals()
     const root = new Sum128()
+    let seen = 0
     let documents = 0
     let after: DocKey | undefined
     for (;;) {
       const docs = reader.docs(WHOLE_RANGE, DOCUMENTS_PER_READ, after)
-      for (const { key, digest } of docs) {
+      for (const { key, digest, docEpoch } of docs) {
         root.add(documentPoint(key, digest))
         note(() => reader.content(key))
-        documents++
-        onDocument?.(documents, totals.documents)
+        if (!isDeletion(docEpoch)) documents++
+        onDocument?.(++seen, Math.max(seen, totals.documents))
       }
       after = docs.at(-1)?.key
       if (after === undefined) break

@@ -16,7 +16,7 @@ import { fingerprintOf, isSameFile, type Fingerprint } from './file-fingerprint.
 import { readIdentity, readState, writeIdentity, writeState, type Identity } from './file-meta.ts'
 import { formatOf, inspectFile, isWalTailLost, walBytes } from './inspect-file.ts'
 import type { Database, DatabaseConstructor } from './load-sqlite.ts'
-import { migrate } from './migrations.ts'
+import { migrate, migrations, type Migration } from './migrations.ts'
 import type { PackedTransaction } from './packed-transaction.ts'
 import { readDurability, setPragmas } from './pragmas.ts'
 import type { SqliteDurability } from './sqlite-api.ts'
@@ -31,6 +31,8 @@ import {
   type ReadStatements,
   type WriteStatements,
 } from './statements.ts'
+import { upgradeFile } from './upgrade-file.ts'
+import type { UpgradeStage } from './upgrade-notice.ts'
 
 export interface OpenRequest {
   readonly path: string
@@ -53,6 +55,16 @@ export interface Opened {
   readonly logDamaged: boolean
 }
 
+/** What only a simulation, a test or the writer thread gives. */
+export interface OpenWith {
+  /** Where replica ids and nonces come from; only a simulated disk, which must replay, gives another. */
+  readonly random?: (n: number) => Uint8Array
+  /** Default: the formats of this release. */
+  readonly steps?: readonly Migration[]
+  /** A file of an older format is being upgraded. */
+  readonly onUpgrade?: (stage: UpgradeStage) => void
+}
+
 /** Logs up to this many rows are counted at open (about 0.1 s per million). */
 const COUNTED_ROWS_MAX = 1_000_000
 const REPLACED_CHECK_MS = 1_000
@@ -71,17 +83,17 @@ export class SpaceFile {
   private checkedAtMs: number
   private replaced: SynclineError | null = null
 
-  /** Throws "store-foreign", "store-newer", "store-corrupt", "store-io", "store-full", "store-locked", "store-pragma"; a refused file keeps its bytes.
-   *  `random`: where replica ids and nonces come from; only a simulated disk, which must replay, gives another. */
-  constructor(Sqlite: DatabaseConstructor, request: OpenRequest, random: (n: number) => Uint8Array = randomBytes) {
+  /** Throws "store-foreign", "store-newer", "store-corrupt", "store-io", "store-full", "store-locked", "store-pragma"; a refused file keeps its bytes. */
+  constructor(Sqlite: DatabaseConstructor, request: OpenRequest, how: OpenWith = {}) {
     const { path } = request
-    const format = inspectFile(Sqlite, path)
+    const { random = randomBytes, steps = migrations, onUpgrade: tell = () => undefined } = how
+    const format = inspectFile(Sqlite, path, steps.at(-1)!.version)
     this.path = path
     this.checkedAtMs = request.atMs
     this.ballast = new Ballast(path)
     this.db = connect(Sqlite, path)
     try {
-      const { opened, identity } = openSpace(this.db, format, request, random)
+      const { opened, identity } = openSpace(Sqlite, this.db, request, { format, random, steps, tell })
       this.opened = opened
       this.fingerprint = identity.fingerprint
       this.writer = new SpaceWriter(this.db, request.space, random)
@@ -97,7 +109,7 @@ export class SpaceFile {
   /** All or nothing. On return: committed at the durability of the file, and the file was still at its path within the last second. */
   commit(group: readonly PackedTransaction[], atMs: number): void {
     if (!this.ballast.isInPlace()) throw new SynclineError('store-full', `The disk of ${this.path} is still full.`)
-    this.writing(atMs, () => this.writer.commit(group))
+    this.writing(atMs, () => this.writer.commit(group, atMs))
   }
 
   sweep(docs: readonly CompactedDoc[], atMs: number): SweepResult {
@@ -181,12 +193,20 @@ function connect(Sqlite: DatabaseConstructor, path: string): Database {
   }
 }
 
-function openSpace(
-  db: Database,
-  format: number,
-  request: OpenRequest,
-  random: (n: number) => Uint8Array,
-): { opened: Opened; identity: Identity } {
+interface Settled {
+  readonly opened: Opened
+  readonly identity: Identity
+}
+
+interface Opening {
+  /** Of the file, 0: new. */
+  readonly format: number
+  readonly random: (n: number) => Uint8Array
+  readonly steps: readonly Migration[]
+  readonly tell: (stage: UpgradeStage) => void
+}
+
+function openSpace(Sqlite: DatabaseConstructor, db: Database, request: OpenRequest, { format, random, steps, tell }: Opening): Settled {
   const { path, space, durability, maxPages } = request
   const fresh = format === 0
   // the writing connection is the first that may roll a journal back
@@ -194,10 +214,22 @@ function openSpace(
   const framesRead = fresh ? 0 : frameCount(db)
   const tailLost = !fresh && isWalTailLost(path, framesRead)
   setPragmas(db, { fresh, durability, maxPages })
+  const settled = (): Settled => settle(db, request, { format, random, steps, tailLost })
+  const isCurrent = fresh || format === steps.at(-1)!.version
+  return isCurrent ? settled() : upgradeFile(Sqlite, db, { path, from: format, steps, tell }, space, settled)
+}
+
+/** One transaction: the schema, whose file it is, and whether its log is whole. */
+function settle(
+  db: Database,
+  request: OpenRequest,
+  { format, random, steps, tailLost }: Omit<Opening, 'tell'> & { readonly tailLost: boolean },
+): Settled {
+  const { path, space } = request
   return atomically(db, () => {
-    migrate(db, format)
+    migrate(db, format, steps)
     const [reads, writes] = [readStatements(db), writeStatements(db)]
-    const stored = fresh ? null : readIdentity(reads)
+    const stored = format === 0 ? null : readIdentity(reads)
     if (stored !== null && stored.space !== space) {
       throw new SynclineError('store-foreign', `${path} holds the space "${stored.space}", not "${space}".`)
     }

@@ -7,6 +7,7 @@ import { inflateRawSync } from 'node:zlib'
 import {
   SynclineError,
   docKeyFromBytes,
+  unframeUpdates,
   type DocId,
   type DocKey,
   type EpochNonce,
@@ -14,12 +15,12 @@ import {
   type ReplicaId,
   type ScopeText,
 } from '@syncline/protocol'
-import type { AckRow, CursorRow, DocContent, DocRow, Epoch, HeldRow, LogRow, RefusalRow, Totals } from '../store.ts'
+import type { AckRow, CursorRow, DocContent, DocRow, Epoch, HeldRow, LogRow, RefusalRow, Remains, Totals } from '../store.ts'
 import { readState } from './file-meta.ts'
 import type { Database } from './load-sqlite.ts'
 import type { SqliteReader } from './sqlite-api.ts'
 import { withStoreErrors } from './sqlite-error.ts'
-import { atOneState, readStatements, type ReadStatements } from './statements.ts'
+import { atOneState, readStatements, remainsStatement, type ReadStatements } from './statements.ts'
 import {
   ENCODING,
   ackRowOf,
@@ -101,6 +102,13 @@ export class SpaceReader implements SqliteReader {
         return { snapshot, tail: this.tail(doc).map(logRowOf) }
       }),
     )
+  }
+
+  remains(key: DocKey): Remains | undefined {
+    const row = this.reading(`what was in document ${key}`, () => remainsStatement(this.db)?.get(blobOf(key)))
+    if (row === undefined || !isWhole(row, crcOf.remains)) return undefined
+    const framed = row.enc === ENCODING.plain ? row.data : inflateRawSync(row.data, { maxOutputLength: row.size + 1 })
+    return { name: row.name as DocId, docEpoch: row.doc_epoch, atMs: row.at_ms, updates: unframeUpdates(framed) ?? [] }
   }
 
   knowledgeParts(key: DocKey): { readonly base: Uint8Array | null; readonly tail: readonly Uint8Array[] } | undefined {

@@ -5,23 +5,26 @@
 // crash before that may bring the refused transaction back. That is harmless here: it is whole, it is the next one in commit order, updates
 // are idempotent, and the nonce is new at the next open.
 
-import { deflateRawSync } from 'node:zlib'
+import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import {
+  Knowledge,
   LIMITS,
   Sum128,
   SynclineError,
-  ZERO_DIGEST,
   docKeyFromBytes,
   docKeyOf,
   documentPoint,
   epochNonceFromBytes,
+  frameUpdates,
+  isDeletion,
+  unframeUpdates,
   type DocId,
   type DocKey,
   type EpochNonce,
   type SpaceId,
 } from '@syncline/protocol'
 import type { CompactedDoc, SweepResult } from '../store.ts'
-import { assertFollowsHead, unknownDocument } from '../transaction-check.ts'
+import { assertFollowsHead, pastEpoch, unknownDocument } from '../transaction-check.ts'
 import { readState, writeState, type LogState } from './file-meta.ts'
 import type { Database } from './load-sqlite.ts'
 import { ROW_FIELDS, durabilityNumber, type PackedDocs, type PackedTransaction } from './packed-transaction.ts'
@@ -72,9 +75,9 @@ export class SpaceWriter {
   }
 
   /** Commits a group of transactions in order, all or nothing. Throws "argument-invalid" where one does not follow the one before it. */
-  commit(group: readonly PackedTransaction[]): void {
+  commit(group: readonly PackedTransaction[], atMs: number): void {
     this.inTransaction((state) => {
-      for (const tx of group) state = this.apply(tx, state)
+      for (const tx of group) state = this.apply(tx, state, atMs)
       return { state, result: undefined }
     })
   }
@@ -124,6 +127,7 @@ export class SpaceWriter {
       this.sql.endEpoch.run(head, atMs, crcOf.epoch({ nonce, start_seq, end_seq: head }), nonce)
     }
     this.sql.forgetEpochsEndedBefore.run(atMs - LIMITS.epochKeptMs)
+    this.sql.forgetRemainsBefore.run(atMs - LIMITS.remainsKeptMs)
     const nonce = this.random(8)
     this.sql.addEpoch.run(nonce, head, EPOCH_WHY[why], atMs, crcOf.epoch({ nonce, start_seq: head, end_seq: null }))
     return epochNonceFromBytes(nonce)
@@ -164,10 +168,10 @@ export class SpaceWriter {
     doc.isNew = false
   }
 
-  private apply(tx: PackedTransaction, state: LogState): LogState {
+  private apply(tx: PackedTransaction, state: LogState, atMs: number): LogState {
     assertFollowsHead(tx.firstSeq, state.head)
     for (let i = 0; i < tx.docs.keys.length; i++) this.describeDoc(tx.docs, i)
-    let head = state.head
+    let { head, removed } = state
     let at = 0
     for (let field = 0; field < tx.rows.length; field += ROW_FIELDS) {
       const key = tx.keys[tx.rows[field]!]!
@@ -176,6 +180,8 @@ export class SpaceWriter {
       const bytes = tx.rows[field + 5]!
       const doc = this.storedDoc(key)
       if (doc === undefined) throw unknownDocument(key)
+      if (docEpoch < doc.doc_epoch) throw pastEpoch(key, docEpoch, doc.doc_epoch)
+      if (docEpoch > doc.doc_epoch) removed += this.supersede(doc, docEpoch, atMs)
       const data = tx.data.subarray(at, at + bytes)
       this.addRow(doc, { seq: ++head, origin, n: tx.rows[field + 3]!, kind: tx.rows[field + 4]!, docEpoch, data })
       doc.tail_rows++
@@ -184,7 +190,7 @@ export class SpaceWriter {
     }
     this.applyPeers(tx)
     this.applyHeld(tx, at)
-    return { ...state, head, documents: tx.totals.documents, root: tx.totals.root }
+    return { ...state, head, removed, documents: tx.totals.documents, root: tx.totals.root }
   }
 
   private applyPeers(tx: PackedTransaction): void {
@@ -220,7 +226,6 @@ export class SpaceWriter {
     const doc = this.storedDoc(key) ?? this.newDoc(key, docs.names[i]!)
     this.changed.add(doc)
     doc.digest = blobOf(docs.digests[i]!)
-    doc.doc_epoch = docs.docEpochs[i]!
     if (docs.healed[i]!) doc.flags &= ~FLAG_QUARANTINED
   }
 
@@ -271,6 +276,38 @@ export class SpaceWriter {
     return origin
   }
 
+  /** A later life of the document begins: what is stored of it goes, and what was in it is kept aside. Returns how many rows went. */
+  private supersede(doc: KnownDoc, docEpoch: number, atMs: number): number {
+    const updates = this.contentOf(doc)
+    if (updates.length > 0) this.keepRemains(doc, frameUpdates(updates), atMs)
+    const dropped = this.dropRows(doc)
+    this.sql.dropSnap.run(doc.id)
+    Object.assign(doc, { doc_epoch: docEpoch, last_seq: 0, tail_rows: 0, tail_bytes: 0, snap_seq: 0, snap_bytes: 0 })
+    this.changed.add(doc)
+    return dropped
+  }
+
+  private keepRemains(doc: StoredDoc, framed: Uint8Array, atMs: number): void {
+    const { key, doc_epoch, name } = doc
+    const row = { key, doc_epoch, at_ms: Math.round(atMs), size: framed.length, name, ...deflated(framed) }
+    this.sql.putRemains.run({ ...row, crc: crcOf.remains(row) })
+  }
+
+  /** The updates of the document, oldest first, as far as they are whole. */
+  private contentOf(doc: StoredDoc): Uint8Array[] {
+    const updates: Uint8Array[] = []
+    for (let seq = doc.last_seq; seq > doc.snap_seq;) {
+      const row = this.reads.logRow.get(seq)
+      if (row === undefined || row.doc !== doc.id) break
+      updates.unshift(...(unframeUpdates(row.data) ?? []))
+      seq = row.prev
+    }
+    const snap = doc.snap_seq === 0 ? undefined : this.reads.snap.get(doc.id)
+    if (snap?.data === undefined) return updates
+    const update = snap.enc === ENCODING.plain ? snap.data : inflateRawSync(snap.data, { maxOutputLength: doc.snap_bytes + 1 })
+    return [update, ...updates]
+  }
+
   /** Removes the document's tail and its marker, by its chain. Returns how many rows went. */
   private dropRows(doc: StoredDoc): number {
     let dropped = 0
@@ -306,7 +343,7 @@ export class SpaceWriter {
     return seqs.length
   }
 
-  /** The document with nothing in it, or gone when its own record is damaged (its name cannot be trusted then). Returns the totals after it. */
+  /** The document with nothing in it (all that a deletion ever holds, which is whole then), or gone when its own record is damaged (its name cannot be trusted then). Returns the totals after it. */
   private emptyDoc(key: DocKey, row: StoredDoc, state: LogState): Pick<LogState, 'documents' | 'root'> {
     if (!isWhole(row, crcOf.doc) || docKeyOf(this.space, row.name as DocId) !== key) {
       rebuildDocIndexes(this.db) // they may not agree with the damaged record, and SQLite refuses to delete it then
@@ -314,11 +351,18 @@ export class SpaceWriter {
       this.docs.clear()
       return this.countTotals()
     }
+    const digest = new Knowledge(row.doc_epoch).digest()
     const root = Sum128.fromHex(state.root)
     root.subtract(documentPoint(key, Buffer.from(row.digest).toString('hex')))
-    root.add(documentPoint(key, ZERO_DIGEST))
+    root.add(documentPoint(key, digest))
     const sums = { last_seq: 0, tail_rows: 0, tail_bytes: 0, snap_seq: 0, snap_bytes: 0 }
-    const empty = { ...row, ...sums, digest: blobOf(ZERO_DIGEST), flags: row.flags | FLAG_QUARANTINED, isNew: false }
+    const empty = {
+      ...row,
+      ...sums,
+      digest: blobOf(digest),
+      flags: isDeletion(row.doc_epoch) ? 0 : row.flags | FLAG_QUARANTINED,
+      isNew: false,
+    }
     this.docs.set(key, empty)
     this.changed.add(empty)
     return { documents: state.documents, root: root.toHex() }
@@ -328,9 +372,9 @@ export class SpaceWriter {
   private countTotals(): Pick<LogState, 'documents' | 'root'> {
     const root = new Sum128()
     let documents = 0
-    for (const { key, digest } of this.reads.everyDoc.iterate()) {
+    for (const { key, digest, doc_epoch } of this.reads.everyDoc.iterate()) {
       root.add(documentPoint(docKeyFromBytes(key), Buffer.from(digest).toString('hex')))
-      documents++
+      if (!isDeletion(doc_epoch)) documents++
     }
     return { documents, root: root.toHex() }
   }

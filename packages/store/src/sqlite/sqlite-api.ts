@@ -3,6 +3,7 @@
 import type { DocId, Durability, ReplicaId, SpaceId } from '@syncline/protocol'
 import type { DocRow, Store, StoreReader } from '../store.ts'
 import type { Clock } from './clock.ts'
+import type { UpgradeNotice } from './upgrade-notice.ts'
 
 export type SqliteDurability = Exclude<Durability, 'memory'>
 
@@ -17,6 +18,8 @@ export interface SqliteStoreOptions {
   /** Bound of the file in pages of 8 KB, for quotas: beyond it commits are "store-full". */
   readonly maxPages?: number
   readonly clock?: Clock
+  /** The file is of an older format and is being upgraded: told when a stage begins, and every 5 s while it lasts. Must not throw. */
+  readonly onUpgrade?: (notice: UpgradeNotice) => void
 }
 
 export interface SqliteReader extends StoreReader {

@@ -12,6 +12,8 @@ import { SpaceReader } from './space-reader.ts'
 import type { CommitCounters, SqliteDurability, SqliteStore, SqliteStoreOptions } from './sqlite-api.ts'
 import { lockSpace, type SpaceLock } from './space-lock.ts'
 import { asStoreError } from './sqlite-error.ts'
+import type { OpenRequest } from './space-file.ts'
+import { relayNotices } from './upgrade-notice.ts'
 import { WriterFile } from './writer.ts'
 import type { FileAnswers, FileWork } from './writer-messages.ts'
 
@@ -19,7 +21,8 @@ import type { FileAnswers, FileWork } from './writer-messages.ts'
 const CLOSE_DEADLINE_MS = 10_000
 
 /** Opens or creates the file. Rejects with "sqlite-missing", "store-locked", "store-foreign", "store-newer", "store-corrupt", "store-full", "store-io",
- *  "store-pragma", "argument-invalid"; a refused file keeps its bytes. Cost: some 10 ms, the first one of a process about 100 (it starts the thread). */
+ *  "store-pragma", "argument-invalid"; a refused file keeps its bytes. A file of an older format is upgraded, with a backup of it kept beside it. Cost: some 10 ms, the
+ *  first one of a process about 100 (it starts the thread); an upgrade writes and reads the whole file. */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
   const Sqlite = await loadSqlite()
   const path = realPath(options.path)
@@ -28,7 +31,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
   let file: WriterFile | null = null
   try {
     const { space, durability, replicaId = null, maxPages = null } = options
-    file = await WriterFile.open({ path, space, durability, replicaId, maxPages, atMs: clock.now() })
+    file = await openFile({ path, space, durability, replicaId, maxPages, atMs: clock.now() }, clock, options.onUpgrade)
     const reader = new SpaceReader(new Sqlite(path, { readonly: true, fileMustExist: true }))
     return new StoreInSqlite({ space, file, reader, lock, clock })
   } catch (error) {
@@ -38,6 +41,15 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
     }
     lock.release()
     throw asStoreError(error, `${path} cannot be opened`)
+  }
+}
+
+async function openFile(request: OpenRequest, clock: Clock, onUpgrade?: SqliteStoreOptions['onUpgrade']): Promise<WriterFile> {
+  const notices = relayNotices(clock, (notice) => onUpgrade?.(notice))
+  try {
+    return await WriterFile.open(request, (stage) => notices.heard(stage))
+  } finally {
+    notices.end()
   }
 }
 

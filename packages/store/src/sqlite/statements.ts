@@ -4,7 +4,17 @@
 import { LIMITS } from '@syncline/protocol'
 import type Sqlite from 'better-sqlite3'
 import type { Database } from './load-sqlite.ts'
-import type { StoredAck, StoredCursor, StoredDoc, StoredEpochRow, StoredHeld, StoredLog, StoredRefusal, StoredSnap } from './stored-rows.ts'
+import type {
+  StoredAck,
+  StoredCursor,
+  StoredDoc,
+  StoredEpochRow,
+  StoredHeld,
+  StoredLog,
+  StoredRefusal,
+  StoredRemains,
+  StoredSnap,
+} from './stored-rows.ts'
 
 const docColumns = 'id, key, doc_epoch, digest, last_seq, tail_rows, tail_bytes, snap_seq, snap_bytes, flags, crc, name'
 const logColumns = 'l.seq, l.doc, l.doc_epoch, l.prev, l.n, l.kind, l.crc, l.data, d.key AS key, o.nonce AS origin'
@@ -75,6 +85,13 @@ export function readStatements(db: Database): ReadStatements {
   }
 }
 
+/** Apart from the others: a file of format 1 has no such table. */
+export function remainsStatement(db: Database): Query<[key: Uint8Array], StoredRemains> | null {
+  const { query, column } = preparer(db)
+  const isThere: Query<[], number> = column("SELECT count(*) FROM sqlite_schema WHERE name = 'remains'")
+  return isThere.get() === 0 ? null : query('SELECT key, doc_epoch, at_ms, enc, size, crc, name, data FROM remains WHERE key = ?')
+}
+
 export interface WriteStatements {
   putMeta: Query<[k: string, v: string, crc: number]>
   addEpoch: Query<[nonce: Uint8Array, startSeq: number, why: number, atMs: number, crc: number]>
@@ -125,6 +142,8 @@ export interface WriteStatements {
   addOrigin: Query<[nonce: Uint8Array]>
   putSnap: Query<[doc: number, seq: number, enc: number, knowCrc: number, dataCrc: number, know: Uint8Array, data: Uint8Array]>
   dropSnap: Query<[doc: number]>
+  putRemains: Query<[StoredRemains]>
+  forgetRemainsBefore: Query<[ms: number]>
   putCursor: Query<[StoredCursor]>
   dropCursor: Query<[peer: Uint8Array, scope: string]>
   dropCursors: Query<[]>
@@ -162,6 +181,10 @@ export function writeStatements(db: Database): WriteStatements {
     addOrigin: query('INSERT INTO origin(nonce) VALUES(?)'),
     putSnap: query('INSERT OR REPLACE INTO snap(doc, seq, enc, know_crc, data_crc, know, data) VALUES(?, ?, ?, ?, ?, ?, ?)'),
     dropSnap: query('DELETE FROM snap WHERE doc = ?'),
+    putRemains: query(
+      'INSERT OR REPLACE INTO remains(key, doc_epoch, at_ms, enc, size, crc, name, data) VALUES(@key, @doc_epoch, @at_ms, @enc, @size, @crc, @name, @data)',
+    ),
+    forgetRemainsBefore: query('DELETE FROM remains WHERE at_ms < ?'),
     putCursor: query('INSERT OR REPLACE INTO receive_cursor(peer, scope, nonce, seq, crc) VALUES(@peer, @scope, @nonce, @seq, @crc)'),
     dropCursor: query('DELETE FROM receive_cursor WHERE peer = ? AND scope = ?'),
     dropCursors: query('DELETE FROM receive_cursor'),
@@ -220,6 +243,28 @@ export function rebuildDocIndexes(db: Database): void {
 /** Moves the WAL into the file and empties it, as far as readers allow. */
 export function checkpoint(db: Database): void {
   db.pragma('wal_checkpoint(TRUNCATE)')
+}
+
+/** Alone, for a file whose other tables may be of an older format. */
+export function metaStatement(db: Database): ReadStatements['meta'] {
+  return preparer(db).query('SELECT v, crc FROM meta WHERE k = ?')
+}
+
+/** Text that changes whenever somebody opens the file for writing, whatever its format. */
+export function fileMark(db: Database): string {
+  const epoch = db.prepare<[], string>('SELECT hex(nonce) FROM epoch ORDER BY id DESC LIMIT 1').pluck().get() ?? 'none'
+  return [epoch, ...db.prepare<[], string>('SELECT k || v FROM meta ORDER BY k').pluck().all()].join('\n')
+}
+
+/** About the size of a copy. */
+export function usedBytes(db: Database): number {
+  const [pages, free, bytes] = ['page_count', 'freelist_count', 'page_size'].map((name) => db.pragma(name, { simple: true }) as number)
+  return (pages! - free!) * bytes!
+}
+
+/** Writes the committed state to a file that is absent or empty. Does not wait for the medium. */
+export function copyInto(db: Database, file: string): void {
+  db.prepare('VACUUM INTO ?').run(file)
 }
 
 /** Gives free pages back to the file system, at most `pages`. */

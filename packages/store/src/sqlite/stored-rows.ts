@@ -103,6 +103,18 @@ export interface StoredRefusal {
   crc: number
 }
 
+/** `size`: bytes of the framed updates, which `data` holds plain or deflated. */
+export interface StoredRemains {
+  key: Uint8Array
+  doc_epoch: number
+  at_ms: number
+  enc: number
+  size: number
+  crc: number
+  name: string
+  data: Uint8Array
+}
+
 export const crcOf = {
   doc: (r: Omit<StoredDoc, 'crc'>): number =>
     checksum(r.id, r.key, r.doc_epoch, r.digest, r.last_seq, r.tail_rows, r.tail_bytes, r.snap_seq, r.snap_bytes, r.flags, r.name),
@@ -114,6 +126,7 @@ export const crcOf = {
   ack: (r: Omit<StoredAck, 'crc'>): number => checksum(r.peer, r.scope, r.seq, r.durability),
   held: (r: Omit<StoredHeld, 'crc'>): number => checksum(r.id, r.key, r.origin, r.n, r.at_ms, r.name, r.data),
   refusal: (r: Omit<StoredRefusal, 'crc'>): number => checksum(r.peer, r.key, r.direction, r.code, r.retryable, r.digest),
+  remains: (r: Omit<StoredRemains, 'crc'>): number => checksum(r.key, r.doc_epoch, r.at_ms, r.enc, r.size, r.name, r.data),
   meta: (k: string, v: string): number => checksum(k, v),
 }
 

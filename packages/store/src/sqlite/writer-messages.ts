@@ -5,6 +5,7 @@ import { SynclineError, type DocKey, type EpochNonce, type ErrorCode } from '@sy
 import type { CompactedDoc, SweepResult } from '../store.ts'
 import type { PackedTransaction } from './packed-transaction.ts'
 import type { Opened, OpenRequest } from './space-file.ts'
+import type { UpgradeStage } from './upgrade-notice.ts'
 
 /** What is asked of one open file, and what the answer carries. */
 export type FileWork =
@@ -47,6 +48,12 @@ export interface WriterReply {
   readonly file: number
   readonly commits: number
   readonly answers: readonly WriterAnswer[]
+}
+
+/** The file that is being opened is of an older format: how its upgrade goes on. Sent before the answer to "open". */
+export interface WriterNotice {
+  readonly file: number
+  readonly upgrade: UpgradeStage
 }
 
 export interface SentError {

@@ -12,7 +12,8 @@ import { systemClock } from './clock.ts'
 import { loadSqlite } from './load-sqlite.ts'
 import { SpaceFile } from './space-file.ts'
 import { asStoreError } from './sqlite-error.ts'
-import { sentError, type WriterAnswer, type WriterReply, type WriterRequest } from './writer-messages.ts'
+import type { UpgradeStage } from './upgrade-notice.ts'
+import { sentError, type WriterAnswer, type WriterNotice, type WriterReply, type WriterRequest } from './writer-messages.ts'
 
 const GROUP_COMMITS_MAX = 512
 const GROUP_BYTES_MAX = 8 * 1024 * 1024
@@ -47,7 +48,7 @@ port.on('message', (request: WriterRequest) => {
 
 function open({ file, ticket, request }: Extract<WriterRequest, { kind: 'open' }>): void {
   try {
-    const space = new SpaceFile(Sqlite, request)
+    const space = new SpaceFile(Sqlite, request, { onUpgrade: (upgrade) => notice(file, upgrade) })
     files.set(file, { id: file, space, queue: [], failedGeneration: -1, failure: null })
     reply(file, [done(ticket, space.opened)])
   } catch (error) {
@@ -161,6 +162,12 @@ function done(ticket: number, value: WriterAnswer['value']): WriterAnswer {
 
 function refused(ticket: number, failure: SynclineError): WriterAnswer {
   return { ticket, error: sentError(failure), value: undefined }
+}
+
+function notice(file: number, upgrade: UpgradeStage): void {
+  const message: WriterNotice = { file, upgrade }
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+  port.postMessage(message)
 }
 
 function reply(file: number, answers: readonly WriterAnswer[], commits = 0): void {

@@ -7,7 +7,15 @@ import { SynclineError } from '@syncline/protocol'
 import type { Opened, OpenRequest } from './space-file.ts'
 import { systemClock } from './clock.ts'
 import type { CommitCounters } from './sqlite-api.ts'
-import { receivedError, type FileAnswers, type FileWork, type WriterReply, type WriterRequest } from './writer-messages.ts'
+import type { UpgradeStage } from './upgrade-notice.ts'
+import {
+  receivedError,
+  type FileAnswers,
+  type FileWork,
+  type WriterNotice,
+  type WriterReply,
+  type WriterRequest,
+} from './writer-messages.ts'
 
 const LINGER_MS = 1_000
 
@@ -19,6 +27,8 @@ interface Waiting {
 class Writer {
   readonly thread: Worker
   readonly counters = new Map<number, CommitCounters>()
+  /** Of the files that are being opened: who hears of an upgrade. */
+  readonly upgrades = new Map<number, (stage: UpgradeStage) => void>()
   private readonly waiting = new Map<number, Waiting>()
   private nextTicket = 0
   private isDead = false
@@ -29,7 +39,10 @@ class Writer {
     const entry = new URL(isSource ? './writer-thread.ts' : './writer-thread.js', import.meta.url)
     this.thread = new Worker(entry, { name: 'syncline-writer', execArgv: isSource ? ['--conditions=syncline-source'] : [] })
     this.thread.unref()
-    this.thread.on('message', (reply: WriterReply) => this.receive(reply))
+    this.thread.on('message', (message: WriterReply | WriterNotice) => {
+      if ('upgrade' in message) this.upgrades.get(message.file)?.(message.upgrade)
+      else this.receive(message)
+    })
     this.thread.on('error', (error) => this.die(error))
     this.thread.on('exit', () => this.die(undefined))
   }
@@ -103,17 +116,20 @@ export class WriterFile {
     this.counters = writer.counters.get(file)!
   }
 
-  /** Starts the thread when it does not run. Rejects with what opening refused. */
-  static async open(request: OpenRequest): Promise<WriterFile> {
+  /** Starts the thread when it does not run. `onUpgrade` hears of an upgrade to the newest format while it goes on. Rejects with what opening refused. */
+  static async open(request: OpenRequest, onUpgrade: (stage: UpgradeStage) => void = () => undefined): Promise<WriterFile> {
     writer ??= new Writer()
     const own = writer
     const file = own.addFile()
+    own.upgrades.set(file, onUpgrade)
     try {
       const opened = (await own.ask((ticket) => ({ kind: 'open', file, ticket, request }), [])) as Opened
       return new WriterFile(own, file, opened)
     } catch (error) {
       own.removeFile(file)
       throw error
+    } finally {
+      own.upgrades.delete(file)
     }
   }
 

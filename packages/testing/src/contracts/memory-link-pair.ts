@@ -2,7 +2,7 @@
 // replicas with. Each message arrives in a later turn of the receiver's clock. Decides nothing beyond the link contract. Rules: LN-1 to LN-20.
 
 import { LIMITS, SynclineError, type ErrorCode } from '@syncline/protocol'
-import { closeErrorCode, type Access, type AttachedLink, type LinkPort, type Replica } from '@syncline/replica'
+import { closeErrorCode, type Access, type AttachedLink, type LinkId, type LinkPort, type Replica } from '@syncline/replica'
 import type { LinkConnection, LinkSide } from './link-harness.ts'
 
 /** A close that the other end does not read takes at most this long. */
@@ -25,6 +25,8 @@ export interface MemoryLinkOptions {
 export interface MemoryLinkPair extends LinkConnection {
   hold(side: LinkSide, held: boolean): void
   endCode(side: LinkSide): ErrorCode | null | undefined
+  /** Number of the link at that side's replica, for Replica.accessChanged. */
+  linkId(side: LinkSide): LinkId
 }
 
 /** Links two replicas at once. Throws "replica-closed". */
@@ -47,6 +49,7 @@ export function memoryLinkPair(dialler: LinkHost, listener: LinkHost, options: M
     cut: () => ends.dialler.break(),
     hold: (side, held) => ends[side].hold('network', held),
     endCode: (side) => ends[side].endCode,
+    linkId: (side) => ends[side].linkId,
     async close() {
       ends.dialler.close(1000, '')
       await Promise.all([ends.dialler.ended, ends.listener.ended])
@@ -89,6 +92,10 @@ class MemoryEnd implements LinkPort {
 
   attach(): void {
     this.#link = this.#host.attachLink(this)
+  }
+
+  get linkId(): LinkId {
+    return this.#link!.id
   }
 
   // What the replica calls

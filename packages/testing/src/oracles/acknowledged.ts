@@ -11,6 +11,7 @@ import { checkTotals, documentsOf, knowledgeOf } from './stored-documents.ts'
 
 interface Acknowledged {
   readonly doc: DocId
+  readonly docEpoch: number
   readonly client: number
   to: number
   readonly at: SimulatedReplica
@@ -25,7 +26,7 @@ export class AcknowledgedOracle implements Oracle {
     this.#stage = stage
   }
 
-  answered(replica: SimulatedReplica, { doc, client, to }: LocalWrite, outcome: WriteOutcome): void {
+  answered(replica: SimulatedReplica, { doc, docEpoch, client, to }: LocalWrite, outcome: WriteOutcome): void {
     if ((outcome.kind !== 'committed' && outcome.kind !== 'known') || to === 0) return
     // What is answered is in the store at this moment.
     const { reader } = replica.store!
@@ -33,7 +34,7 @@ export class AcknowledgedOracle implements Oracle {
       throw new Violation('DU-1', `${replica.name} answers a write as row ${outcome.seq}, the store ends at ${reader.head()}`)
     const key = `${replica.name} ${doc} ${client}`
     const known = this.#writes.get(key)
-    if (known === undefined) this.#writes.set(key, { doc, client, to, at: replica })
+    if (known === undefined) this.#writes.set(key, { doc, docEpoch, client, to, at: replica })
     else known.to = Math.max(known.to, to)
   }
 
@@ -45,8 +46,9 @@ export class AcknowledgedOracle implements Oracle {
     for (const write of this.#writes.values()) this.#judge(write, known)
   }
 
-  #judge({ doc, client, to, at }: Acknowledged, known: ReadonlyMap<SimulatedReplica, ReadonlyMap<DocId, Knowledge>>): void {
+  #judge({ doc, docEpoch, client, to, at }: Acknowledged, known: ReadonlyMap<SimulatedReplica, ReadonlyMap<DocId, Knowledge>>): void {
     const { counters } = this.#stage!
+    if ([...known.values()].some((docs) => (docs.get(doc)?.epoch ?? 0) > docEpoch)) return counters.add('acknowledged, and deleted since')
     const clockAt = (replica: SimulatedReplica): number => known.get(replica)?.get(doc)?.clockOf(client) ?? 0
     const holders = [...known.keys()].filter((replica) => clockAt(replica) >= to)
     if (holders.length > 0) return counters.add('acknowledged and stable')

@@ -6,6 +6,7 @@ import { CommittedOnlyOracle } from './committed-only.ts'
 import { CompactionOracle } from './compaction.ts'
 import { ContentOracle } from './content.ts'
 import { CursorOracle } from './cursors.ts'
+import { DeletionOracle } from './deletion.ts'
 import { DivergenceOracle } from './divergence.ts'
 import { FrameObserver } from './frames.ts'
 import { IdentityOracle } from './identity.ts'
@@ -30,6 +31,7 @@ export function builtInOracles(): BuiltInOracles {
     new CursorOracle(),
     new CompactionOracle(),
     new ContentOracle(),
+    new DeletionOracle(),
   ]
   return { all: [identity, frames, ...others, new RightsOracle(identity), divergence, new BoundsOracle()], frames, divergence }
 }

@@ -44,7 +44,8 @@ export class CommittedOnlyOracle implements Oracle {
     const stored = this.#stored.get(replica)!
     for (const row of transaction.rows) {
       const knowledge = stored.get(row.doc)
-      if (knowledge !== undefined) admitAll(knowledge, unframeUpdates(row.data) ?? [])
+      if (knowledge !== undefined && row.docEpoch > knowledge.epoch) stored.delete(row.doc)
+      else if (knowledge !== undefined) admitAll(knowledge, unframeUpdates(row.data) ?? [])
     }
   }
 
@@ -108,7 +109,7 @@ export class CommittedOnlyOracle implements Oracle {
     const stored = this.#stored.get(owner)!
     let knowledge = stored.get(key)
     if (knowledge === undefined) {
-      knowledge = new Knowledge()
+      knowledge = new Knowledge(owner.store!.reader.doc(key)?.docEpoch ?? 0)
       admitAll(knowledge, updatesOf(owner.store!.reader.content(key)))
       stored.set(key, knowledge)
     }

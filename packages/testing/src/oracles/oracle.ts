@@ -47,6 +47,7 @@ export interface Stage {
 /** A local edit, or a guest's, on its way into the engine. */
 export interface LocalWrite {
   readonly doc: DocId
+  readonly docEpoch: number
   readonly client: number
   /** Clocks of the structs that it brings; equal when it brings none. */
   readonly from: number

@@ -4,6 +4,7 @@
 import {
   contentDigest,
   documentPoint,
+  isDeletion,
   judge,
   Knowledge,
   rangeHolds,
@@ -27,7 +28,7 @@ export function documentsOf(reader: StoreReader, range: KeyRange = WHOLE_RANGE):
 
 /** I1, I2: the stored updates in log order never lack a dependency, and add up to the stored digest. */
 export function knowledgeOf(who: string, reader: StoreReader, row: DocRow): Knowledge {
-  const knowledge = new Knowledge()
+  const knowledge = new Knowledge(row.docEpoch)
   for (const update of updatesOf(reader.content(row.key))) admitStored(who, row, knowledge, update)
   if (knowledge.digest() !== row.digest)
     throw new Violation('I1', `${who} stores ${row.name} with digest ${row.digest}, its parts add up to ${knowledge.digest()}`)
@@ -50,7 +51,8 @@ export function checkTotals(who: string, reader: StoreReader): void {
   for (const row of rows) if (row.digest !== ZERO_DIGEST) root.add(documentPoint(row.key, row.digest))
   const totals = reader.totals()
   if (root.toHex() !== totals.root) throw new Violation('I1', `${who}: the root is ${totals.root}, its documents add up to ${root.toHex()}`)
-  if (rows.length !== totals.documents) throw new Violation('I1', `${who} counts ${totals.documents} documents and holds ${rows.length}`)
+  const live = rows.filter((row) => !isDeletion(row.docEpoch)).length
+  if (live !== totals.documents) throw new Violation('I1', `${who} counts ${totals.documents} documents and holds ${live}`)
 }
 
 /** The document as Yjs sees the stored bytes. Nothing may be pending. */
@@ -97,14 +99,16 @@ export function contentDigestOf(doc: Y.Doc): string {
 
 /** What the sender's log holds of a document up to `seq`; empty when its sender has moved it above. */
 export function knowledgeUpTo(reader: StoreReader, key: DocKey, seq: number): Knowledge {
-  const knowledge = new Knowledge()
   const content = reader.content(key)
-  if (content === undefined) return knowledge
+  if (content === undefined) return new Knowledge()
   const upTo = {
     snapshot: content.snapshot !== null && content.snapshot.seq <= seq ? content.snapshot : null,
     tail: content.tail.filter((row) => row.seq <= seq),
   }
-  if (upTo.snapshot === null && content.snapshot !== null) return knowledge
+  // A deletion is whole without a row, too; but where none of its rows stands so low, the log says nothing of it there.
+  const isBelow = upTo.tail.length === 0 && Number.isFinite(seq)
+  if (upTo.snapshot === null && (content.snapshot !== null || isBelow)) return new Knowledge()
+  const knowledge = new Knowledge(reader.doc(key)?.docEpoch ?? 0)
   for (const update of updatesOf(upTo)) {
     const facts = walkUpdate(update)
     if (!('code' in facts)) knowledge.admit(facts)
@@ -131,8 +135,9 @@ export function checkCursorClaim(receiver: Holder, sender: Holder, cursor: Curso
     const mine = receiver.reader.doc(theirs.key)
     if (mine?.digest === theirs.digest || theirs.quarantined || refused.has(theirs.key) || !rangeHolds(range, theirs.key)) continue
     const claimed = knowledgeUpTo(sender.reader, theirs.key, cursor.seq)
-    if (claimed.isEmpty()) continue
-    const has = mine === undefined || mine.quarantined ? new Knowledge() : knowledgeUpTo(receiver.reader, theirs.key, Infinity)
+    if (claimed.isEmpty() && claimed.epoch === 0) continue
+    const has =
+      mine === undefined || mine.quarantined ? new Knowledge(mine?.docEpoch ?? 0) : knowledgeUpTo(receiver.reader, theirs.key, Infinity)
     if (has.includes(claimed)) continue
     const what = mine?.quarantined === true ? 'holds nothing' : `holds ${[...has.clients()].join(' | ')}`
     throw new Violation(

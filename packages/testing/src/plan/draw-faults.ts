@@ -24,6 +24,8 @@ export const FAULT_WEIGHTS: Readonly<Record<FaultKind, number>> = {
   'store-full': 3,
   quarantine: 2,
   resubscribe: 2,
+  /** In scenarios that ask for it. */
+  delete: 0,
   'clock-jump': 2,
 }
 
@@ -116,6 +118,8 @@ function drawReplicaFault(kind: Exclude<FaultKind, LinkFaultKind>, atMs: number,
       return { kind, atMs, replica, linked: random.chance(0.3), durationMs: Math.min(durationMs, 500) }
     case 'quarantine':
       return { kind, atMs, replica, document: random.below(1_000) }
+    case 'delete':
+      return { kind, atMs, replica, document: random.below(1_000), anew: random.chance(0.4), durationMs }
     case 'resubscribe':
       return { kind, atMs, replica, scope: drawScope(scene), durationMs: random.chance(0.5) ? durationMs : null }
     case 'clock-jump':

@@ -92,6 +92,8 @@ export interface FaultFields {
   'store-full': { readonly replica: string; readonly durationMs: number }
   /** One stored document fails its checksum: the n-th, counted round. */
   quarantine: { readonly replica: string; readonly document: number }
+  /** The n-th document, counted round, is deleted here; `anew`: after a while replicas begin it again when they edit it. */
+  delete: { readonly replica: string; readonly document: number; readonly anew: boolean; readonly durationMs: number }
   /** Null: for good. */
   resubscribe: { readonly replica: string; readonly scope: Scope; readonly durationMs: number | null }
   /** The monotonic clock leaps ahead, as after a suspend. */

@@ -4,6 +4,7 @@
 import { WHOLE_RANGE, type Scope } from '@syncline/protocol'
 import type { Edge } from '../oracles/oracle.ts'
 import type { Fault, FaultKind, FaultOf, Pair } from '../plan/plan.ts'
+import { subscribes } from './equality.ts'
 import type { Connection } from './network.ts'
 import type { SimulatedReplica } from './simulated-replica.ts'
 import type { World } from './world.ts'
@@ -194,6 +195,19 @@ const FAULTS: { readonly [K in FaultKind]: (world: World, fault: FaultOf<K>) => 
     const rows = replica.store!.reader.docs(WHOLE_RANGE, 100)
     if (rows.length === 0) return false
     replica.damage(rows[document % rows.length]!.key)
+    return true
+  },
+
+  delete(world, { replica: name, document, anew, durationMs }) {
+    const replica = running(world, name)
+    if (replica === null) return missing(world, name)
+    const docs = [...world.docs].filter((doc) => subscribes(replica, doc))
+    if (replica.settings.readOnly || docs.length === 0) return true
+    const doc = docs[document % docs.length]!
+    world.counters.add('document deleted')
+    replica.note(7, () => `deletes ${doc}`, 'edit')
+    replica.desk!.delete(doc)
+    if (anew) world.schedule.after(durationMs, () => world.begunAnew.add(doc))
     return true
   },
 

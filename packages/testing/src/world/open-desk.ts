@@ -1,13 +1,14 @@
 // The open documents of one life of a simulated replica: the real binding on real Y.Docs, their authors, and the writes that wait for an outcome. Ends with
 // the process. Read by simulated-replica.ts.
 
-import { parseDocId, SynclineError, type DocId, type DocKey } from '@syncline/protocol'
+import { deletionOf, isDeletion, parseDocId, SynclineError, type DocId, type DocKey } from '@syncline/protocol'
 import { DocumentBinding, type DocumentHost, type ReplicaCore, type Ticket, type WriteOutcome } from '@syncline/replica'
 import type { MemoryStore } from '@syncline/store/memory'
 import * as Y from 'yjs'
 import type { LocalWrite } from '../oracles/oracle.ts'
 import { Violation } from '../violation.ts'
 import { DocumentAuthor } from '../workload/author.ts'
+import { isOwn, type Delivery } from './delivery.ts'
 import { describeUpdate } from './describe-frame.ts'
 import type { Edit, Workload } from '../workload/workload.ts'
 import type { SimulatedReplica } from './simulated-replica.ts'
@@ -78,9 +79,9 @@ export class OpenDesk {
       this.opened.set(docId, known)
       return known
     }
-    if (!this.#makeRoom()) return null
+    if (this.isOver(docId) || !this.#makeRoom()) return null
     const { settings } = this.#replica
-    const options = { gc: settings.gc, presence: settings.presence }
+    const options = { gc: settings.gc, presence: settings.presence, recreate: true }
     const binding = this.#replica.readOr(null, () => new DocumentBinding(this.#host(), docId, keyOf(docId), options))
     if (binding === null) return null
     const author = new DocumentAuthor(binding.doc, { origin: LOCAL_EDIT, met: (situation) => this.#world.met(docId, situation) })
@@ -88,6 +89,19 @@ export class OpenDesk {
     const opened = { binding, author }
     this.opened.set(docId, opened)
     return opened
+  }
+
+  /** Whether the document was deleted, and nobody begins it anew. */
+  isOver(docId: DocId): boolean {
+    return isDeletion(this.#replica.readOr(0, () => this.#core.docEpoch(docId))) && !this.#world.begunAnew.has(docId)
+  }
+
+  /** Deletes a document, open or not. */
+  delete(docId: DocId): void {
+    const docEpoch = this.#replica.readOr(null, () => deletionOf(this.#core.admittedEpoch(docId)))
+    if (docEpoch === null) return
+    this.#core.write({ doc: docId, docEpoch, update: null, source: 0, ticket: null })
+    this.#replica.flushSoon()
   }
 
   /** Carries an edit out, committed or not. False: nothing was changed. */
@@ -123,11 +137,20 @@ export class OpenDesk {
     this.#settling.clear()
   }
 
-  deliver(docId: DocId, updates: readonly Uint8Array[]): void {
+  deliver(docId: DocId, rows: readonly Delivery[]): void {
     const opened = this.opened.get(docId)
-    if (opened === undefined || updates.length === 0) return
-    opened.binding.apply(updates)
-    this.#world.oracles.shown(this.#replica, docId, opened.binding.doc)
+    if (opened === undefined) return
+    const { binding, author } = opened
+    const updates = rows.flatMap((row) => (row.docEpoch !== binding.docEpoch || isOwn(row, 0) ? [] : row.updates))
+    if (updates.length > 0) {
+      binding.apply(updates)
+      this.#world.oracles.shown(this.#replica, docId, binding.doc)
+    }
+    if (rows.every((row) => row.docEpoch <= binding.docEpoch)) return
+    binding.deleted()
+    author.destroy()
+    binding.end(ENDED)
+    this.opened.delete(docId)
   }
 
   applyPresence(docId: DocId, bytes: Uint8Array): void {
@@ -167,16 +190,16 @@ export class OpenDesk {
       told(ticket, outcome)
     })
     this.#replica.note(10, () => `write ${ticket} to ${write.doc}: ${describeUpdate(write.update)}`)
-    this.#core.write({ doc: write.doc, update: write.update, source, ticket })
+    this.#core.write({ doc: write.doc, docEpoch: write.docEpoch, update: write.update, source, ticket })
     this.#replica.flushSoon()
     return ticket
   }
 
-  #writeEdit(docId: DocId, update: Uint8Array, told: (ticket: Ticket, outcome: WriteOutcome) => void): Ticket {
+  #writeEdit(docId: DocId, docEpoch: number, update: Uint8Array, told: (ticket: Ticket, outcome: WriteOutcome) => void): Ticket {
     // A write while the document opens: deletes that Yjs derived.
     const open = this.opened.get(docId)?.binding.doc
     const key = `${docId} ${open?.clientID ?? 0}`
-    const write = localWrite(docId, open, update, this.#sent.get(key) ?? 0)
+    const write = localWrite(docId, docEpoch, open, update, this.#sent.get(key) ?? 0)
     if (write.to > 0) this.#sent.set(key, write.to)
     return this.write(0, write, told)
   }
@@ -200,7 +223,8 @@ export class OpenDesk {
         if (derived !== null) counters.add('derived delete')
         return derived
       },
-      write: (doc, update, outcome) => this.#writeEdit(doc, update, outcome),
+      docEpoch: (doc) => this.#replica.readOr(0, () => core.docEpoch(doc)),
+      write: (doc, docEpoch, update, outcome) => this.#writeEdit(doc, docEpoch, update, outcome),
       presence: (doc, bytes) => {
         if (this.#ended) return
         core.presence({ doc, bytes, source: 0 })
@@ -239,11 +263,11 @@ export function performed(workload: Workload, edit: Edit, author: DocumentAuthor
 }
 
 /** What an update of this author brings: the clocks after those that it had sent. */
-export function localWrite(docId: DocId, doc: Y.Doc | undefined, update: Uint8Array, sent: number): LocalWrite {
+export function localWrite(docId: DocId, docEpoch: number, doc: Y.Doc | undefined, update: Uint8Array, sent: number): LocalWrite {
   const client = doc?.clientID ?? 0
   // An update without structs promises nothing about clocks.
   const to = doc === undefined || update[0] === 0 ? 0 : Y.getState(doc.store, client)
-  return { doc: docId, client, from: to === 0 ? 0 : Math.min(sent, to), to, update }
+  return { doc: docId, docEpoch, client, from: to === 0 ? 0 : Math.min(sent, to), to, update }
 }
 
 /** The document that a promise ("document client") is about. */

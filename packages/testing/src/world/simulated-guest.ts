@@ -80,7 +80,7 @@ export class SimulatedGuest {
     const { room } = this
     if (room === null || !room.isUp) return
     this.#met('guest write')
-    const write = localWrite(this.docId, this.doc, update, this.#sent)
+    const write = localWrite(this.docId, 0, this.doc, update, this.#sent)
     this.#sent = Math.max(this.#sent, write.to)
     room.writeFromGuest(this, write, (outcome) => this.#told(room, outcome))
   }

@@ -11,6 +11,7 @@ import { Random } from '../random.ts'
 import { Violation } from '../violation.ts'
 import { readOr } from './damaged.ts'
 import { describeFrame } from './describe-frame.ts'
+import { isOwn, type Delivery } from './delivery.ts'
 import type { Endpoint, Port } from './network.ts'
 import { documentOfPromise, OpenDesk, type OpenedDocument } from './open-desk.ts'
 import { ProcessTime } from './process-time.ts'
@@ -24,8 +25,6 @@ import { sampleOf, type Lane } from './trace.ts'
 const TICK_MS = 250
 /** How often an engine takes its rarer way at a point that is on. */
 const BUGGIFY_CHANCE = 0.25
-
-type Delivery = Extract<Effect, { kind: 'deliver' }>
 
 /** What a process that died left behind, with what it had promised. */
 export interface Image {
@@ -305,6 +304,7 @@ export class SimulatedReplica implements Endpoint, Room {
   }
 
   #store(transaction: Transaction): void {
+    for (const { key, docEpoch } of transaction.docs) if (docEpoch > (this.store!.reader.doc(key)?.docEpoch ?? 0)) this.#forgetPromises(key)
     this.store!.commitNow(transaction)
     const cursors = (): string => transaction.cursors.map((c) => `, cursor ${c.scope} of ${c.peer.slice(0, 8)} at ${c.seq}`).join('')
     this.note(5, () => `committed to ${this.store!.reader.head()}${cursors()}`, 'commit')
@@ -340,17 +340,20 @@ export class SimulatedReplica implements Endpoint, Room {
     this.flushSoon()
   }
 
-  /** A door closes its connections to a document that was lost here: what they hold comes back when they return. */
-  #dismissGuests(key: DocKey): void {
+  /** A door closes its connections to a document that was lost here: what they hold comes back when they return; or, for good, to one that was deleted. */
+  #dismissGuests(key: DocKey, forGood = false): void {
     for (const [source, guest] of this.guests) {
       if (keyOf(guest.docId) !== key) continue
       this.guests.delete(source)
       this.core!.guestLeft(source)
+      guest.refused ||= forGood
       guest.detach()
     }
   }
 
-  promise({ doc, client, to }: LocalWrite): void {
+  /** Of a life of the document that is over, nothing is promised any more. */
+  promise({ doc, docEpoch, client, to }: LocalWrite): void {
+    if (docEpoch < (this.store!.reader.doc(keyOf(doc))?.docEpoch ?? 0)) return
     const promise = `${doc} ${client}`
     if (to > (this.promises.get(promise) ?? 0)) this.promises.set(promise, to)
   }
@@ -364,10 +367,11 @@ export class SimulatedReplica implements Endpoint, Room {
     const head = this.committedHead()
     const early = rows.find((row) => row.seq > head)
     if (early !== undefined) throw new Violation('DU-1', `${this.name} delivers row ${early.seq} of ${doc}, the store ends at ${head}`)
-    const updatesFor = (source: SourceId): Uint8Array[] =>
-      rows.flatMap((row) => (row.link === 0 && row.source === source ? [] : row.updates))
-    this.desk!.deliver(doc, updatesFor(0))
-    for (const guest of this.guests.values()) if (guest.docId === doc) guest.deliver(updatesFor(guest.source))
+    this.desk!.deliver(doc, rows)
+    if (rows.some(({ docEpoch }) => docEpoch > 0)) return this.#dismissGuests(keyOf(doc), true)
+    for (const guest of this.guests.values()) {
+      if (guest.docId === doc) guest.deliver(rows.flatMap((row) => (isOwn(row, guest.source) ? [] : row.updates)))
+    }
   }
 
   // ---- links
@@ -427,6 +431,7 @@ export class SimulatedReplica implements Endpoint, Room {
   }
 
   attach(guest: SimulatedGuest): void {
+    if (this.core!.docEpoch(guest.docId) > 0) return void (guest.refused = true)
     const source = this.#nextSource++
     this.guests.set(source, guest)
     guest.attach(this, source)
@@ -434,7 +439,7 @@ export class SimulatedReplica implements Endpoint, Room {
 
   /** Writes bytes that nobody here made. */
   plant(doc: DocId, update: Uint8Array): void {
-    this.core!.write({ doc, update, source: this.#nextSource++, ticket: null })
+    this.core!.write({ doc, docEpoch: this.core!.docEpoch(doc), update, source: this.#nextSource++, ticket: null })
     this.flushSoon()
   }
 

@@ -20,6 +20,8 @@ export interface Surroundings {
   readonly workload: Workload
   readonly oracles: Oracles
   readonly buggify: ReadonlySet<BuggifyPoint>
+  /** Documents that may be begun anew after a deletion. */
+  readonly begunAnew: ReadonlySet<DocId>
   /** Somebody who edits this document met a situation. */
   met(doc: DocId, situation: string): void
 }

@@ -63,6 +63,7 @@ export class World implements Stage {
   readonly edges: Edge[] = []
   readonly guests: PlacedGuest[] = []
   readonly docs: Set<DocId>
+  readonly begunAnew = new Set<DocId>()
   readonly faultsInjected = new Set<FaultKind>()
   readonly twins = new Set<SimulatedReplica>()
   /** Those whose store was once put back to an older state, or shared an identity. */
@@ -96,20 +97,10 @@ export class World implements Stage {
       ...scenario.oracles.map((make) => make()),
     ])
     this.network.traffic = watchTraffic(this, this.builtIn.frames, this.#oracles)
-    const { schedule, network, counters, trace, workload } = this
+    const { schedule, network, counters, trace, workload, begunAnew } = this
     const [oracles, buggify] = [this.#oracles, new Set(plan.buggify)]
-    this.#surroundings = {
-      seed: plan.seed,
-      jitter: plan.jitter,
-      schedule,
-      network,
-      counters,
-      trace,
-      workload,
-      oracles,
-      buggify,
-      met: this.#met,
-    }
+    const shared = { schedule, network, counters, trace, workload, begunAnew, oracles, buggify }
+    this.#surroundings = { seed: plan.seed, jitter: plan.jitter, met: this.#met, ...shared }
   }
 
   get nowMs(): number {
@@ -260,7 +251,9 @@ export class World implements Stage {
     const standIn = this.#standInFor(by, wanted)
     if (standIn === null) return true
     const { replica, doc } = standIn
-    if (!replica.isUp || replica.time.isPaused || replica.open(doc) === null) return false
+    if (!replica.isUp || replica.time.isPaused) return false
+    if (replica.desk!.isOver(doc)) return true
+    if (replica.open(doc) === null) return false
     if (replica.settings.readOnly) return true
     this.#operations++
     this.#writes.set(replica, this.writesBy(replica) + 1)
@@ -284,7 +277,7 @@ export class World implements Stage {
 
   #attachGuests(): void {
     for (const { guest, at } of this.guests) {
-      if (guest.room === null && at.isUp && !at.time.isPaused) at.attach(guest)
+      if (guest.room === null && !guest.refused && at.isUp && !at.time.isPaused) at.attach(guest)
     }
   }
 
@@ -367,7 +360,7 @@ export class World implements Stage {
 
   #guestsAttached(): string | null {
     this.#attachGuests()
-    const without = this.guests.find(({ guest, at }) => guest.room === null && at.isUp)
+    const without = this.guests.find(({ guest, at }) => guest.room === null && !guest.refused && at.isUp)
     return without === undefined ? null : `guest ${without.guest.name} of ${without.at.name} is not attached`
   }
 
@@ -430,7 +423,7 @@ export class World implements Stage {
     const before = this.#appended
     for (const row of documentsOf(replica.store!.reader)) {
       for (const update of (replica.stored(row.name) ?? []).slice(-5))
-        replica.core!.write({ doc: row.name, update, source: 0, ticket: null })
+        replica.core!.write({ doc: row.name, docEpoch: row.docEpoch, update, source: 0, ticket: null })
     }
     replica.flushSoon()
     const until = this.nowMs + 200

@@ -1,0 +1,3 @@
+// For the command line: `pnpm sim --scenario packages/testing/test/deletions-scenario.ts --runs N`.
+
+export { deletions as default } from '../src/scenario.ts'
