@@ -3,6 +3,7 @@
 
 import { BareClient } from '../integration/room-client.ts'
 import * as codec from '../../packages/relay/src/y-websocket-codec.ts'
+import { frames, HocuspocusPeer } from '../integration/hocuspocus-frames.ts'
 import { NativePeer } from './native-peer.ts'
 import { RawSocket, upgradeRequest, type UpgradeOptions } from './raw-socket.ts'
 
@@ -76,6 +77,28 @@ export async function inRoom(
   return answer
 }
 
+/** The address of a document at the y-sweet door, as a room. */
+export function ySweetRoom(doc: string): string {
+  return `d/${encodeURIComponent(doc)}/ws/${doc}`
+}
+
+/** Speaks over a Hocuspocus connection whose document is open; the answer is IGNORED when the relay still answers a ping afterwards, else how the connection ended. */
+export async function inHocuspocus(port: number, doc: string, attack: (peer: HocuspocusPeer) => unknown): Promise<string> {
+  const peer = await HocuspocusPeer.authenticated(port, doc, '')
+  await attack(peer)
+  return hocuspocusGoesOn(peer)
+}
+
+export async function hocuspocusGoesOn(peer: HocuspocusPeer): Promise<string> {
+  const alive = peer.handled().then(
+    () => IGNORED,
+    () => ending(peer.socket),
+  )
+  const answer = await Promise.race([alive, ending(peer.socket)])
+  peer.destroy()
+  return answer
+}
+
 /** Writes a request by hand; the answer is its HTTP status. */
 export async function httpAnswer(port: number, request: string): Promise<string> {
   const socket = new RawSocket(port)
@@ -92,9 +115,15 @@ export function upgradeAnswer(port: number, target: string, options: UpgradeOpti
   return httpAnswer(port, upgradeRequest(target, options))
 }
 
-/** On both doors, the same frames: what WebSocket itself forbids. */
-export async function onSocket(port: number, door: 'native' | 'room', doc: string, attack: (socket: RawSocket) => void): Promise<string> {
+/** The doors that are WebSockets. */
+export const socketDoors = ['native', 'room', 'hocuspocus', 'y-sweet'] as const
+export type SocketDoor = (typeof socketDoors)[number]
+
+/** At each of these doors, the same frames: what WebSocket itself forbids. */
+export async function onSocket(port: number, door: SocketDoor, doc: string, attack: (socket: RawSocket) => void): Promise<string> {
   if (door === 'room') return inRoom(port, doc, attack)
+  if (door === 'y-sweet') return inRoom(port, ySweetRoom(doc), attack)
+  if (door === 'hocuspocus') return inHocuspocus(port, doc, ({ socket }) => attack(socket))
   const peer = await NativePeer.live(port, `=${doc}`)
   attack(peer.socket)
   return goesOn(peer)
@@ -150,9 +179,9 @@ export function answerWants(peer: NativePeer): void {
   }
 }
 
-/** Sends updates into a room over a connection of its own, and says what became of the last of them. */
-export async function payloadInRoom(url: string, doc: string, updates: readonly Uint8Array[]): Promise<PayloadAnswer> {
-  const client = new BareClient(`${url}/${doc}`)
+/** Sends updates into a room over a connection of its own, and says what became of the last of them. `path`: where the room of the document is. */
+export async function payloadInRoom(url: string, doc: string, updates: readonly Uint8Array[], path: string = doc): Promise<PayloadAnswer> {
+  const client = new BareClient(`${url}/${path}`)
   await client.opened
   client.send(STEP_1)
   for (const update of updates) client.send(codec.updateFrame(update))
@@ -168,4 +197,40 @@ export async function payloadInRoom(url: string, doc: string, updates: readonly 
   const answer = await Promise.race([closed, held.catch(() => never), echoed.catch(() => never)])
   client.terminate()
   return answer
+}
+
+/** Sends an update over a Hocuspocus connection of its own. A provider that is asked for more than it has answers with nothing. */
+export async function payloadOverHocuspocus(port: number, doc: string, update: Uint8Array): Promise<PayloadAnswer> {
+  const peer = await HocuspocusPeer.authenticated(port, doc, '')
+  const status = (): string | null => peer.answers.find(({ words }) => words.startsWith('status '))?.words ?? null
+  let questions = 0
+  peer.say(frames.update(doc, update))
+  peer.onAnswer = ({ words }) => {
+    if (words === 'step-1' && questions++ === 0) peer.say(frames.step2(doc, Uint8Array.of(0, 0)))
+  }
+  await peer.until(() => status() !== null || questions > 0)
+  await peer.handled()
+  peer.destroy()
+  if (questions > 0) return { kind: 'held', words: '' }
+  return status() === 'status 1' ? { kind: 'accepted', words: '' } : { kind: 'refused', words: '' }
+}
+
+/** Posts an update to y-sweet's address for it. */
+export async function payloadToYSweet(port: number, doc: string, update: Uint8Array): Promise<PayloadAnswer> {
+  const response = await fetch(`http://127.0.0.1:${port}/d/${encodeURIComponent(doc)}/update`, { method: 'POST', body: update as BodyInit })
+  const words = (await response.text()).trim()
+  if (response.status === 200) return { kind: 'accepted', words: '' }
+  if (response.status !== 422) throw new Error(`HTTP ${response.status} ${words}`)
+  return words.startsWith('The update needs others') ? { kind: 'held', words: '' } : { kind: 'refused', words }
+}
+
+/** Posts an update to the HTTP API. */
+export async function payloadToApi(adminPort: number, doc: string, update: Uint8Array): Promise<PayloadAnswer> {
+  const url = `http://127.0.0.1:${adminPort}/api/documents/${encodeURIComponent(doc)}/update`
+  const response = await fetch(url, { method: 'POST', body: update as BodyInit })
+  const { code, message } = (await response.json()) as { code?: string; message?: string }
+  if (response.status === 200) return { kind: 'accepted', words: '' }
+  if (response.status === 409) return { kind: 'held', words: '' }
+  if (response.status !== 422) throw new Error(`HTTP ${response.status} ${code}`)
+  return { kind: 'refused', words: `${code}: ${/^The update was refused: (.*)\.$/.exec(message ?? '')?.[1]}` }
 }

@@ -2,15 +2,8 @@
 // that the relay runs and the observers are connected. Read by the test files.
 
 import { expect } from 'vitest'
-import type { AttackCase } from './catalogue.ts'
+import { doorNames, type AttackCase } from './catalogue.ts'
 import type { RelayUnderAttack } from './relay-under-attack.ts'
-
-const doorNames = {
-  http: 'over HTTP',
-  native: 'over the native link',
-  room: 'over the y-websocket door',
-  api: 'through the client',
-} as const
 
 export function titleOf({ number, what, door, answer }: AttackCase): string {
   return `${number} ${what} ${doorNames[door]}: ${answer}`

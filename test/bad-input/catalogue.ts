@@ -5,8 +5,20 @@ import type { RelayUnderAttack } from './relay-under-attack.ts'
 
 export const CATALOGUE_MAX = 108
 
-/** http: bytes before the upgrade. native: a syncline.1 link. room: a y-websocket connection. api: a program that uses the client. */
-export type Door = 'http' | 'native' | 'room' | 'api'
+/** http: bytes before the upgrade. native: a syncline.1 link. room: a y-websocket connection. hocuspocus, y-sweet: connections of theirs, and the requests of y-sweet.
+ *  json: the HTTP API. admin: whatever else comes to the admin port. api: a program that uses the client. */
+export type Door = 'http' | 'native' | 'room' | 'hocuspocus' | 'y-sweet' | 'json' | 'admin' | 'api'
+
+export const doorNames: Readonly<Record<Door, string>> = {
+  http: 'over HTTP',
+  native: 'over the native link',
+  room: 'over the y-websocket door',
+  hocuspocus: 'over the Hocuspocus door',
+  'y-sweet': 'over the y-sweet door',
+  json: 'over the HTTP API',
+  admin: 'at the admin port',
+  api: 'through the client',
+}
 
 /** A case as a program over a socket. */
 export interface AttackCase {

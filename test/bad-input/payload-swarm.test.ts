@@ -1,4 +1,4 @@
-// Many updates at once through both doors of a real relay: one honest update cut at every byte and with every bit flipped (catalogue 52, 53), and ten thousand that lack
+// Many updates at once through the doors of a real relay: one honest update cut at every byte and with every bit flipped (catalogue 52, 53), and ten thousand that lack
 // something (85). What is right for each is told by the gate, which is pure, and for what it lets through by Yjs, which must take it without an error.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -8,7 +8,15 @@ import { rooted, run, s, update } from '../../packages/protocol/test/update-byte
 import { REF } from '../../packages/protocol/src/update-reader.ts'
 import { BareClient } from '../integration/room-client.ts'
 import * as codec from '../../packages/relay/src/y-websocket-codec.ts'
-import { answerWants, payloadInRoom, type PayloadAnswer } from './answers.ts'
+import {
+  answerWants,
+  payloadInRoom,
+  payloadOverHocuspocus,
+  payloadToApi,
+  payloadToYSweet,
+  ySweetRoom,
+  type PayloadAnswer,
+} from './answers.ts'
 import { NativePeer } from './native-peer.ts'
 import { RelayUnderAttack, STALL_MS_MAX } from './relay-under-attack.ts'
 
@@ -83,19 +91,50 @@ async function inManyRooms(prefix: string, updates: readonly Uint8Array[]): Prom
   return Promise.all(updates.map(async (bytes, index) => answerText(await payloadInRoom(scene.relay.url, `${prefix}/${index}`, [bytes]))))
 }
 
+/** One after the other would take long, all at once many sockets. */
+async function eachOf(
+  prefix: string,
+  updates: readonly Uint8Array[],
+  send: (doc: string, update: Uint8Array) => Promise<PayloadAnswer>,
+): Promise<string[]> {
+  const answers: string[] = []
+  for (let at = 0; at < updates.length; at += 50) {
+    const some = updates.slice(at, at + 50).map((update, index) => send(`${prefix}/${at + index}`, update))
+    answers.push(...(await Promise.all(some)).map(answerText))
+  }
+  return answers
+}
+
+const inManyYSweetRooms = (prefix: string, updates: readonly Uint8Array[]): Promise<string[]> =>
+  eachOf(prefix, updates, (doc, update) => payloadInRoom(scene.relay.url, doc, [update], ySweetRoom(doc)))
+
+const overHocuspocus = async (prefix: string, updates: readonly Uint8Array[]): Promise<string[]> =>
+  (await eachOf(prefix, updates, (doc, update) => payloadOverHocuspocus(scene.port, doc, update))).map((answer) => answer.trim())
+
+const byRequests = (prefix: string, updates: readonly Uint8Array[]): Promise<string[]> =>
+  eachOf(prefix, updates, (doc, update) => payloadToYSweet(scene.port, doc, update))
+
+const overApi = (prefix: string, updates: readonly Uint8Array[]): Promise<string[]> =>
+  eachOf(prefix, updates, (doc, update) => payloadToApi(scene.adminPort, doc, update))
+
 for (const [number, what, make] of [
   [52, 'one update cut at every byte', truncated],
   [53, 'one update with every bit flipped', flipped],
 ] as const) {
-  for (const [door, send] of [
-    ['the native link', overOneLink],
-    ['the y-websocket door', inManyRooms],
+  for (const [name, over, send] of [
+    ['native', 'over the native link', overOneLink],
+    ['room', 'over the y-websocket door', inManyRooms],
+    ['y-sweet', 'over the y-sweet door', inManyYSweetRooms],
+    ['hocuspocus', 'over the Hocuspocus door', overHocuspocus],
+    ['request', 'by requests of y-sweet', byRequests],
+    ['json', 'over the HTTP API', overApi],
   ] as const) {
-    test(`[IN-1] ${number} ${what} over ${door}: each answered as the gate says, and only what Yjs takes is stored and forwarded`, async () => {
-      const prefix = `swarm-${number}-${door === 'the native link' ? 'native' : 'room'}`
+    test(`[IN-1] ${number} ${what} ${over}: each answered as the gate says, and only what Yjs takes is stored and forwarded`, async () => {
+      const prefix = `swarm-${number}-${name}`
       const updates = make()
-      const wanted = updates.map(verdictOf)
-      const answers = await scene.during(`${number} ${what} (${door})`, () => send(prefix, updates))
+      // A provider hears that an update is not saved, and not why.
+      const wanted = updates.map(verdictOf).map((verdict) => (name === 'hocuspocus' ? verdict.split(' ', 1)[0]! : verdict))
+      const answers = await scene.during(`${number} ${what} (${name})`, () => send(prefix, updates))
       expect(answers).toEqual(wanted)
       await scene.honestEdit('swarm/after')
       const accepted = updates.flatMap((bytes, index) => (admissible(bytes) === null ? [] : [`${prefix}/${index}`]))

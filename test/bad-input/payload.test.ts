@@ -1,8 +1,17 @@
-// Bad and hostile Yjs updates through both doors of a real relay: the typed answer, nothing stored, nothing forwarded, nobody else slowed down.
+// Bad and hostile Yjs updates through every door of a real relay that takes updates: the typed answer, nothing stored, nothing forwarded, nobody else slowed down.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import * as Y from 'yjs'
-import { payloadInRoom, payloadOverLink, type PayloadAnswer } from './answers.ts'
+import {
+  payloadInRoom,
+  payloadOverHocuspocus,
+  payloadOverLink,
+  payloadToApi,
+  payloadToYSweet,
+  ySweetRoom,
+  type PayloadAnswer,
+} from './answers.ts'
+import { doorNames } from './catalogue.ts'
 import { payloadCases, type Outcome, type PayloadCase } from './payload-cases.ts'
 import { RelayUnderAttack, STALL_MS_MAX, type Seen } from './relay-under-attack.ts'
 
@@ -12,25 +21,34 @@ beforeAll(async () => {
 })
 afterAll(() => scene?.stop())
 
-const doors = ['native', 'room'] as const
+/** Where an update goes in, and how. */
+const doors = {
+  native: (doc, update) => payloadOverLink(scene.port, doc, [update]),
+  room: (doc, update) => payloadInRoom(scene.relay.url, doc, [update]),
+  hocuspocus: (doc, update) => payloadOverHocuspocus(scene.port, doc, update),
+  'y-sweet': (doc, update) => payloadInRoom(scene.relay.url, doc, [update], ySweetRoom(doc)),
+  'y-sweet request': (doc, update) => payloadToYSweet(scene.port, doc, update),
+  json: (doc, update) => payloadToApi(scene.adminPort, doc, update),
+} satisfies Record<string, (doc: string, update: Uint8Array) => Promise<PayloadAnswer>>
+
+type PayloadDoor = keyof typeof doors
+const payloadDoors = Object.keys(doors) as PayloadDoor[]
 const titleOf = (outcome: Outcome): string => (outcome.kind === 'refused' ? `refused "${outcome.words}"` : outcome.kind)
 
 payloadCases.forEach((row, index) => {
-  for (const door of doors) {
-    const over = door === 'native' ? 'the native link' : 'the y-websocket door'
-    test(`[IN-1] ${row.number} ${row.what} over ${over}: ${titleOf(row.outcome)}`, () =>
-      attack(row, door, `case/${row.number}-${index}-${door}`))
+  for (const door of payloadDoors) {
+    const over = door === 'y-sweet request' ? 'by a request of y-sweet' : doorNames[door]
+    test(`[IN-1] ${row.number} ${row.what} ${over}: ${titleOf(row.outcome)}`, () =>
+      attack(row, door, `case/${row.number}-${index}-${door.replace(' ', '-')}`))
   }
 })
 
-async function attack(row: PayloadCase, door: 'native' | 'room', doc: string): Promise<void> {
+async function attack(row: PayloadCase, door: PayloadDoor, doc: string): Promise<void> {
   const bytes = row.sent()
   await scene.observe(doc)
   if (row.before !== undefined) await scene.honestEdit(doc, row.before())
   const mark = scene.mark(doc)
-  const answer = await scene.during(`${row.number} ${row.what} (${door})`, () =>
-    door === 'native' ? payloadOverLink(scene.port, doc, [bytes]) : payloadInRoom(scene.relay.url, doc, [bytes]),
-  )
+  const answer = await scene.during(`${row.number} ${row.what} (${door})`, () => doors[door](doc, bytes))
   // What the observers get of the case they have got when they have this.
   const honest = await scene.honestEdit(doc)
   expectAnswer(row.outcome, answer, door)
@@ -40,15 +58,16 @@ async function attack(row: PayloadCase, door: 'native' | 'room', doc: string): P
   expect(scene.observersLost).toEqual([])
 }
 
-function expectAnswer(outcome: Outcome, answer: PayloadAnswer, door: 'native' | 'room'): void {
+/** A provider of Hocuspocus hears no words, only that an update of its own is not saved. */
+function expectAnswer(outcome: Outcome, answer: PayloadAnswer, door: PayloadDoor): void {
   if (outcome.kind !== 'refused') {
     const kind = outcome.kind === 'held' || outcome.kind === 'cut' ? 'held' : 'accepted'
     expect(answer).toEqual({ kind, words: '' })
     return
   }
   expect(answer.kind).toBe('refused')
-  expect(answer.words.startsWith(outcome.words), `${answer.words} is not ${outcome.words}`).toBe(true)
-  if (door === 'room') expect(answer.closeCode).toBe(outcome.words.startsWith('update-limit') ? 4413 : 4422)
+  if (door !== 'hocuspocus') expect(answer.words.startsWith(outcome.words), `${answer.words} is not ${outcome.words}`).toBe(true)
+  if (door === 'room' || door === 'y-sweet') expect(answer.closeCode).toBe(outcome.words.startsWith('update-limit') ? 4413 : 4422)
 }
 
 /** Stored and forwarded: what the outcome says and the honest edit, nothing else. */

@@ -36,6 +36,8 @@ interface Mark {
 
 export class RelayUnderAttack {
   readonly relay: RelayProcess
+  /** Port of the admin server. */
+  readonly adminPort: number
   readonly pair: RoundTrips
   readonly windows: Window[] = []
   readonly #reading: Reading
@@ -45,8 +47,9 @@ export class RelayUnderAttack {
   #exited = false
   #attackedFrom = 0
 
-  private constructor(relay: RelayProcess, pair: RoundTrips, reading: Reading, native: NativePeer, remove: () => void) {
+  private constructor(relay: RelayProcess, adminPort: number, pair: RoundTrips, reading: Reading, native: NativePeer, remove: () => void) {
     this.relay = relay
+    this.adminPort = adminPort
     this.pair = pair
     this.#reading = reading
     this.#native = native
@@ -56,11 +59,12 @@ export class RelayUnderAttack {
 
   static async start(): Promise<RelayUnderAttack> {
     const folder = temporaryFolder()
-    const relay = await startRelay(folder.path, { args: ['--durability', 'process'] })
+    const relay = await startRelay(folder.path, { args: ['--durability', 'process', '--doors-y-sweet', '--admin-port', '0'] })
+    const adminPort = await adminPortOf(relay)
     const native = await NativePeer.live(relay.port)
     const pair = await RoundTrips.start(relay.port, relay.pid)
     const reading = await openSqliteReader(spaceFile(folder.path, DEFAULT_SPACE))
-    const scene = new RelayUnderAttack(relay, pair, reading, native, folder.remove)
+    const scene = new RelayUnderAttack(relay, adminPort, pair, reading, native, folder.remove)
     // The relay is warm before anything is compared.
     await pair.more(30)
     scene.#attackedFrom = timeNow()
@@ -234,6 +238,15 @@ export class RelayUnderAttack {
         for (const update of unframeUpdates(row.bytes)!) found.push({ doc: this.#native.nameOf(row.doc), update })
     }
     return found
+  }
+}
+
+/** Said on stderr after the ready line on stdout: the order in which the two arrive is not certain. */
+async function adminPortOf(relay: RelayProcess): Promise<number> {
+  for (;;) {
+    const url = /^admin port on (\S+)$/m.exec(relay.troubles())?.[1]
+    if (url !== undefined) return Number(new URL(url).port)
+    await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
 

@@ -258,13 +258,13 @@ const unreadCases: readonly AttackCase[] = [
 ]
 
 const presenceCases: readonly AttackCase[] = [
-  ...presence('clock 2^53-1', UNEXPECTED, () => entries([9, 2 ** 53 - 1, '{}'])),
-  ...presence('a state that is a list', UNEXPECTED, () => entries([9, 1, '[]'])),
-  ...presence('a state that is a text', UNEXPECTED, () => entries([9, 1, '"x"'])),
-  ...presence('bad JSON in the second entry', UNEXPECTED, () => entries([9, 1, '{}'], [10, 1, '{'])),
+  ...presence('clock 2^53-1', UNEXPECTED, () => awarenessOf([9, 2 ** 53 - 1, '{}'])),
+  ...presence('a state that is a list', UNEXPECTED, () => awarenessOf([9, 1, '[]'])),
+  ...presence('a state that is a text', UNEXPECTED, () => awarenessOf([9, 1, '"x"'])),
+  ...presence('bad JSON in the second entry', UNEXPECTED, () => awarenessOf([9, 1, '{}'], [10, 1, '{'])),
   ...presence('more entries announced than there are', UNEXPECTED, () => Uint8Array.from([...v(100_000), 9, 1, 2, 123, 125])),
-  ...presence('a state over its bound', IGNORED, () => entries([9, 1, JSON.stringify({ x: 'x'.repeat(LIMITS.presenceBytesMax) })])),
-  ...presence('the removal of an id that nobody has', IGNORED, () => entries([9, 1, 'null'])),
+  ...presence('a state over its bound', IGNORED, () => awarenessOf([9, 1, JSON.stringify({ x: 'x'.repeat(LIMITS.presenceBytesMax) })])),
+  ...presence('the removal of an id that nobody has', IGNORED, () => awarenessOf([9, 1, 'null'])),
   native(94, 'presence of 50 MB', 'closed 1009', ({ port }, doc) =>
     onLink(port, doc, ({ socket }) => socket.frame(2, new Uint8Array(1), { length: 50_000_000 })),
   ),
@@ -296,7 +296,7 @@ function stateVector(clients: number): Uint8Array {
 }
 
 /** Sends, reads nothing back for a while, and weighs the relay. */
-async function unread(scene: RelayUnderAttack, socket: RawSocket, send: (socket: RawSocket) => unknown): Promise<string> {
+export async function unread(scene: RelayUnderAttack, socket: RawSocket, send: (socket: RawSocket) => unknown): Promise<string> {
   const before = await scene.memoryMiB()
   socket.tcp.pause()
   await send(socket)
@@ -309,7 +309,7 @@ async function unread(scene: RelayUnderAttack, socket: RawSocket, send: (socket:
 }
 
 /** False when the network took what was written; true when the relay has stopped reading, or the connection is gone. */
-function stuck({ tcp }: RawSocket): Promise<boolean> {
+export function stuck({ tcp }: RawSocket): Promise<boolean> {
   return new Promise((resolve) => {
     if (tcp.destroyed || tcp.writableLength < MIB) return resolve(tcp.destroyed)
     const timeUp = setTimeout(() => resolve(true), 500)
@@ -320,7 +320,7 @@ function stuck({ tcp }: RawSocket): Promise<boolean> {
   })
 }
 
-function entries(...list: readonly (readonly [id: number, clock: number, json: string])[]): Uint8Array {
+export function awarenessOf(...list: readonly (readonly [id: number, clock: number, json: string])[]): Uint8Array {
   const bytes: number[] = [...v(list.length)]
   for (const [id, clock, json] of list) {
     const text = new TextEncoder().encode(json)
@@ -330,7 +330,7 @@ function entries(...list: readonly (readonly [id: number, clock: number, json: s
   return Uint8Array.from(bytes)
 }
 
-const idsOf = (count: number): Uint8Array => entries(...Array.from({ length: count }, (_, id) => [id + 100, 1, '{}'] as const))
+const idsOf = (count: number): Uint8Array => awarenessOf(...Array.from({ length: count }, (_, id) => [id + 100, 1, '{}'] as const))
 
 function manyIds(peer: NativePeer, doc: string): MessageOf<'presence'> {
   return { kind: 'presence', doc: peer.ref(doc), bytes: idsOf(10_000) }
@@ -349,10 +349,10 @@ function presence(what: string, answer: string, bytes: () => Uint8Array): Attack
 /** The owner says who it is, another one claims the id with a newer clock while the owner lives. */
 async function foreignId({ port }: RelayUnderAttack, doc: string): Promise<string> {
   const owner = await NativePeer.live(port, `=${doc}`)
-  owner.say({ kind: 'presence', doc: owner.ref(doc), bytes: entries([7, 1, '{"name":"owner"}']) })
+  owner.say({ kind: 'presence', doc: owner.ref(doc), bytes: awarenessOf([7, 1, '{"name":"owner"}']) })
   await owner.handled()
   const answer = await onLink(port, doc, (peer) =>
-    peer.say({ kind: 'presence', doc: peer.ref(doc), bytes: entries([7, 5, '{"name":"thief"}']) }),
+    peer.say({ kind: 'presence', doc: peer.ref(doc), bytes: awarenessOf([7, 5, '{"name":"thief"}']) }),
   )
   await owner.handled()
   const told = owner.messages.some((message) => message.kind === 'presence')

@@ -1,5 +1,5 @@
-// Catalogue 95 to 101, files and folders: each is proved where the store is tested, on real files. And what concerns authentication, policies and other things that
-// do not exist yet: named here with the reason, so that no number is forgotten when they come.
+// Catalogue 95 to 101, files and folders: each is proved where the store is tested, on real files; 44 and 45 where rights are. And what concerns signatures and other
+// things that do not exist yet: named here with the reason, so that no number is forgotten when they come.
 
 import type { ElsewhereCase, LaterCase } from './catalogue.ts'
 
@@ -38,32 +38,32 @@ export const storageCases: readonly ElsewhereCase[] = [
   { number: 101, file: FILES, title: 'in a read-only folder writing is "store-io", and reading works', answer: 'store-io' },
 ]
 
-const AUTH = 'There is no authentication yet: a relay serves this machine only (AU-0). Tokens come with roles and policies.'
-const POLICY = 'There is no policy log yet: it comes with roles and policies.'
-
-export const laterCases: readonly LaterCase[] = [
-  { number: 31, later: AUTH },
-  { number: 32, later: AUTH },
-  { number: 33, later: AUTH },
-  { number: 34, later: AUTH },
-  { number: 37, later: AUTH },
-  { number: 38, later: AUTH },
-  { number: 39, later: POLICY },
-  { number: 40, later: POLICY },
-  { number: 41, later: POLICY },
-  { number: 44, later: 'Nothing is forbidden yet: reading rights come with roles.' },
+/** Rights, where the test is the whole matrix of them. */
+export const rightsCases: readonly ElsewhereCase[] = [
+  {
+    number: 44,
+    file: 'test/integration/access-alike.test.ts',
+    title: 'the same bytes about a document that is forbidden and one that is absent',
+    answer: 'access-denied, doc-missing',
+  },
   {
     number: 45,
-    later: 'No link is read-only at a relay yet: the engine refuses such writes as "read-only", identities come with authentication.',
+    file: 'test/integration/access-matrix.test.ts',
+    title: 'what each identity gets is what docs/access.md says',
+    answer: 'read-only',
   },
-  { number: 46, later: 'There is nothing to revoke yet, and there are no batches.' },
-  { number: 47, later: AUTH },
+]
+
+const SIGNED = 'Comes with signed batches and the signed policy log: until then a bearer token is all that a connection shows.'
+
+export const laterCases: readonly LaterCase[] = [
+  { number: 37, later: SIGNED },
+  { number: 38, later: SIGNED },
+  { number: 39, later: 'There is no policy log with signed entries: a policy is one file, taken whole or not at all (40).' },
   {
     number: 67,
     later:
       'Authors are not bound to client ids before signed batches; equal ids with other content are 68, and the content digest reports them (CV-3).',
   },
-  { number: 79, later: 'There is no schema that declares root names and types; whatever is well-formed is taken.' },
-  { number: 91, later: 'There are no session tokens yet.' },
   { number: 92, later: 'There are no batches yet: rows of kind batch are admitted like others.' },
 ]

@@ -1,8 +1,22 @@
 // Bytes below the messages, catalogue 1 to 30: HTTP requests, WebSocket frames, frames of the native protocol, handshakes. Each row sends raw bytes and names the answer.
 
+import { deflateRawSync } from 'node:zlib'
 import { encodeMessage, LIMITS, parseSpaceId, SUBPROTOCOL, type Message } from '@syncline/protocol'
 import * as codec from '../../packages/relay/src/y-websocket-codec.ts'
-import { beforeHello, ending, goesOn, httpAnswer, IGNORED, inRoom, linkEnding, onLink, onSocket } from './answers.ts'
+import {
+  beforeHello,
+  ending,
+  goesOn,
+  httpAnswer,
+  IGNORED,
+  inRoom,
+  linkEnding,
+  onLink,
+  onSocket,
+  socketDoors,
+  ySweetRoom,
+  type SocketDoor,
+} from './answers.ts'
 import type { AttackCase } from './catalogue.ts'
 import { NativePeer } from './native-peer.ts'
 import { OPCODE, RawSocket, upgradeRequest, webSocketFrame } from './raw-socket.ts'
@@ -19,9 +33,9 @@ const LONG_VARINT = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
 const HUGE_VARINT = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x0f]
 const HUGER_VARINT = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]
 
-/** The same frames into both doors. */
-function both(number: number, what: string, answer: string, attack: (socket: RawSocket) => void): AttackCase[] {
-  return (['native', 'room'] as const).map((door) => ({
+/** The same frames into every door that is a WebSocket. */
+function atEach(number: number, what: string, answer: string, attack: (socket: RawSocket) => void): AttackCase[] {
+  return socketDoors.map((door) => ({
     number,
     door,
     what,
@@ -41,16 +55,18 @@ function inARoom(number: number, what: string, answer: string, frame: Uint8Array
 }
 
 const webSocketCases: readonly AttackCase[] = [
-  ...both(2, 'a text frame', MALFORMED_ROOM, (socket) => socket.frame(OPCODE.text, 'hello')),
-  ...both(6, 'ten thousand fragments of one byte', 'closed 1008', (socket) => {
+  ...atEach(2, 'a text frame', MALFORMED_ROOM, (socket) => socket.frame(OPCODE.text, 'hello')),
+  ...atEach(6, 'ten thousand fragments of one byte', 'closed 1008', (socket) => {
     socket.frame(OPCODE.binary, 'x', { fin: false })
     for (let i = 0; i < 10_000; i++) socket.frame(OPCODE.continuation, 'x', { fin: false })
   }),
-  ...both(8, 'a compressed frame that was not negotiated', 'closed 1002', (socket) => socket.frame(OPCODE.binary, 'xxxx', { rsv1: true })),
-  ...both(11, 'reserved opcode 3', 'closed 1002', (socket) => socket.frame(3, 'x')),
-  ...both(11, 'reserved control opcode 11', 'closed 1002', (socket) => socket.frame(11, 'x')),
-  ...both(12, 'an unmasked frame', 'closed 1002', (socket) => socket.frame(OPCODE.binary, 'xxxx', { masked: false })),
-  ...both(13, 'text that is not UTF-8', 'closed 1007', (socket) => socket.frame(OPCODE.text, Uint8Array.of(0xc3, 0x28))),
+  ...atEach(8, 'a compressed frame that was not negotiated', 'closed 1002', (socket) =>
+    socket.frame(OPCODE.binary, 'xxxx', { rsv1: true }),
+  ),
+  ...atEach(11, 'reserved opcode 3', 'closed 1002', (socket) => socket.frame(3, 'x')),
+  ...atEach(11, 'reserved control opcode 11', 'closed 1002', (socket) => socket.frame(11, 'x')),
+  ...atEach(12, 'an unmasked frame', 'closed 1002', (socket) => socket.frame(OPCODE.binary, 'xxxx', { masked: false })),
+  ...atEach(13, 'text that is not UTF-8', 'closed 1007', (socket) => socket.frame(OPCODE.text, Uint8Array.of(0xc3, 0x28))),
 ]
 
 const sizeCases: readonly AttackCase[] = [
@@ -76,14 +92,14 @@ const sizeCases: readonly AttackCase[] = [
     answer: 'closed 4413 frame-too-large',
     attack: ({ port }, doc) => overRoomLimit(port, doc),
   },
-  ...(['native', 'room'] as const).map((door): AttackCase => ({
+  ...socketDoors.map((door): AttackCase => ({
     number: 9,
     door,
     what: 'compression offered, then 200 MB deflated',
     answer: 'no extension, closed 1002',
     attack: ({ port }, doc) => deflateBomb(port, door, doc),
   })),
-  ...(['native', 'room'] as const).map((door): AttackCase => ({
+  ...socketDoors.map((door): AttackCase => ({
     number: 10,
     door,
     what: '60 MB of pings by one that reads no pong',
@@ -91,7 +107,7 @@ const sizeCases: readonly AttackCase[] = [
     attack: (scene, doc) => pingsUnread(scene, door, doc),
   })),
   // ws keeps 60 pongs for the network; a client that pings once in a while is never near.
-  ...both(10, 'two thousand pings at once', 'closed 1006', (socket) => {
+  ...atEach(10, 'two thousand pings at once', 'closed 1006', (socket) => {
     for (let i = 0; i < 2_000; i++) socket.frame(OPCODE.ping, String(i))
   }),
 ]
@@ -305,12 +321,17 @@ async function overRoomLimit(port: number, doc: string): Promise<string> {
   return ending(socket)
 }
 
-async function deflateBomb(port: number, door: 'native' | 'room', doc: string): Promise<string> {
-  const { deflateRawSync } = await import('node:zlib')
-  const bomb = deflateRawSync(Buffer.alloc(200_000_000))
+function targetOf(door: SocketDoor, doc: string): string {
+  return door === 'hocuspocus' ? '/' : door === 'y-sweet' ? `/${ySweetRoom(doc)}` : `/${doc}`
+}
+
+let bomb: Buffer | null = null
+
+async function deflateBomb(port: number, door: SocketDoor, doc: string): Promise<string> {
+  bomb ??= deflateRawSync(Buffer.alloc(200_000_000))
   const socket = new RawSocket(port)
   const headers = ['Sec-WebSocket-Extensions: permessage-deflate']
-  socket.write(upgradeRequest(`/${doc}`, door === 'native' ? { ...NATIVE, headers } : { headers }))
+  socket.write(upgradeRequest(targetOf(door, doc), door === 'native' ? { ...NATIVE, headers } : { headers }))
   const { head } = await socket.answered
   const offered = /sec-websocket-extensions/i.test(head) ? 'an extension' : 'no extension'
   socket.frame(OPCODE.binary, bomb.subarray(0, 60_000), { rsv1: true })
@@ -318,8 +339,8 @@ async function deflateBomb(port: number, door: 'native' | 'room', doc: string): 
 }
 
 /** Pongs that nobody reads must not pile up at the relay. */
-async function pingsUnread(scene: Parameters<AttackCase['attack']>[0], door: 'native' | 'room', doc: string): Promise<string> {
-  const socket = await RawSocket.upgraded(scene.port, `/${doc}`, door === 'native' ? NATIVE : {})
+async function pingsUnread(scene: Parameters<AttackCase['attack']>[0], door: SocketDoor, doc: string): Promise<string> {
+  const socket = await RawSocket.upgraded(scene.port, targetOf(door, doc), door === 'native' ? NATIVE : {})
   const before = await scene.memoryMiB()
   socket.tcp.pause()
   const ping = Buffer.concat(Array.from({ length: 1_000 }, () => webSocketFrame(OPCODE.ping, new Uint8Array(120))))

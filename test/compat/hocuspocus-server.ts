@@ -13,6 +13,7 @@ import { openHocuspocus } from '../../packages/relay/src/hocuspocus/door.ts'
 import type { HocuspocusHooks } from '../../packages/relay/src/hocuspocus/hooks.ts'
 import { HocuspocusRoster } from '../../packages/relay/src/hocuspocus/roster.ts'
 import { RELAY_LIMITS, type RelayLimits } from '../../packages/relay/src/relay-limits.ts'
+import { oneSpace } from '../../packages/relay/test/one-space.ts'
 
 /** Who holds which token may do what; a change is felt at once by those who are in. */
 export class TestDoorman implements Doorman {
@@ -64,6 +65,10 @@ class TestPass implements Pass {
     return this.doorman.rights.get(this.token)?.has(action) ?? false
   }
 
+  reaches(action: Action): boolean {
+    return this.doorman.rights.get(this.token)?.has(action) ?? false
+  }
+
   async renew(token: string): Promise<void> {
     this.token = this.doorman.known(token)
     this.doorman.renewals.push(token)
@@ -98,6 +103,7 @@ export async function hocuspocusServer(
   const doorman = new TestDoorman()
   doorman.grant('token', 'read', 'write', 'create', 'presence')
   const roster = new HocuspocusRoster()
+  const spaces = oneSpace(replica)
   const connections = new Set<RoomConnection>()
   const sockets = new WebSocketServer({ noServer: true, WebSocket: RoomWebSocket })
   const http: Server = createServer()
@@ -105,7 +111,10 @@ export async function hocuspocusServer(
     sockets.handleUpgrade(request, socket, head, (ws) => {
       const entrance = { request, address: '127.0.0.1' }
       const hooks = options.hooks ?? {}
-      const connection = openHocuspocus(ws, entrance, { replica, clock, limits, doorman, hooks, roster, onRefused: () => undefined })
+      const connection = openHocuspocus(ws, entrance, {
+        ...{ space: DEFAULT_SPACE, spaces, clock, limits, doorman, hooks, roster },
+        onRefused: () => undefined,
+      })
       connections.add(connection)
       ws.on('close', () => connections.delete(connection))
     }),

@@ -2,7 +2,7 @@
 
 import type { WebSocket } from 'ws'
 import { afterEach, describe, expect, test } from 'vitest'
-import type { DocId } from '@syncline/protocol'
+import { DEFAULT_SPACE, type DocId } from '@syncline/protocol'
 import * as Y from 'yjs'
 import { startRelay, temporaryFolder, type RelayProcess } from '../integration/relay-process.ts'
 import { docWhere, stockClient } from '../integration/room-client.ts'
@@ -202,7 +202,7 @@ describe.each(providerVersions)('provider %d', (version) => {
     const closings: string[] = []
     ada.provider.on('close', ({ event }: { event: { reason: string } }) => closings.push(event.reason))
     const { webSocket } = ada.socket
-    roster.closeDocument('note' as DocId, 'maintenance')
+    roster.closeDocument(DEFAULT_SPACE, 'note' as DocId, 'maintenance')
     ada.text.insert(0, 'a')
     ben.text.insert(0, 'b')
     await ada.until(() => ada.scopes.length === 2)

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { SynclineError } from '@syncline/protocol'
+import { DEFAULT_SPACE, SynclineError } from '@syncline/protocol'
 import type { Replica } from '@syncline/replica'
 import { nodeClock } from '@syncline/replica/ws'
 import { WebSocketServer } from 'ws'
@@ -13,11 +13,13 @@ import type { Doorman } from '../../packages/relay/src/access/access.ts'
 import { openDoorman } from '../../packages/relay/src/access/open-doorman.ts'
 import { RefusalMemory } from '../../packages/relay/src/refusal-memory.ts'
 import { RELAY_LIMITS, type RelayLimits } from '../../packages/relay/src/relay-limits.ts'
-import { Spaces } from '../../packages/relay/src/spaces.ts'
+import { openReplica } from '../../packages/relay/src/spaces.ts'
+import { visit } from '../../packages/relay/src/visit.ts'
 import { Grants } from '../../packages/relay/src/y-sweet/grants.ts'
 import { answerYSweet } from '../../packages/relay/src/y-sweet/http.ts'
 import { ySweetRoomOf } from '../../packages/relay/src/y-sweet/route.ts'
 import { openRoom, RoomWebSocket } from '../../packages/relay/src/y-websocket-door.ts'
+import { oneSpace } from '../../packages/relay/test/one-space.ts'
 
 export interface YSweetServer {
   readonly port: number
@@ -36,17 +38,19 @@ export interface YSweetServerOptions {
 export async function startYSweetServer(options: YSweetServerOptions): Promise<YSweetServer> {
   const clock = nodeClock()
   const limits = { ...RELAY_LIMITS, ...options.limits }
-  const spaces = new Spaces({ folder: options.data, durability: 'process', clock })
-  const replica = await spaces.get()
+  const replica = await openReplica({ folder: options.data, durability: 'process', clock }, DEFAULT_SPACE)
+  const spaces = oneSpace(replica)
   const grants = new Grants(options.doorman ?? openDoorman, clock, 100, () => randomBytes(24).toString('base64url'))
   const refusals = new RefusalMemory(limits.refusalKeptMs, limits.refusalsKeptMax)
   const http = createServer((request, response) => {
     const taken = answerYSweet(request, response, {
-      replica,
+      spaces,
       grants,
       limits,
       originProblem: (origin) => (origin === undefined ? null : 'no pages'),
-      targetOf: ({ url }) => url ?? '',
+      targetOf: ({ url = '' }) => ({ space: null, target: url }),
+      pathOf: () => '',
+      onRefused: () => undefined,
       clientOf: ({ headers }) => ({ address: '127.0.0.1', publicUrl: `http://${headers.host}` }),
     })
     if (!taken) response.writeHead(404).end()
@@ -58,11 +62,11 @@ export async function startYSweetServer(options: YSweetServerOptions): Promise<Y
     const token = new URL(request.url!, 'http://here').searchParams.get('token')
     try {
       const pass = await grants.admit({ token, door: 'y-sweet', space: replica.space, address: '127.0.0.1' })
-      if (!pass.may('read', room.doc)) throw new SynclineError('access-denied', 'not for you')
+      const stay = await visit(spaces, { space: DEFAULT_SPACE, doc: room.doc, door: 'y-sweet' }, pass)
       sockets.handleUpgrade(request, socket, head, (ws) => {
         const entrance = { request, address: '127.0.0.1' }
         const connection = openRoom(ws, entrance, room.doc, {
-          ...{ replica, clock, limits, refusals, pass },
+          ...{ clock, limits, refusals, pass, visit: stay },
           dialect: 'y-sweet',
           onRefused: () => undefined,
         })
@@ -84,7 +88,7 @@ export async function startYSweetServer(options: YSweetServerOptions): Promise<Y
       http.close()
       http.closeAllConnections()
       grants.close()
-      await spaces.close()
+      await replica.close()
     },
   }
 }

@@ -1,10 +1,5 @@
 // A relay behind a real HAProxy with the configuration of deploy/: whose connection it is, whatever the client says of itself, and which relay gets it.
 
-import { spawn, spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { createRelay, type Relay } from '@syncline/relay'
@@ -13,14 +8,13 @@ import { createDoorman } from '../../packages/relay/src/access/doorman.ts'
 import { parsePolicy } from '../../packages/relay/src/access/policy-file.ts'
 import { createAdminServer } from '../../packages/relay/src/admin/admin-server.ts'
 import { Health } from '../../packages/relay/src/admin/health.ts'
-import { repository } from './program.ts'
+import { isHaproxyHere, startProxy, until } from './haproxy.ts'
 import { temporaryFolder } from './relay-process.ts'
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
 })
-const haproxy = spawnSync('haproxy', ['-v']).status === 0
 
 /** Addresses that the doorman of a relay was told, in order. */
 interface Watched {
@@ -58,41 +52,6 @@ async function relayBehindProxy(): Promise<Watched> {
   return { relay, addresses, adminPort: admin.port, health }
 }
 
-/** HAProxy with deploy/haproxy/haproxy.cfg, its ports replaced. Resolves with its address once it takes connections. */
-async function proxyBefore(a: Watched, b: Watched): Promise<string> {
-  const folder = temporaryFolder()
-  cleanups.push(folder.remove)
-  const port = await freePort()
-  const text = readFileSync(join(repository, 'deploy', 'haproxy', 'haproxy.cfg'), 'utf8')
-    .replace('bind :8080', `bind 127.0.0.1:${port}`)
-    .replace('127.0.0.1:4400 port 4480', `127.0.0.1:${a.relay.port} port ${a.adminPort}`)
-    .replace('127.0.0.1:4410 port 4490', `127.0.0.1:${b.relay.port} port ${b.adminPort}`)
-  const file = join(folder.path, 'haproxy.cfg')
-  writeFileSync(file, text)
-  const child = spawn('haproxy', ['-db', '-f', file], { stdio: ['ignore', 'pipe', 'pipe'] })
-  let said = ''
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (said += text))
-  const ended = new Promise((resolve) => child.on('close', resolve))
-  cleanups.push(() => {
-    child.kill('SIGKILL')
-    return ended
-  })
-  const url = `ws://127.0.0.1:${port}`
-  await until(
-    async () => (await fetch(url.replace('ws', 'http')).catch(() => null))?.status === 200,
-    () => said,
-  )
-  return url
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => void server.close(resolve))
-  return port
-}
-
 async function connect(url: string, localAddress: string, headers: Record<string, string> = {}): Promise<WebSocket> {
   const ws = new WebSocket(`${url}/room?token=x`, { headers, localAddress })
   cleanups.push(() => ws.terminate())
@@ -103,18 +62,13 @@ async function connect(url: string, localAddress: string, headers: Record<string
   return ws
 }
 
-/** Asks again, each answer after the one before, until it is true. */
-async function until(asked: () => Promise<boolean>, said: () => string = () => ''): Promise<void> {
-  const began = performance.now()
-  while (!(await asked()))
-    if (performance.now() - began > 10_000) throw new Error(`it did not come true within 10 s. ${said().slice(-2000)}`)
-}
-
-test.skipIf(!haproxy)(
+test.skipIf(!isHaproxyHere)(
   '[FW-5] behind HAProxy a relay knows the address of each client, and a relay that is not ready gets none',
   async () => {
     const [a, b] = [await relayBehindProxy(), await relayBehindProxy()]
-    const url = await proxyBefore(a, b)
+    const proxy = await startProxy({ port: a.relay.port, adminPort: a.adminPort }, { port: b.relay.port, adminPort: b.adminPort })
+    cleanups.push(() => proxy.end())
+    const { url } = proxy
     const lies = { 'X-Forwarded-For': '127.0.0.1', Forwarded: 'for=127.0.0.1;proto=https', 'X-Forwarded-Proto': 'https' }
     const clients = ['127.0.0.7', '127.0.0.8', '127.0.0.9', '127.0.0.10']
     for (const address of clients) await connect(url, address, lies)

@@ -1,5 +1,5 @@
 // The files under deploy/, each judged by the tool that will read it: systemd, HAProxy, Compose, and a build of the image. A tool that is not there skips its
-// test; the image is built only with SYNCLINE_IMAGE=1 (it takes minutes, buildah, and a base image named node:24-slim).
+// test; the image is built only with SYNCLINE_IMAGE=1 (it takes minutes, buildah, and a base image named node:24-slim: deploy/docker/local-base.sh makes one).
 
 import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -181,12 +181,30 @@ test.skipIf(!image)('[DP-3] the image builds without a daemon, and its command r
   expect(built.code, built.text.slice(-3000)).toBe(0)
   const container = run('buildah', ['from', '--pull-never', 'syncline-relay-test']).text.trim()
   try {
-    const said = run('buildah', ['run', '--isolation', 'chroot', container, '--', 'sh', '-c', 'id -un && syncline --version'])
-    expect(said.text).toMatch(/^node\n\d+\.\d+\.\d+/)
+    const inside = (script: string): string =>
+      run('buildah', ['run', '--isolation', 'chroot', container, '--', 'sh', '-c', script], { withinMs: 120_000 }).text
+    expect(inside('id -un && syncline --version')).toMatch(/^node\n\d+\.\d+\.\d+/)
+    expect(inside('SYNCLINE_PORT=0 syncline serve 2>&1; echo "exit $?"')).toMatch(/host-not-loopback[\s\S]*exit 1/)
+    const text = inside(SERVED)
+    expect(text).toMatch(/relay ready on ws:\/\/0\.0\.0\.0:\d+/)
+    expect(text).toMatch(/healthy 0\n[\s\S]*0 documents[\s\S]*ended 0\n/)
   } finally {
     run('buildah', ['rm', container])
   }
 })
+
+/** What HEALTHCHECK runs, for a shell. */
+const healthScript = /"-e", ("fetch[^\n]*")\]/.exec(dockerfile)?.[1] ?? 'process.exit(9)'
+
+/** Serves in the container until it is ready, asks whether it lives, looks into its data, and stops it as a container is stopped. */
+const SERVED = `
+  export SYNCLINE_PORT=0 SYNCLINE_ADMIN_PORT=4480 SYNCLINE_AUTH_JWT_SECRET=${'s'.repeat(44)}
+  syncline serve > /tmp/said 2>&1 & relay=$!
+  until grep -q 'relay ready' /tmp/said || ! kill -0 $relay; do sleep 0.2; done
+  node -e ${healthScript}; echo "healthy $?"
+  syncline ls --data /data 2>&1
+  kill -TERM $relay; wait $relay; echo "ended $?"
+  cat /tmp/said`
 
 const haproxy = run('haproxy', ['-v']).code === 0
 

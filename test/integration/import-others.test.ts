@@ -165,6 +165,37 @@ test('[IM-3] a Hocuspocus database is imported: every document, once; what is re
   expect(await commandHere('verify', data)).toMatchObject({ code: 0 })
 })
 
+test('[IM-2] what the gate refuses is not imported, and a second import adds nothing, also to a document that has been edited since', async () => {
+  const [folder, data] = [folderHere(), folderHere()]
+  const harmful = new Y.Doc()
+  harmful.getMap('fields').set('__proto__', 'x')
+  const documents = { good: history('hello'), harmful: [Y.encodeStateAsUpdate(harmful)], broken: [Uint8Array.of(1, 1, 200)] }
+  const file = join(folder, 'hocuspocus.sqlite')
+  const db = new Database(file)
+  db.exec(hocuspocus.schema)
+  for (const [name, updates] of Object.entries(documents))
+    db.prepare(hocuspocus.upsert).run({ name, data: Buffer.from(updates.length === 1 ? updates[0]! : Y.mergeUpdates(updates)) })
+  db.close()
+  const lines = jsonLines((await importTwice(['--from', 'hocuspocus-sqlite', file], folder, data)).stdout)
+  expect(Object.fromEntries(lines.slice(0, -1).map((line) => [line['doc'], line['code'] ?? line['kind']]))).toEqual({
+    good: 'new',
+    harmful: 'update-forbidden',
+    broken: 'update-malformed',
+  })
+  expect(Object.keys(await stored(data))).toEqual(['good'])
+
+  const edit = join(folder, 'edit.bin')
+  const edited = new Y.Doc()
+  Y.applyUpdate(edited, Y.mergeUpdates(documents.good))
+  edited.getText('body').insert(0, 'edited since: ')
+  writeFileSync(edit, Y.encodeStateAsUpdate(edited))
+  expect(await commandHere('import', edit, '--as', 'good', '--data', data)).toMatchObject({ code: 0 })
+  const rows = await rowsOf(data)
+  await commandHere('import', '--from', 'hocuspocus-sqlite', file, '--data', data)
+  expect(await rowsOf(data)).toEqual(rows)
+  expect(await stored(data)).toEqual({ good: content([readFileSync(edit)]) })
+})
+
 test('[IM-4] a y-leveldb folder is imported: every update as it was stored, of flushed documents too', async () => {
   const [folder, data] = [folderHere(), folderHere()]
   const persistence = new LeveldbPersistence(folder)

@@ -106,6 +106,38 @@ test('[RS-1] one frame may ask very often: what it asks is answered as fast as t
   expect(relay.unsentBytes).toBeLessThan(3 * MIB)
 })
 
+test('[RS-1] a client that answers no ping is sent nothing more, and everything once it answers: the network would take some MiB for it', async () => {
+  const folder = temporaryFolder()
+  cleanups.push(folder.remove)
+  const limits = { pingEveryMs: 50, pingAnswerMs: 100, silentCloseMs: 60_000 }
+  const relay = await createRelay({ data: folder.path, port: 0, durability: 'process', limits })
+  cleanups.push(() => relay.close())
+  const writer = await roomOf(relay, 'busy')
+  const slow = await roomOf(relay, 'busy')
+  await slow.messageWhere(({ kind }) => kind === 'step-2')
+  slow.socket.pause()
+  // Both are pinged in the same beat.
+  const beats = async (count: number): Promise<void> => {
+    for (let beat = 0; beat < count; beat++) await new Promise((resolve) => writer.socket.once('ping', resolve))
+  }
+  await beats(5)
+  let last: Uint8Array = new Uint8Array(0)
+  for (let count = 0; count < 10; count++) {
+    last = freshUpdate(`edit ${count}`)
+    writer.send(codec.updateFrame(last))
+    await writer.echoOf(last)
+    await beats(1)
+  }
+  let pingsBefore = 0
+  let updates = 0
+  slow.socket.on('ping', () => (pingsBefore += updates === 0 ? 1 : 0))
+  slow.onMessage = ({ kind }) => (updates += kind === 'update' ? 1 : 0)
+  slow.socket.resume()
+  await slow.echoOf(last)
+  expect(updates).toBe(10)
+  expect(pingsBefore).toBeGreaterThanOrEqual(14)
+})
+
 test('[RS-1] when all clients together leave too much unread, the one with most is cut, and only that one', async () => {
   const folder = temporaryFolder()
   cleanups.push(folder.remove)

@@ -74,6 +74,12 @@ export const dataOption = {
   default: './syncline-data',
   help: 'data folder',
 } as const satisfies OptionRow
+export const spaceOption = {
+  type: 'string',
+  value: 'SPACE',
+  default: 'default',
+  help: 'space of the data folder: each is a file of its own',
+} as const satisfies OptionRow
 export const jsonOption = { type: 'boolean', help: 'write JSON, for machines' } as const satisfies OptionRow
 
 /** Gives a command its parser and its checks. */

@@ -3,17 +3,37 @@
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { DEFAULT_SPACE, SynclineError, WHOLE_RANGE, type DocKey, type SpaceId } from '@syncline/protocol'
+import { isDeletion, spaceIdOrNull, SynclineError, WHOLE_RANGE, type DocKey, type SpaceId } from '@syncline/protocol'
 import type { DocRow, StoreReader } from '@syncline/store'
 import { openSqliteReader, type SqliteReading } from '@syncline/store/sqlite'
 
-export function spaceFile(folder: string, space: SpaceId): string {
-  return join(folder, `${space}.db`)
+/** The space of this name, if it may have a file: the store keeps files beside that of a space (`acme.db.lock.db`), and no space may be called as one of them. Null for what is
+ *  no name of a space, too. */
+export function spaceOrNull(name: string): SpaceId | null {
+  return /\.db(\.|$)/i.test(name) ? null : spaceIdOrNull(name)
 }
 
-/** Runs `use` on the committed state of a folder's default space, also while a relay writes it. Throws "store-missing" and what the store throws. */
-export async function withReader<T>(folder: string, use: (reader: StoreReader, reading: SqliteReading) => T | Promise<T>): Promise<T> {
-  const path = spaceFile(folder, DEFAULT_SPACE)
+/** As spaceOrNull, for people. Throws "space-id-invalid". */
+export function spaceNamed(name: string): SpaceId {
+  const space = spaceOrNull(name)
+  if (space === null) throw new SynclineError('space-id-invalid', `${JSON.stringify(name)} is no name of a space.`)
+  return space
+}
+
+/** How the name of a space's file ends; before it stands the space. */
+export const SPACE_FILE_END = '.db'
+
+export function spaceFile(folder: string, space: SpaceId): string {
+  return join(folder, `${space}${SPACE_FILE_END}`)
+}
+
+/** Runs `use` on the committed state of a space of a folder, also while a relay writes it. Throws "store-missing" and what the store throws. */
+export async function withReader<T>(
+  folder: string,
+  space: SpaceId,
+  use: (reader: StoreReader, reading: SqliteReading) => T | Promise<T>,
+): Promise<T> {
+  const path = spaceFile(folder, space)
   if (!existsSync(path)) throw new SynclineError('store-missing', `There is no ${path}.`)
   const reading = await openSqliteReader(path)
   try {
@@ -23,7 +43,7 @@ export async function withReader<T>(folder: string, use: (reader: StoreReader, r
   }
 }
 
-/** All documents, by key. One whose record is damaged is told to `onDamaged` and left out. */
+/** All documents, by key, deleted ones too. One whose record is damaged is told to `onDamaged` and left out. */
 export function* documentsOf(reader: StoreReader, onDamaged: (problem: SynclineError) => void): Generator<DocRow, void, undefined> {
   const page = 1000
   let after: DocKey | undefined
@@ -47,6 +67,11 @@ export function* documentsOf(reader: StoreReader, onDamaged: (problem: SynclineE
     if (rows.length < limit) return
     after = rows.at(-1)!.key
   }
+}
+
+/** Those that live, or those that were deleted. */
+export function* livingOf(rows: Iterable<DocRow>, living = true): Generator<DocRow, void, undefined> {
+  for (const row of rows) if (isDeletion(row.docEpoch) !== living) yield row
 }
 
 /** Bytes that the document occupies. */

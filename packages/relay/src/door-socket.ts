@@ -20,6 +20,8 @@ export interface SessionSocket {
   resume(): void
   /** Bytes sent and not yet taken by the network. */
   buffered(): number
+  /** A ping has gone unanswered for a while: the client reads nothing now, though the network may still take some MiB for it. */
+  readonly silent: boolean
 }
 
 /** What a session is told. */
@@ -78,35 +80,39 @@ export function doorSocket(
 ): DoorSocket {
   let session: SocketSession | null = null
   limitFrames(ws, firstFrameBytesMax)
+  const signs = new SignsOfLife(ws, clock, limits)
+  const sender = batchedSender(ws, request, clock, () => session?.drained())
   const port: SessionSocket = {
-    send: batchedSender(ws, request, clock, () => session?.drained()),
+    send: sender.send,
     close(closing) {
       // A paused socket would never read the other side's answer.
       ws.resume()
       ws.close(closing.code, closing.reason)
     },
     closeLater: (closing) => void clock.after(limits.retryCloseMs, () => session?.end(closing)),
-    ping: () => ws.ping(),
+    ping: () => signs.ping(),
     pause: () => ws.pause(),
     resume: () => ws.resume(),
-    buffered: () => ws.bufferedAmount,
+    buffered: sender.unsent,
+    get silent() {
+      return signs.silent
+    },
   }
   return {
     port,
     limitFrames: (bytesMax) => limitFrames(ws, bytesMax),
-    serve: (served) => connect(ws, (session = served), clock, limits),
+    serve: (served) => connect(ws, (session = served), signs, limits, sender.unsent),
   }
 }
 
-function connect(ws: WebSocket, session: SocketSession, clock: Clock, limits: RelayLimits): RoomConnection {
-  let lastSignMs = clock.now()
+function connect(ws: WebSocket, session: SocketSession, signs: SignsOfLife, limits: RelayLimits, unsent: () => number): RoomConnection {
   ws.on('message', (data: RawData, binary: boolean) => {
-    lastSignMs = clock.now()
+    signs.heard()
     if (binary) session.received(data as Buffer)
     else session.malformed('a text frame')
   })
   ws.on('pong', () => {
-    lastSignMs = clock.now()
+    signs.heard()
     session.alive()
   })
   // ws has closed the socket already, with a code that says why; without a listener the error would end the process.
@@ -120,14 +126,14 @@ function connect(ws: WebSocket, session: SocketSession, clock: Clock, limits: Re
   return {
     beat() {
       // Nobody can hear a pong while this side does not read; what paused it is the commit, not the client.
-      if (ws.isPaused && ws.bufferedAmount === 0) lastSignMs = clock.now()
+      if (ws.isPaused && ws.bufferedAmount === 0) signs.heard()
       const allowedMs = limits.silentCloseMs + (ws.bufferedAmount * 1000) / limits.slowestBytesPerSecond
-      if (clock.now() - lastSignMs > allowedMs) return ws.terminate()
+      if (signs.silentForMs > allowedMs) return ws.terminate()
       if (ws.readyState !== WebSocket.OPEN) return
-      ws.ping()
+      signs.ping()
       session.beat()
     },
-    unsent: () => ws.bufferedAmount,
+    unsent,
     terminate: () => ws.terminate(),
     async finish() {
       await session.settle()
@@ -137,11 +143,57 @@ function connect(ws: WebSocket, session: SocketSession, clock: Clock, limits: Re
   }
 }
 
+/** When something was last heard of a client, and whether it owes an answer to a ping. */
+class SignsOfLife {
+  private readonly ws: WebSocket
+  private readonly clock: Clock
+  private readonly answerMs: number
+  private lastMs: number
+  /** Of the first ping since then. */
+  private pingedMs: number | null = null
+
+  constructor(ws: WebSocket, clock: Clock, { pingAnswerMs }: RelayLimits) {
+    this.ws = ws
+    this.clock = clock
+    this.answerMs = pingAnswerMs
+    this.lastMs = clock.now()
+  }
+
+  get silentForMs(): number {
+    return this.clock.now() - this.lastMs
+  }
+
+  get silent(): boolean {
+    return this.pingedMs !== null && this.clock.now() - this.pingedMs > this.answerMs
+  }
+
+  heard(): void {
+    this.lastMs = this.clock.now()
+    this.pingedMs = null
+  }
+
+  ping(): void {
+    this.pingedMs ??= this.clock.now()
+    this.ws.ping()
+  }
+}
+
+/** What a frame that waits costs beside its bytes: small ones are mostly this. */
+const FRAME_COST_BYTES = 512
+
+interface BatchedSender {
+  send(frame: Uint8Array): void
+  /** Memory that waiting frames take, about. */
+  unsent(): number
+}
+
 /** One write per turn, whatever is sent in it, and one call of `drained` per turn in which the network took any of it. */
-function batchedSender(ws: WebSocket, { socket }: IncomingMessage, clock: Clock, drained: () => void): (frame: Uint8Array) => void {
+function batchedSender(ws: WebSocket, { socket }: IncomingMessage, clock: Clock, drained: () => void): BatchedSender {
   let corked = false
   let drainedSoon = false
+  let frames = 0
   const taken = (): void => {
+    frames--
     if (drainedSoon) return
     drainedSoon = true
     clock.soon(() => {
@@ -149,17 +201,21 @@ function batchedSender(ws: WebSocket, { socket }: IncomingMessage, clock: Clock,
       drained()
     })
   }
-  return (frame) => {
-    if (ws.readyState !== WebSocket.OPEN) return
-    if (!corked) {
-      corked = true
-      socket.cork()
-      clock.soon(() => {
-        corked = false
-        socket.uncork()
-      })
-    }
-    ws.send(frame, taken)
+  return {
+    unsent: () => ws.bufferedAmount + frames * FRAME_COST_BYTES,
+    send(frame) {
+      if (ws.readyState !== WebSocket.OPEN) return
+      if (!corked) {
+        corked = true
+        socket.cork()
+        clock.soon(() => {
+          corked = false
+          socket.uncork()
+        })
+      }
+      frames++
+      ws.send(frame, taken)
+    },
   }
 }
 

@@ -1,6 +1,7 @@
-// Which door a WebSocket upgrade is for, or why it is refused: the one table of DESIGN.md 5. Pure. Read by front.ts. Rules: YW-1, AU-0.
+// Which door of which space a WebSocket upgrade is for, or why it is refused: the one table of DESIGN.md 5. Pure. Read by front.ts. Rules: YW-1, AU-0, SP-1.
 
-import { SUBPROTOCOL, type DocId } from '@syncline/protocol'
+import { DEFAULT_SPACE, LIMITS, SUBPROTOCOL, type DocId, type SpaceId } from '@syncline/protocol'
+import { spaceOrNull } from './data-folder.ts'
 import { isLoopbackOrigin } from './loopback.ts'
 import { roomNameOf, type RoomName } from './room-name.ts'
 import { ySweetRoomOf } from './y-sweet/route.ts'
@@ -22,21 +23,27 @@ export interface Policy {
   readonly ySweet: boolean
   /** What a proxy leaves before the path, without a slash at its end; "" for nothing. */
   readonly pathPrefix: string
+  /** What stands before the name of a space in a path, with a slash at both ends; null: there is only the default space. */
+  readonly spacePrefix: string | null
 }
 
 export type Route =
-  | { readonly door: 'native' }
-  | { readonly door: 'room' | 'y-sweet'; readonly doc: DocId }
-  | { readonly door: 'hocuspocus' }
+  /** Null: the path names none; HELLO always does. */
+  | { readonly door: 'native'; readonly space: SpaceId | null }
+  | { readonly door: 'room' | 'y-sweet'; readonly space: SpaceId; readonly doc: DocId }
+  | { readonly door: 'hocuspocus'; readonly space: SpaceId }
   | { readonly door: 'none'; readonly status: number; readonly words: string }
 
 export function routeUpgrade(upgrade: Upgrade, policy: Policy): Route {
   const problem = originProblem(upgrade.origin, policy.origins)
   if (problem !== null) return refuse(403, problem)
-  if (offered(upgrade.subprotocols).includes(SUBPROTOCOL)) return { door: 'native' }
-  const target = withoutPrefix(upgrade.target, policy.pathPrefix)
+  const asked = spaceOf(withoutPrefix(upgrade.target, policy.pathPrefix), policy.spacePrefix)
+  if ('problem' in asked) return refuse(400, asked.problem)
+  if (offered(upgrade.subprotocols).includes(SUBPROTOCOL)) return { door: 'native', space: asked.space }
+  const { target } = asked
+  const space = asked.space ?? DEFAULT_SPACE
   const path = target.split('?', 1)[0]
-  if (path === policy.hocuspocusPath) return { door: 'hocuspocus' }
+  if (path === policy.hocuspocusPath) return { door: 'hocuspocus', space }
   if (path === '/') {
     return refuse(
       400,
@@ -44,12 +51,28 @@ export function routeUpgrade(upgrade: Upgrade, policy: Policy): Route {
     )
   }
   const ySweet = policy.ySweet ? ySweetRoomOf(target) : null
-  if (ySweet !== null) return roomRoute('y-sweet', ySweet)
-  return roomRoute('room', roomNameOf(target))
+  if (ySweet !== null) return roomRoute('y-sweet', space, ySweet)
+  return roomRoute('room', space, roomNameOf(target))
 }
 
-function roomRoute(door: 'room' | 'y-sweet', name: RoomName): Route {
-  return 'doc' in name ? { door, doc: name.doc } : refuse(400, `This room cannot be served: ${name.problem}.`)
+function roomRoute(door: 'room' | 'y-sweet', space: SpaceId, name: RoomName): Route {
+  return 'doc' in name ? { door, space, doc: name.doc } : refuse(400, `This room cannot be served: ${name.problem}.`)
+}
+
+export type SpacePath = { readonly space: SpaceId | null; readonly target: string } | { readonly problem: string }
+
+/** The space that a request target names, and the target within it. `prefix`: with a slash at both ends. Names are not percent-encoded: none needs it. */
+export function spaceOf(target: string, prefix: string | null): SpacePath {
+  if (prefix === null || !target.startsWith(prefix)) return { space: null, target }
+  const rest = target.slice(prefix.length)
+  const end = /[/?]|$/.exec(rest)!.index
+  const space = spaceOrNull(rest.slice(0, end))
+  if (space === null)
+    return {
+      problem: `After ${prefix} stands the name of a space: 1 to ${LIMITS.spaceIdBytesMax} of A to Z, a to z, 0 to 9, minus, dot and low line, no dot first, and no ".db" at its end or before another dot.`,
+    }
+  const within = rest.slice(end)
+  return { space, target: within.startsWith('/') ? within : `/${within}` }
 }
 
 /** Why a page of this origin may not come; null: it may. */

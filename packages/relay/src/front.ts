@@ -5,8 +5,8 @@ import { createServer, STATUS_CODES, type IncomingMessage, type Server, type Ser
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { SecureContextOptions, Server as SecureServer, TLSSocket } from 'node:tls'
-import { SUBPROTOCOL, SynclineError, type SpaceId } from '@syncline/protocol'
+import type { Server as SecureServer, TLSSocket } from 'node:tls'
+import { SUBPROTOCOL, SynclineError, type ErrorCode } from '@syncline/protocol'
 import type { Clock } from '@syncline/replica'
 import { socketOptions } from '@syncline/replica/ws'
 import { WebSocketServer, type WebSocket } from 'ws'
@@ -16,12 +16,13 @@ import { routeUpgrade, withoutPrefix, type Policy, type Route } from './doors.ts
 import { clientOf, type TrustedProxies } from './forwarded.ts'
 import { listenError } from './listen-error.ts'
 import { isLoopbackHost } from './loopback.ts'
+import { RateLimits, type RateBound } from './rate-limits.ts'
 import type { RefusalMemory } from './refusal-memory.ts'
 import type { RelayLimits } from './relay-limits.ts'
+import type { Certificate } from './tls-files.ts'
 import { permissionDeniedFrame } from './y-websocket-codec.ts'
+import type { Visit } from './visit.ts'
 import { RoomWebSocket, type RoomConnection } from './y-websocket-door.ts'
-
-export type Certificate = Pick<SecureContextOptions, 'cert' | 'key'>
 
 /** A connection that a door takes over. */
 export interface Entrance {
@@ -34,23 +35,31 @@ export interface FrontOptions {
   readonly host: string
   readonly port: number
   readonly tls: Certificate | null
-  readonly space: SpaceId
   readonly policy: Policy
   readonly proxies: TrustedProxies
   readonly limits: RelayLimits
   readonly clock: Clock
   readonly doorman: Doorman
   readonly refusals: RefusalMemory
-  native(ws: WebSocket, entrance: Entrance): void
-  room(ws: WebSocket, entrance: Entrance, route: RoomRoute, pass: Pass): RoomConnection
-  hocuspocus(ws: WebSocket, entrance: Entrance): RoomConnection
+  native(ws: WebSocket, entrance: Entrance, route: Extract<Route, { door: 'native' }>): void
+  /** Somebody comes to a document: visit.ts. */
+  visit(route: RoomRoute, pass: Pass): Promise<Visit>
+  room(ws: WebSocket, entrance: Entrance, route: RoomRoute, stay: { readonly pass: Pass; readonly visit: Visit }): RoomConnection
+  hocuspocus(ws: WebSocket, entrance: Entrance, route: Extract<Route, { door: 'hocuspocus' }>): RoomConnection
   /** Plain HTTP that a door answers; false: it does not. */
   http?(request: IncomingMessage, response: ServerResponse): boolean
   /** Somebody was turned away: for logs and counters. */
   onTurnedAway(error: SynclineError, door: DoorName): void
+  /** A connection is not read for a while: for counters. */
+  onThrottled(door: DoorName, by: RateBound): void
 }
 
 export type RoomRoute = Extract<Route, { door: 'room' | 'y-sweet' }>
+
+/** A document may be large, and a thousand clients may ask for it and read nothing. */
+const RELIEVE_EVERY_MS = 1_000
+/** Of refusals at the upgrade; 401 for the others. */
+const REFUSED_FOR_GOOD: Partial<Record<ErrorCode, number>> = { 'access-denied': 403, 'doc-deleted': 410 }
 
 export class Front {
   private readonly options: FrontOptions
@@ -58,15 +67,18 @@ export class Front {
   private readonly doors: { readonly native: WebSocketServer; readonly room: WebSocketServer }
   private readonly sockets = new Map<WebSocket, DoorName>()
   private readonly rooms = new Set<RoomConnection>()
+  private readonly rates: RateLimits
   /** Upgrades whose token is being looked at. */
   private entering = 0
   /** Connections, and upgrades under way, by client address. */
   private readonly byAddress = new Map<string, number>()
   private stopBeat: () => void = () => undefined
+  private stopRelief: () => void = () => undefined
   private closing = false
 
   constructor(options: FrontOptions) {
     this.options = options
+    this.rates = new RateLimits(options)
     const { limits, tls } = options
     const shared = { noServer: true, clientTracking: false, closeTimeout: limits.closeHandshakeMs }
     this.doors = {
@@ -109,6 +121,7 @@ export class Front {
     // Later errors are of accept() (out of descriptors): the connection is lost, the relay is not.
     this.server.on('error', () => undefined)
     this.stopBeat = clock.every(limits.pingEveryMs, () => this.beat())
+    this.stopRelief = clock.every(Math.min(limits.pingEveryMs, RELIEVE_EVERY_MS), () => this.relieve())
     return (this.server.address() as AddressInfo).port
   }
 
@@ -146,6 +159,7 @@ export class Front {
   terminate(): void {
     this.closing = true
     this.stopBeat()
+    this.stopRelief()
     this.server.close()
     for (const ws of this.sockets.keys()) ws.terminate()
     this.server.closeAllConnections()
@@ -165,9 +179,10 @@ export class Front {
     const entrance = { request, address: this.addressOf(request) }
     if (!this.countAddress(entrance.address, socket))
       return refuse(socket, 429, 'This address has all the connections it may have. Try again later.')
-    if (route.door === 'native') this.open(this.doors.native, 'native', socket, head, entrance, (ws) => this.options.native(ws, entrance))
+    if (route.door === 'native')
+      this.open(this.doors.native, 'native', socket, head, entrance, (ws) => this.options.native(ws, entrance, route))
     else if (route.door === 'hocuspocus')
-      this.open(this.doors.room, 'hocuspocus', socket, head, entrance, (ws) => this.keep(ws, this.options.hocuspocus(ws, entrance)))
+      this.open(this.doors.room, 'hocuspocus', socket, head, entrance, (ws) => this.keep(ws, this.options.hocuspocus(ws, entrance, route)))
     else void this.enterRoom(route, socket, head, entrance)
   }
 
@@ -194,23 +209,28 @@ export class Front {
   /** A room says who comes in the query of its address, so it is decided before the WebSocket opens. */
   private async enterRoom(route: RoomRoute, socket: Duplex, head: Buffer, entrance: Entrance): Promise<void> {
     const door = route.door === 'y-sweet' ? 'y-sweet' : 'y-websocket'
-    const { doorman, space } = this.options
     const { address, request } = entrance
     this.entering++
     try {
-      const pass = await doorman.admit({ token: queryToken(request.url ?? ''), door, space, address })
-      if (!pass.may('read', route.doc)) {
+      const pass = await this.options.doorman.admit({ token: queryToken(request.url ?? ''), door, space: route.space, address })
+      const visit = await this.options.visit(route, pass).catch((error: unknown) => {
         pass.drop()
-        throw new SynclineError('access-denied', 'This document cannot be read here.')
-      }
+        throw error
+      })
       if (socket.destroyed || this.closing) {
+        visit.leave()
         pass.drop()
         return refuse(socket, 503, 'This relay is shutting down.')
       }
-      this.open(this.doors.room, door, socket, head, entrance, (ws) => this.keep(ws, this.options.room(ws, entrance, route, pass)))
+      const entered = this.open(this.doors.room, door, socket, head, entrance, (ws) =>
+        this.keep(ws, this.options.room(ws, entrance, route, { pass, visit })),
+      )
+      if (entered) return
+      visit.leave()
+      pass.drop()
     } catch (error) {
       if (!(error instanceof SynclineError)) throw error
-      this.turnAway(error, door, `${address} ${route.doc}`, socket, head, entrance)
+      this.turnAway(error, door, `${address} ${route.space} ${route.doc}`, socket, head, entrance)
     } finally {
       this.entering--
     }
@@ -221,7 +241,7 @@ export class Front {
     this.options.onTurnedAway(error, door)
     const { refusals, clock } = this.options
     if (error.retry === 'later') return refuse(socket, 503, error.message)
-    if (refusals.refusedBefore(`door ${who}`, clock.now())) return refuse(socket, error.code === 'access-denied' ? 403 : 401, error.message)
+    if (refusals.refusedBefore(`door ${who}`, clock.now())) return refuse(socket, REFUSED_FOR_GOOD[error.code] ?? 401, error.message)
     this.open(this.doors.room, door, socket, head, entrance, (ws) => {
       ws.on('error', () => undefined)
       ws.send(permissionDeniedFrame(error.message))
@@ -230,6 +250,7 @@ export class Front {
     })
   }
 
+  /** False: it was no proper handshake, or nobody took it. */
   private open(
     server: WebSocketServer,
     door: DoorName,
@@ -237,18 +258,23 @@ export class Front {
     head: Buffer,
     { request }: Entrance,
     take: (ws: WebSocket) => void,
-  ): void {
+  ): boolean {
+    let taken = false
+    // Answers at once.
     server.handleUpgrade(request, socket, head, (ws) => {
       this.sockets.set(ws, door)
       ws.on('close', () => this.sockets.delete(ws))
+      this.rates.watch(ws, door)
       try {
         take(ws)
+        taken = true
       } catch (error) {
         if (!(error instanceof SynclineError)) throw error
         const { code, reason } = closingFor('shutting-down', error.code)
         ws.close(code, reason)
       }
     })
+    return taken
   }
 
   private keep(ws: WebSocket, room: RoomConnection): void {
@@ -257,12 +283,19 @@ export class Front {
   }
 
   private beat(): void {
-    let most: RoomConnection | null = null
-    for (const room of this.rooms) {
-      room.beat()
-      if (most === null || room.unsent() > most.unsent()) most = room
+    for (const room of this.rooms) room.beat()
+  }
+
+  /** Memory emergency: those with most unread are cut, until the rest is within the bound. */
+  private relieve(): void {
+    let unsent = this.unsentBytes
+    if (unsent <= this.options.limits.unsentBytesMax) return
+    for (const room of [...this.rooms].sort((one, other) => other.unsent() - one.unsent())) {
+      if (unsent <= this.options.limits.unsentBytesMax) return
+      unsent -= room.unsent()
+      this.rooms.delete(room)
+      room.terminate()
     }
-    if (this.unsentBytes > this.options.limits.unsentBytesMax) most?.terminate()
   }
 
   /** Plain HTTP on the port: a door's own, a person with a browser, or a probe. */

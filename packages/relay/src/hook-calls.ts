@@ -1,12 +1,14 @@
 // Calls of hooks: each within its time, a bounded number at once, the others in a bounded queue, and again with growing pauses when they fail. Knows nothing of
 // documents. Used by hooks.ts. Rules: HK-3, HK-6.
 
-import { SynclineError, type DocId } from '@syncline/protocol'
+import { SynclineError, type DocId, type SpaceId } from '@syncline/protocol'
 import type { Clock } from '@syncline/replica'
 
-export type HookName = 'onLoadDocument' | 'onChange' | 'onConnect' | 'onDisconnect'
+export type HookName = 'onLoadDocument' | 'onChange' | 'onConnect' | 'onDisconnect' | 'onStateless'
 
 export interface HookCall {
+  /** Of the document. */
+  readonly space: SpaceId
   /** Aborts when the time of this call is over. */
   readonly signal: AbortSignal
   /** 1 for the first. */
@@ -45,6 +47,7 @@ export const HOOK_LIMITS: HookLimits = {
 
 export interface WaitingCall {
   readonly hook: HookName
+  readonly space: SpaceId
   readonly doc: DocId
   call(call: HookCall): Promise<void> | void
   /** It was told, or given up. */
@@ -54,33 +57,36 @@ export interface WaitingCall {
 export class HookCalls {
   private readonly clock: Clock
   private readonly limits: HookLimits
-  private readonly onError: (error: SynclineError, hook: HookName, doc: DocId) => void
+  private readonly onError: (error: SynclineError, hook: HookName, doc: DocId, space: SpaceId) => void
   private readonly waiting: WaitingCall[] = []
   private running = 0
   private closing = false
   private idle: (() => void)[] = []
   /** Ends the pauses before the next attempts. */
   private readonly pauses = new Set<() => void>()
+  private loadsLeft: number
+  private readonly loadTurns: (() => void)[] = []
 
-  constructor(clock: Clock, limits: HookLimits, onError: (error: SynclineError, hook: HookName, doc: DocId) => void) {
+  constructor(clock: Clock, limits: HookLimits, onError: (error: SynclineError, hook: HookName, doc: DocId, space: SpaceId) => void) {
     this.clock = clock
     this.limits = limits
     this.onError = onError
+    this.loadsLeft = limits.callsMax
   }
 
   /** Calls it in a later turn. */
   add(waiting: WaitingCall): void {
     this.waiting.push(waiting)
     if (this.waiting.length > this.limits.waitingMax) {
-      const { hook, doc, ended } = this.waiting.shift()!
-      this.report(new SynclineError('relay-busy', 'More events wait for their hook than may; the oldest was given up.'), hook, doc)
+      const { hook, doc, space, ended } = this.waiting.shift()!
+      this.report(new SynclineError('relay-busy', 'More events wait for their hook than may; the oldest was given up.'), hook, doc, space)
       ended?.()
     }
     this.clock.soon(() => this.work())
   }
 
   /** One call within its time, at once. What it does after that is nobody's business. */
-  once<T>(call: (call: HookCall) => Promise<T> | T, attempt: number): Promise<T> {
+  once<T>(space: SpaceId, call: (call: HookCall) => Promise<T> | T, attempt: number): Promise<T> {
     const { timeoutMs } = this.limits
     return new Promise((resolve, reject) => {
       const abort = new AbortController()
@@ -88,17 +94,30 @@ export class HookCalls {
         reject(new SynclineError('hook-failed', `The hook took longer than ${timeoutMs} ms.`))
         abort.abort()
       })
-      const called = new Promise<T>((answer) => answer(call({ signal: abort.signal, attempt })))
+      const called = new Promise<T>((answer) => answer(call({ signal: abort.signal, attempt, space })))
       called.then(resolve, reject).finally(cancel)
     })
   }
 
+  /** When fewer loads are under way than may. */
+  async load<T>(work: () => Promise<T>): Promise<T> {
+    if (this.loadsLeft > 0) this.loadsLeft--
+    else await new Promise<void>((resolve) => this.loadTurns.push(resolve))
+    try {
+      return await work()
+    } finally {
+      const next = this.loadTurns.shift()
+      if (next === undefined) this.loadsLeft++
+      else next()
+    }
+  }
+
   /** Tells the application; what that throws has nobody left to be told to. */
-  report(error: unknown, hook: HookName, doc: DocId): void {
+  report(error: unknown, hook: HookName, doc: DocId, space: SpaceId): void {
     const told =
       error instanceof SynclineError ? error : new SynclineError('hook-failed', `${hook} failed: ${wordsOf(error)}.`, { cause: error })
     try {
-      this.onError(told, hook, doc)
+      this.onError(told, hook, doc, space)
     } catch {
       // See above.
     }
@@ -131,12 +150,12 @@ export class HookCalls {
     if (this.running === 0 && this.waiting.length === 0) for (const resolve of this.idle.splice(0)) resolve()
   }
 
-  private async run({ hook, doc, call }: WaitingCall): Promise<void> {
+  private async run({ hook, doc, space, call }: WaitingCall): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.once(call, attempt)
+        return await this.once(space, call, attempt)
       } catch (error) {
-        if (attempt >= this.limits.attemptsMax || this.closing) return this.report(error, hook, doc)
+        if (attempt >= this.limits.attemptsMax || this.closing) return this.report(error, hook, doc, space)
         await this.pause(this.limits.retryMs * 2 ** (attempt - 1))
       }
     }

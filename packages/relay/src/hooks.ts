@@ -1,21 +1,23 @@
 // Hooks: an application's own code, called when something happened to a document. For those who come from Hocuspocus. Decides when which call is made, how often it
 // is tried, and how much waits; what is called is the application's. Never before the commit, never in the relay's way: a hook that hangs costs its timeout and
-// a place in a bounded queue. Time is an argument. Made by relay.ts, called by the doors; webhook.ts is one set of hooks. Rules: HK-1 to HK-6.
+// a place in a bounded queue. Time is an argument. One per space, made by relay-space.ts, called by the doors (visit.ts); webhook.ts is one set of hooks. Rules: HK-1 to HK-6.
 //
 //   connected(doc)     -> onLoadDocument, once, while the document is not stored and somebody is connected to it; its update goes through the gate
+//   asked(doc)         -> the same for a request, which is no connection
 //   committed()        -> reads the log on -> onChange, debounced per document
 //   disconnected(doc)  -> onDisconnect
 //
 // A call that fails is repeated with growing pauses, so a hook may see an event twice, and events of one document in another order. What was not told when the
 // process ends is lost; whoever must not miss a change follows GET /api/changes.
 
-import { isRefusal, judge, Knowledge, SynclineError, walkUpdate, type DocId } from '@syncline/protocol'
+import { DEFAULT_SPACE, isRefusal, judge, Knowledge, SynclineError, walkUpdate, type DocId, type SpaceId } from '@syncline/protocol'
 import type { Clock, Replica, ReplicaObserver } from '@syncline/replica'
 import type { StoreReader } from '@syncline/store'
 import { deafPort } from './deaf-guest.ts'
 import type { DoorName, Identity } from './access/access.ts'
 import { HOOK_LIMITS, HookCalls, type HookCall, type HookLimits, type HookName } from './hook-calls.ts'
 import { ChangeWaits, type DueChange } from './hook-changes.ts'
+import type { StatelessMessage } from './hocuspocus/hooks.ts'
 
 export interface RelayHooks {
   /** What a document begins with, as one Yjs v1 update; null: empty. Asked for a document that is not stored, when the first connection asks for it, and before that is
@@ -25,8 +27,10 @@ export interface RelayHooks {
   onChange?(event: ChangeEvent, call: HookCall): Promise<void> | void
   onConnect?(event: ConnectionEvent, call: HookCall): Promise<void> | void
   onDisconnect?(event: ConnectionEvent, call: HookCall): Promise<void> | void
+  /** A Hocuspocus client that may read a document sent a message that is none of it. Called in the order of arrival, once each, and not awaited. */
+  onStateless?(message: StatelessMessage): Promise<void> | void
   /** A hook threw, rejected, or took too long, for the last time. */
-  onHookError?(error: SynclineError, hook: HookName, doc: DocId): void
+  onHookError?(error: SynclineError, hook: HookName, doc: DocId, space: SpaceId): void
 }
 
 export interface ChangeEvent {
@@ -64,20 +68,17 @@ export class HookRunner implements ReplicaObserver {
   /** Documents whose onChange waits or is under way, and what is to be told after it. */
   private readonly telling = new Map<DocId, { next: DueChange | null }>()
   private replica: Replica | null = null
-  private loadsLeft: number
-  private readonly loadTurns: (() => void)[] = []
   /** The log is told up to here. */
   private seq = 0
   private reading = false
   private closed = false
 
-  constructor(hooks: RelayHooks, clock: Clock, limits: Partial<HookLimits> = {}) {
+  /** `calls`: shared by the spaces of a relay. */
+  constructor(hooks: RelayHooks, clock: Clock, limits: Partial<HookLimits> = {}, calls: HookCalls = hookCalls(hooks, clock, limits)) {
     this.hooks = hooks
     this.clock = clock
-    const bounds: HookLimits = { ...HOOK_LIMITS, ...limits }
-    this.calls = new HookCalls(clock, bounds, (...failed) => hooks.onHookError?.(...failed))
-    this.changes = new ChangeWaits(clock, bounds, (change) => this.tellChange(change))
-    this.loadsLeft = bounds.callsMax
+    this.calls = calls
+    this.changes = new ChangeWaits(clock, { ...HOOK_LIMITS, ...limits }, (change) => this.tellChange(change))
   }
 
   /** Begins with what is committed from now on. */
@@ -90,26 +91,48 @@ export class HookRunner implements ReplicaObserver {
 
   /** A connection asks for a document. Resolves when the document may be served; at once where no hook loads it. Never rejects. */
   connected(event: ConnectionEvent): Promise<Loaded> {
-    const visited = this.visited.get(event.doc) ?? { connections: 0, loading: null }
-    visited.connections++
-    this.visited.set(event.doc, visited)
+    const { doc } = event
     const { onConnect } = this.hooks
     if (onConnect !== undefined && !this.closed)
-      this.calls.add({ hook: 'onConnect', doc: event.doc, call: (call) => onConnect.call(this.hooks, event, call) })
-    visited.loading ??= this.load(event.doc).then((loaded) => {
+      this.calls.add({ hook: 'onConnect', space: this.space, doc, call: (call) => onConnect.call(this.hooks, event, call) })
+    return this.enter(doc)
+  }
+
+  /** A request asks for a document: as connected(), without telling. */
+  async asked(doc: DocId): Promise<Loaded> {
+    if (this.hooks.onLoadDocument === undefined) return this.isStored(doc) ? 'stored' : 'empty'
+    const loaded = await this.enter(doc)
+    this.exit(doc)
+    return loaded
+  }
+
+  /** Once for each connected(). */
+  disconnected(event: ConnectionEvent): void {
+    const { doc } = event
+    this.exit(doc)
+    const { onDisconnect } = this.hooks
+    if (onDisconnect !== undefined && !this.closed)
+      this.calls.add({ hook: 'onDisconnect', space: this.space, doc, call: (call) => onDisconnect.call(this.hooks, event, call) })
+  }
+
+  private get space(): SpaceId {
+    return this.replica?.space ?? DEFAULT_SPACE
+  }
+
+  private enter(doc: DocId): Promise<Loaded> {
+    const visited = this.visited.get(doc) ?? { connections: 0, loading: null }
+    visited.connections++
+    this.visited.set(doc, visited)
+    visited.loading ??= this.load(doc).then((loaded) => {
       if (loaded === 'failed') visited.loading = null
       return loaded
     })
     return visited.loading
   }
 
-  /** Once for each connected(). */
-  disconnected(event: ConnectionEvent): void {
-    const visited = this.visited.get(event.doc)
-    if (visited !== undefined && --visited.connections === 0) this.visited.delete(event.doc)
-    const { onDisconnect } = this.hooks
-    if (onDisconnect !== undefined && !this.closed)
-      this.calls.add({ hook: 'onDisconnect', doc: event.doc, call: (call) => onDisconnect.call(this.hooks, event, call) })
+  private exit(doc: DocId): void {
+    const visited = this.visited.get(doc)
+    if (visited !== undefined && --visited.connections === 0) this.visited.delete(doc)
   }
 
   /** A door's write was committed at `seq`: only to tell later who it was. */
@@ -160,6 +183,7 @@ export class HookRunner implements ReplicaObserver {
     const { onChange } = this.hooks
     this.calls.add({
       hook: 'onChange',
+      space: this.space,
       doc,
       call: (call) => onChange?.call(this.hooks, { doc, identity, seq }, call),
       ended: () => {
@@ -172,40 +196,32 @@ export class HookRunner implements ReplicaObserver {
 
   // Loading
 
+  /** What was deleted is not loaded again. */
+  private isStored(doc: DocId): boolean {
+    return this.replica !== null && (this.replica.has(doc) || this.replica.isDeleted(doc))
+  }
+
   private async load(doc: DocId): Promise<Loaded> {
     const { onLoadDocument } = this.hooks
     try {
-      if (this.replica?.has(doc) === true) return 'stored'
+      if (this.isStored(doc)) return 'stored'
       if (onLoadDocument === undefined || this.closed || this.replica === null) return 'empty'
-      return await this.inTurn(() => this.askFor(doc, onLoadDocument))
+      return await this.calls.load(() => this.askFor(doc, onLoadDocument))
     } catch (error) {
-      this.calls.report(error, 'onLoadDocument', doc)
+      this.calls.report(error, 'onLoadDocument', doc, this.space)
       return 'failed'
     }
   }
 
   private async askFor(doc: DocId, onLoadDocument: NonNullable<RelayHooks['onLoadDocument']>): Promise<Loaded> {
-    const update = await this.calls.once((call) => onLoadDocument.call(this.hooks, doc, call), 1)
+    const update = await this.calls.once(this.space, (call) => onLoadDocument.call(this.hooks, doc, call), 1)
     return update === null || update === undefined ? 'empty' : await this.write(doc, wholeUpdate(update))
-  }
-
-  /** When fewer loads are under way than may. */
-  private async inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.loadsLeft > 0) this.loadsLeft--
-    else await new Promise<void>((resolve) => this.loadTurns.push(resolve))
-    try {
-      return await work()
-    } finally {
-      const next = this.loadTurns.shift()
-      if (next === undefined) this.loadsLeft++
-      else next()
-    }
   }
 
   private async write(doc: DocId, update: Uint8Array): Promise<Loaded> {
     const replica = this.replica!
     // It arrived from elsewhere meanwhile: that is the document now.
-    if (replica.has(doc)) return 'stored'
+    if (this.isStored(doc)) return 'stored'
     const guest = replica.attachGuest(doc, deafPort)
     try {
       const outcome = await guest.write(update)
@@ -222,9 +238,8 @@ export class HookRunner implements ReplicaObserver {
 
   // The end
 
-  /** Tells at once what is known of changes, and waits for the calls under way, both within `closeWithinMs`. Nothing is repeated any more. Call it while the replica is
-   *  still open. Idempotent. */
-  async close(): Promise<void> {
+  /** Hands over at once what is known of changes. Call it while the replica is still open; the calls go on by themselves. Idempotent. */
+  stop(): void {
     if (this.closed) return
     while (this.hooks.onChange !== undefined && this.replica !== null && !this.replica.closed && this.seq < this.replica.reader.head()) {
       const before = this.seq
@@ -233,8 +248,18 @@ export class HookRunner implements ReplicaObserver {
     }
     this.changes.flush()
     this.closed = true
+  }
+
+  /** As stop(), and waits for the calls under way, at most `closeWithinMs`. Nothing is repeated any more. Idempotent. */
+  async close(): Promise<void> {
+    this.stop()
     await this.calls.close()
   }
+}
+
+/** The calls of these hooks, for all spaces together. */
+export function hookCalls(hooks: RelayHooks, clock: Clock, limits: Partial<HookLimits> = {}): HookCalls {
+  return new HookCalls(clock, { ...HOOK_LIMITS, ...limits }, (...failed) => hooks.onHookError?.(...failed))
 }
 
 /** An initial update that stands by itself: a part of one would be stored. Throws "hook-failed", "update-incomplete". What else is wrong with it, the gate says. */

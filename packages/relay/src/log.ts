@@ -2,6 +2,7 @@
 // that document content, tokens and claims cannot get in by accident; long texts are cut, what looks like a token is hidden, and a flood of one type of line is
 // counted instead of written. Made by `syncline serve`. Rules: LG-1 to LG-4.
 
+import { DEFAULT_SPACE, type SpaceId } from '@syncline/protocol'
 import type { Clock, ReplicaEvent } from '@syncline/replica'
 import { pino } from 'pino'
 import { printable } from './terminal.ts'
@@ -57,9 +58,11 @@ const LEVEL_OF: Readonly<Record<ReplicaEvent['type'], LogLevel>> = {
   acked: 'debug',
   progress: 'debug',
   swept: 'debug',
+  epoch: 'info',
   rejected: 'warn',
   'accepted-again': 'info',
   divergence: 'error',
+  'agreed-again': 'info',
   quarantined: 'error',
   'rollback-detected': 'warn',
   'storage-failed': 'error',
@@ -112,9 +115,9 @@ export class RelayLog {
     this.tell('error', type, fields)
   }
 
-  /** An event of a replica, at the level of its type. */
-  event({ type, ...fields }: ReplicaEvent): void {
-    this.tell(LEVEL_OF[type], type, fields)
+  /** An event of the replica of a space, at the level of its type. */
+  event({ type, ...fields }: ReplicaEvent, space: SpaceId = DEFAULT_SPACE): void {
+    this.tell(LEVEL_OF[type], type, space === DEFAULT_SPACE ? fields : { space, ...fields })
   }
 
   /** Writes what was counted and not told yet. */

@@ -2,13 +2,17 @@
 
 import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
+import { DEFAULT_SPACE, type SpaceId } from '@syncline/protocol'
 import type { Clock, Replica } from '@syncline/replica'
 import type { DoorName } from './access/access.ts'
-import { originProblem, withoutPrefix, type Policy } from './doors.ts'
+import { originProblem, spaceOf, withoutPrefix, type Policy } from './doors.ts'
 import { clientOf, trustedProxies } from './forwarded.ts'
 import { Front } from './front.ts'
 import { openHocuspocus } from './hocuspocus/door.ts'
+import type { HocuspocusHooks } from './hocuspocus/hooks.ts'
 import { HocuspocusRoster } from './hocuspocus/roster.ts'
+import type { HookCalls } from './hook-calls.ts'
+import type { RelayHooks } from './hooks.ts'
 import { openNative } from './native-door.ts'
 import { RefusalMemory } from './refusal-memory.ts'
 import type { RelayLimits } from './relay-limits.ts'
@@ -16,6 +20,7 @@ import type { Operations } from './relay-operations.ts'
 import type { RelayOptions } from './relay-options.ts'
 import type { Grants } from './y-sweet/grants.ts'
 import { answerYSweet } from './y-sweet/http.ts'
+import { visit, type SpaceSource } from './visit.ts'
 import { openRoom, type RoomDoor } from './y-websocket-door.ts'
 
 export interface DoorParts {
@@ -23,14 +28,17 @@ export interface DoorParts {
   readonly limits: RelayLimits
   readonly clock: Clock
   readonly host: string
+  /** Of the default space. */
   readonly replica: Replica
+  readonly spaces: SpaceSource
+  readonly calls: HookCalls
   /** The doorman of all doors. */
   readonly grants: Grants
   readonly operations: Operations
 }
 
 /** Not listening yet. */
-export function frontOf({ options, limits, clock, host, replica, grants, operations }: DoorParts): Front {
+export function frontOf({ options, limits, clock, host, replica, spaces, calls, grants, operations }: DoorParts): Front {
   const { port = 4400, tls = null, ySweet = false } = options
   const refusals = new RefusalMemory(limits.refusalKeptMs, limits.refusalsKeptMax)
   const roster = new HocuspocusRoster()
@@ -41,49 +49,64 @@ export function frontOf({ options, limits, clock, host, replica, grants, operati
     options.onTurnedAway?.(error, door)
   }
   const refusedAt =
-    (door: DoorName): RoomDoor['onRefused'] =>
+    (door: DoorName, space: SpaceId): RoomDoor['onRefused'] =>
     (doc, code, reason) => {
-      operations.refused(doc, code, reason, door)
-      options.onRefused?.(doc, code, reason)
+      operations.refused(doc, code, reason, door, space)
+      options.onRefused?.(doc, code, reason, space)
     }
-  const shared = { replica, clock, limits }
+  const shared = { clock, limits }
+  const hooks = statelessHooks(options.hooks ?? {}, calls)
   return new Front({
     host,
     port,
     tls,
-    space: replica.space,
     policy,
     proxies,
-    limits,
-    clock,
+    ...shared,
     doorman: grants,
     refusals,
-    native: (ws, { address }) =>
-      openNative(ws, address, { replica, clock, doorman: grants, onTurnedAway: (error) => onTurnedAway(error, 'native') }),
-    room: (ws, entrance, { door, doc }, pass) => {
+    native: (ws, { address }, { space }) =>
+      openNative(
+        ws,
+        { address, space },
+        {
+          replica,
+          spaces: policy.spacePrefix === null ? null : spaces,
+          clock,
+          doorman: grants,
+          onTurnedAway: (error) => onTurnedAway(error, 'native'),
+        },
+      ),
+    visit: ({ door, space, doc }, pass) => visit(spaces, { space, doc, door: door === 'y-sweet' ? 'y-sweet' : 'y-websocket' }, pass),
+    room: (ws, entrance, { door, space, doc }, stay) => {
       const dialect = door === 'y-sweet' ? 'y-sweet' : 'y-websocket'
-      return openRoom(ws, entrance, doc, { ...shared, refusals, dialect, pass, onRefused: refusedAt(dialect) })
+      return openRoom(ws, entrance, doc, { ...shared, ...stay, refusals, dialect, onRefused: refusedAt(dialect, space) })
     },
-    hocuspocus: (ws, entrance) =>
+    hocuspocus: (ws, entrance, { space }) =>
       openHocuspocus(ws, entrance, {
         ...shared,
+        space,
+        spaces,
         doorman: grants,
         roster,
-        hooks: options.hooks ?? {},
-        onRefused: refusedAt('hocuspocus'),
+        hooks,
+        onRefused: refusedAt('hocuspocus', space),
         onTurnedAway: (error) => onTurnedAway(error, 'hocuspocus'),
       }),
     http: (request, response) =>
       ySweet &&
       answerYSweet(request, response, {
-        replica,
+        spaces,
         grants,
         limits,
         originProblem: (origin) => originProblem(origin, policy.origins),
-        targetOf: ({ url = '' }) => withoutPrefix(url, policy.pathPrefix),
+        targetOf: ({ url = '' }) => spaceOf(withoutPrefix(url, policy.pathPrefix), policy.spacePrefix),
+        pathOf: (space) => (space === DEFAULT_SPACE ? '' : `${policy.spacePrefix}${space}`),
+        onRefused: (space, ...refused) => refusedAt('y-sweet', space)(...refused),
         clientOf: (asking) => whereFrom(asking),
       }),
     onTurnedAway,
+    onThrottled: (door, by) => operations.throttled(door, by),
   })
 
   /** Who asks, and how it reaches this relay. */
@@ -98,8 +121,23 @@ export function frontOf({ options, limits, clock, host, replica, grants, operati
 
 /** Which door an address leads to, and whose pages may come. */
 function routing(options: RelayOptions, authenticates: boolean): Policy {
-  const { insecure = false, origins, hocuspocusPath = '/', ySweet = false, pathPrefix = '' } = options
+  const { insecure = false, origins, hocuspocusPath = '/', ySweet = false, pathPrefix = '', spacePrefix = null } = options
   const listed = origins === undefined ? null : new Set(origins.map((origin) => origin.toLowerCase()))
   const anybody = listed === null ? authenticates || insecure : listed.has('*')
-  return { origins: anybody ? 'any' : (listed ?? 'loopback'), hocuspocusPath, ySweet, pathPrefix: pathPrefix.replace(/\/+$/, '') }
+  return {
+    origins: anybody ? 'any' : (listed ?? 'loopback'),
+    hocuspocusPath,
+    ySweet,
+    pathPrefix: pathPrefix.replace(/\/+$/, ''),
+    spacePrefix,
+  }
+}
+
+/** The one hook of the Hocuspocus door, with its failures told as those of the others are. */
+function statelessHooks(hooks: RelayHooks, calls: HookCalls): HocuspocusHooks {
+  if (hooks.onStateless === undefined) return {}
+  return {
+    onStateless: (message) => hooks.onStateless!(message),
+    failed: (error, doc, space) => calls.report(error, 'onStateless', doc, space),
+  }
 }

@@ -31,6 +31,8 @@ export const RELAY_LIMITS = {
   unsavedBytesMax: 8 * MIB,
   /** A y-websocket client is pinged this often (and gets an empty awareness message if it was sent nothing since: it takes 30 s of silence for a dead link). */
   pingEveryMs: 15_000,
+  /** Without an answer for this time it is sent no further updates: it reads nothing, and the system would take some MiB for it. It gets them when it answers. */
+  pingAnswerMs: 5_000,
   /** It is cut when no sign of life came for this time ... */
   silentCloseMs: 40_000,
   /** ... and the time that its unsent bytes may need at this rate: being slow is no reason. */
@@ -75,10 +77,29 @@ export const RELAY_LIMITS = {
   documentBytesMax: LIMITS.documentBytesMax,
   /** Documents of a space: further ones are refused ("space-full"). */
   documentsMax: 10_000_000,
+  /** Spaces with a file in the data folder: further ones are refused ("spaces-full"). The limit keeps whoever may make spaces from filling the folder. */
+  spacesMax: 10_000,
+  /** Open spaces; the one that nobody has used for longest makes room, and when all are in use others are refused for a while ("relay-busy"). Each costs some 2 MB. */
+  spacesOpenMax: 256,
+  /** A space that no connection uses closes after this time. */
+  spaceIdleMs: 5 * 60 * 1000,
   /** Connections of one client address, this machine's excepted; further ones get HTTP 429. A whole office may share one address. */
   connectionsPerAddressMax: 2048,
   /** Connections of one authenticated subject, and documents that it has open over Hocuspocus: further ones are refused ("too-many-connections"). */
   connectionsPerSubjectMax: 1024,
+  /** Messages and bytes that are read of one connection in a second, on average; above it its socket waits. An editor sends some 40 messages. */
+  connectionMessagesPerSecondMax: 1000,
+  connectionBytesPerSecondMax: 16 * MIB,
+  /** The same of all connections of one authenticated subject together ... */
+  subjectMessagesPerSecondMax: 4000,
+  subjectBytesPerSecondMax: 64 * MIB,
+  /** ... and of all y-websocket and y-sweet connections to one document. */
+  documentMessagesPerSecondMax: 4000,
+  documentBytesPerSecondMax: 64 * MIB,
+  /** What comes at once after a pause may be this many seconds' worth: an offline document, a script. */
+  rateBurstSeconds: 20,
+  /** A connection that would have to wait longer than this is closed ("rate-limited"): many connections share what they owe. */
+  rateWaitMsMax: 30_000,
   /** All of a shutdown gets this long. */
   drainMs: 8_000,
 } as const

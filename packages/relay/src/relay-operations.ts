@@ -1,31 +1,36 @@
 // What those who operate a relay see of it: metrics, probes, the JSON API and its page on the admin port. Everything here listens; nothing decides what a client
 // may do. Made by relay.ts. Rules: MT-1 to MT-5, HE-1 to HE-4, HA-1 to HA-9.
 
-import type { DocId, ErrorCode, SynclineError } from '@syncline/protocol'
-import { combineObservers, type Clock, type Replica, type ReplicaObserver } from '@syncline/replica'
+import type { DocId, ErrorCode, SpaceId, SynclineError } from '@syncline/protocol'
+import type { Clock, Replica, ReplicaEvent } from '@syncline/replica'
 import type { Dial } from '@syncline/replica/ws'
 import type { DoorName, Doorman } from './access/access.ts'
 import { createAdminServer, type AdminServer } from './admin/admin-server.ts'
-import { createApi, type Api } from './admin/api.ts'
+import { createApi, type Api, type ApiSpaces } from './admin/api.ts'
 import { Health } from './admin/health.ts'
 import { pageApp } from './admin/page/admin-page.ts'
 import type { RelayFacts } from './admin/relay-api.ts'
 import { Sampler } from './admin/sampler.ts'
 import type { Front } from './front.ts'
 import { createRelayMetrics, type RelayMetrics } from './metrics/relay-metrics.ts'
-import type { SpaceMetrics } from './metrics/space-metrics.ts'
+import type { RateBound } from './rate-limits.ts'
 import { relayVersion } from './relay-version.ts'
 
 export interface OperationsOptions {
   readonly clock: Clock
   readonly doorman: Doorman
-  /** Paths of the SQLite files. */
-  readonly dataFiles: readonly string[]
+  /** Paths of the SQLite files of the open spaces. */
+  dataFiles(): readonly string[]
+  spacesStored(): number
+  /** A write of a request was refused. */
+  onRefused(doc: DocId, code: ErrorCode, reason: string, space: SpaceId): void
   onError(error: unknown): void
 }
 
 export interface Served {
+  /** Of the default space. */
   readonly replica: Replica
+  readonly spaces: ApiSpaces
   readonly front: Front
   readonly dials: readonly Dial[]
   /** Where clients connect. */
@@ -37,11 +42,9 @@ export interface Served {
 export class Operations {
   readonly health: Health
   readonly metrics: RelayMetrics
-  /** For the replica that is about to be made. */
-  readonly observer: ReplicaObserver
+  /** Observes the replicas of all spaces. */
+  readonly sampler: Sampler
   private readonly options: OperationsOptions
-  private readonly sampler: Sampler
-  private readonly space: SpaceMetrics
   private readonly startedMs: number
   private readonly version = relayVersion()
   private dials: readonly Dial[] = []
@@ -50,7 +53,7 @@ export class Operations {
   private admin: AdminServer | null = null
 
   constructor(options: OperationsOptions) {
-    const { clock, dataFiles } = options
+    const { clock } = options
     this.options = options
     this.startedMs = clock.now()
     this.health = new Health(clock)
@@ -61,10 +64,9 @@ export class Operations {
       connections: () => this.front?.connectionsByDoor ?? {},
       unsentBytes: () => this.front?.unsentBytes ?? 0,
       dials: () => this.dials.map(({ state }) => state),
-      dataFiles: () => dataFiles,
+      dataFiles: () => options.dataFiles(),
+      spacesStored: () => options.spacesStored(),
     })
-    this.space = this.metrics.space()
-    this.observer = combineObservers(this.space.observer, this.sampler)
   }
 
   /** Where the admin port listens; null: nowhere. */
@@ -72,24 +74,20 @@ export class Operations {
     return this.admin?.url ?? null
   }
 
-  /** Call in the turn in which the replica was made: no event is missed then. */
-  opened(replica: Replica): void {
-    this.space.opened(replica)
-    this.health.watch(replica)
-  }
-
   /** The doors are open. Rejects with what createAdminServer rejects with. */
-  async serve({ replica, front, dials, url, admin }: Served): Promise<void> {
-    const { clock, doorman, onError } = this.options
+  async serve({ replica, spaces, front, dials, url, admin }: Served): Promise<void> {
+    const { clock, doorman, onRefused, onError } = this.options
     this.front = front
     this.dials = dials
     this.health.listening = true
     if (admin === null) return
     const api = createApi({
       replica,
+      spaces,
       doorman,
       clock,
       sampler: this.sampler,
+      onRefused,
       facts: () => this.facts(url, front),
       onTurnedAway: (error) => this.metrics.accessRefused('http', error.code),
       onError,
@@ -113,8 +111,17 @@ export class Operations {
     this.api?.turnedAway(error, door)
   }
 
-  refused(doc: DocId, code: ErrorCode, reason: string, door: DoorName): void {
-    this.api?.refused(doc, code, reason, door)
+  refused(doc: DocId, code: ErrorCode, reason: string, door: DoorName, space: SpaceId): void {
+    this.api?.refused(doc, code, reason, door, space)
+  }
+
+  /** An event of the replica of a space. */
+  happened(event: ReplicaEvent, space: SpaceId): void {
+    this.api?.happened(event, space)
+  }
+
+  throttled(door: DoorName, by: RateBound): void {
+    this.metrics.throttled(door, by)
   }
 
   /** Probes say so from now on, while the admin port goes on answering. */
@@ -123,8 +130,8 @@ export class Operations {
   }
 
   /** What must end before the replica closes. */
-  async detach(): Promise<void> {
-    await this.api?.close()
+  detach(): void {
+    this.api?.close()
   }
 
   /** Idempotent. */

@@ -1,12 +1,14 @@
 // What a relay is made with, and what it is then. Built by relay.ts. Every option is also a setting of `syncline serve` (config/settings.ts).
 
-import type { DocId, ErrorCode, ReplicaId, SynclineError } from '@syncline/protocol'
-import type { Clock, Replica } from '@syncline/replica'
+import type { DocId, ErrorCode, ReplicaId, SpaceId, SynclineError } from '@syncline/protocol'
+import type { Clock, Replica, ReplicaEvent } from '@syncline/replica'
+import type { UpgradeNotice } from '@syncline/store/sqlite'
 import type { DoorName, Doorman } from './access/access.ts'
-import type { Certificate } from './front.ts'
-import type { HocuspocusHooks } from './hocuspocus/hooks.ts'
+import type { HookLimits } from './hook-calls.ts'
+import type { RelayHooks } from './hooks.ts'
 import type { RelayLimits } from './relay-limits.ts'
 import type { Opening } from './spaces.ts'
+import type { Certificate } from './tls-files.ts'
 
 export interface RelayOptions {
   /** Folder of the SQLite files; made when it is not there. */
@@ -29,6 +31,11 @@ export interface RelayOptions {
   readonly peerToken?: () => string | Promise<string>
   /** Path at which Hocuspocus providers are served; default '/'; null: not at all. */
   readonly hocuspocusPath?: string | null
+  /** Serves further spaces below this path, which begins and ends with a slash: '/s/' serves the space acme at /s/acme/. Replicas name their space themselves. Default null: there is
+   *  only the space `default`. Takes authentication, or `insecure`. */
+  readonly spacePrefix?: string | null
+  /** Spaces that are kept in step with the peers; default ['default']. */
+  readonly peerSpaces?: readonly string[]
   /** Serves y-sweet clients at /d/:doc/ws/:doc; default false. */
   readonly ySweet?: boolean
   /** Certificate chain and key, PEM: wss instead of ws. */
@@ -43,14 +50,28 @@ export interface RelayOptions {
   readonly clock?: Clock
   /** A space was opened: as the same replica again, as a new one, or as a copy; and what of it was lost. */
   onOpened?(opening: Opening): void
+  /** The file of a space is of an older format and is being upgraded: when a stage begins, and every 5 s while it lasts. */
+  onUpgrade?(space: SpaceId, notice: UpgradeNotice): void
   /** An update of a foreign client was refused. */
-  onRefused?(doc: DocId, code: ErrorCode, reason: string): void
-  /** What the application does with messages that are not documents. */
-  readonly hooks?: HocuspocusHooks
+  onRefused?(doc: DocId, code: ErrorCode, reason: string, space: SpaceId): void
+  /** What the application does when documents are asked for and change, and with messages that are no documents. */
+  readonly hooks?: RelayHooks
+  /** When and how often hooks are called; default HOOK_LIMITS. */
+  readonly hookLimits?: Partial<HookLimits>
+  /** An event of the replica of a space: links, refusals, storage. */
+  onEvent?(event: ReplicaEvent, space: SpaceId): void
+  /** A space beside those that the relay opens itself could not be opened, or not be closed in order. */
+  onSpaceFailed?(space: SpaceId, error: unknown): void
   /** A handler of this relay or of the application failed in a way that nobody asked for. Default: thrown, which ends the process unless it listens. */
   onError?(error: unknown): void
   /** Somebody was not let in, or not any more: "auth-required" and its like, "access-denied". */
   onTurnedAway?(error: SynclineError, door: DoorName): void
+}
+
+export interface HeldSpace {
+  readonly replica: Replica
+  /** Lets the space close. Idempotent. */
+  release(): void
 }
 
 export interface Relay {
@@ -58,8 +79,11 @@ export interface Relay {
   readonly url: string
   readonly port: number
   readonly replicaId: ReplicaId
-  /** The replica behind the doors: status, events, documents. */
+  /** The replica of the space `default` behind the doors: status, events, documents. */
   readonly replica: Replica
+  /** A space, opened or made, and held open until it is released. Rejects with "space-id-invalid", "space-unknown" (this relay has one space), "spaces-full", "relay-busy",
+   *  and what opening its store rejects with. */
+  space(name: string): Promise<HeldSpace>
   /** Connections of all doors. */
   readonly connections: number
   /** Where the admin port listens, e.g. http://127.0.0.1:9464; null: nowhere. */

@@ -2,20 +2,24 @@
 // bounded time. What the parts decide is in their files; ARCHITECTURE.md has the picture. Rules: AU-0, RS-1, DU-1, OP-1.
 
 import { randomBytes } from 'node:crypto'
-import { DEFAULT_SPACE, SynclineError, type ReplicaId } from '@syncline/protocol'
-import type { Clock, Replica } from '@syncline/replica'
+import { DEFAULT_SPACE, SynclineError, type ReplicaId, type SpaceId } from '@syncline/protocol'
+import type { Clock, Replica, ReplicaEvent } from '@syncline/replica'
 import { dial, nodeClock, type Dial } from '@syncline/replica/ws'
 import type { DoorName } from './access/access.ts'
 import { boundedDoorman } from './access/bounded-doorman.ts'
 import { openDoorman } from './access/open-doorman.ts'
-import { spaceFile } from './data-folder.ts'
-import type { Certificate, Front } from './front.ts'
+import { spaceFile, spaceNamed } from './data-folder.ts'
+import type { Front } from './front.ts'
+import type { HookCalls } from './hook-calls.ts'
+import { hookCalls } from './hooks.ts'
 import { isLoopbackHost } from './loopback.ts'
 import { frontOf } from './relay-doors.ts'
 import { RELAY_LIMITS, type RelayLimits } from './relay-limits.ts'
 import { Operations } from './relay-operations.ts'
-import type { Relay, RelayOptions } from './relay-options.ts'
+import type { HeldSpace, Relay, RelayOptions } from './relay-options.ts'
+import { RelaySpace } from './relay-space.ts'
 import { Spaces } from './spaces.ts'
+import type { Certificate } from './tls-files.ts'
 import { Grants } from './y-sweet/grants.ts'
 
 /** Resolves when the relay accepts connections. Throws "host-not-loopback", "port-taken", "port-forbidden", "argument-invalid", and what the store throws. */
@@ -26,29 +30,49 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   const doorman = boundedDoorman(options.doorman ?? openDoorman, limits.connectionsPerSubjectMax)
   if (!insecure && !doorman.authenticates && !isLoopbackHost(host))
     throw new SynclineError('host-not-loopback', `A relay without authentication does not listen on ${host}.`)
+  mustHaveSpaces(options, doorman.authenticates)
   const grants = new Grants(doorman, clock, limits.ySweetGrantsMax, () => randomBytes(24).toString('base64url'))
-  const operations = new Operations({ clock, doorman: grants, dataFiles: [spaceFile(data, DEFAULT_SPACE)], onError })
+  const { hooks = {}, hookLimits = {} } = options
+  const calls = hookCalls(hooks, clock, hookLimits)
+  const operations: Operations = new Operations({
+    clock,
+    doorman: grants,
+    dataFiles: () => Array.from(spaces.opened(), ({ space }) => spaceFile(data, space)),
+    spacesStored: () => spaces.storedCount,
+    onRefused: (...refused) => options.onRefused?.(...refused),
+    onError,
+  })
   const { documentBytesMax, documentsMax } = limits
   const spaces = new Spaces({
     folder: data,
     durability,
     clock,
     limits: { documentBytesMax, documentsMax },
-    observer: operations.observer,
-    onReplica: (replica) => operations.opened(replica),
+    bounds: limits,
+    watch: (space) => {
+      const { metrics, health, sampler } = operations
+      return new RelaySpace(space, { clock, hooks, hookLimits, calls, metrics, health, sampler, onEvent, onError })
+    },
     onOpened: (opening) => options.onOpened?.(opening),
+    onUpgrade: (space, notice) => options.onUpgrade?.(space, notice),
+    onFailed: (space, error) => (options.onSpaceFailed === undefined ? onError(error) : options.onSpaceFailed(space, error)),
   })
-  const replica = await spaces.get()
-  const front = frontOf({ options, limits, clock, host, replica, grants, operations })
-  const dials: Dial[] = []
+  const { replica } = await spaces.open(DEFAULT_SPACE).catch(async (error: unknown) => {
+    // Their timers would keep the process.
+    await Promise.all([spaces.close(), operations.close()])
+    throw error
+  })
+  const front = frontOf({ options, limits, clock, host, replica, spaces, calls, grants, operations })
+  const many = (options.spacePrefix ?? null) !== null
   const relay = new RunningRelay({
     clock,
     host,
     limits,
     replica,
     front,
-    dials,
     spaces,
+    many,
+    calls,
     grants,
     operations,
     secure: options.tls !== undefined,
@@ -60,6 +84,11 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     await relay.close()
     throw error
   }
+
+  function onEvent(event: ReplicaEvent, space: SpaceId): void {
+    operations.happened(event, space)
+    options.onEvent?.(event, space)
+  }
 }
 
 interface Parts {
@@ -69,8 +98,10 @@ interface Parts {
   readonly secure: boolean
   readonly replica: Replica
   readonly front: Front
-  readonly dials: Dial[]
-  readonly spaces: Spaces
+  readonly spaces: Spaces<RelaySpace>
+  /** There are more than the default one. */
+  readonly many: boolean
+  readonly calls: HookCalls
   readonly grants: Grants
   readonly operations: Operations
 }
@@ -82,6 +113,7 @@ class RunningRelay implements Relay {
   readonly replica: Replica
   readonly replicaId: ReplicaId
   private readonly parts: Parts
+  private readonly dials: Dial[] = []
   private closing: Promise<void> | null = null
 
   constructor(parts: Parts) {
@@ -90,12 +122,30 @@ class RunningRelay implements Relay {
     this.replicaId = parts.replica.replicaId
   }
 
-  async open({ peers = [], peerToken, admin }: RelayOptions): Promise<void> {
-    const { host, secure, replica, front, dials, operations } = this.parts
+  async open(options: RelayOptions): Promise<void> {
+    const { host, secure, replica, front, spaces, many, operations } = this.parts
+    const { dials } = this
     this.port = await front.listen()
     this.url = `${secure ? 'wss' : 'ws'}://${host.includes(':') ? `[${host}]` : host}:${this.port}`
-    for (const url of peers) dials.push(dial(replica, { url, ...(peerToken === undefined ? {} : { token: peerToken }) }))
-    await operations.serve({ replica, front, dials, url: this.url, admin: admin ?? null })
+    await this.dialPeers(options)
+    await operations.serve({ replica, spaces: { source: spaces, many }, front, dials, url: this.url, admin: options.admin ?? null })
+  }
+
+  /** A link carries one space, so each peer is dialled once for each. The spaces stay open. */
+  private async dialPeers({ peers = [], peerSpaces = [DEFAULT_SPACE], peerToken }: RelayOptions): Promise<void> {
+    if (peers.length === 0) return
+    for (const name of peerSpaces) {
+      const { replica } = await this.space(name)
+      for (const url of peers) this.dials.push(dial(replica, { url, ...(peerToken === undefined ? {} : { token: peerToken }) }))
+    }
+  }
+
+  async space(name: string): Promise<HeldSpace> {
+    const { spaces, many } = this.parts
+    const space = spaceNamed(name)
+    if (!many && space !== DEFAULT_SPACE)
+      throw new SynclineError('space-unknown', `This relay has the space ${DEFAULT_SPACE} only: spacePrefix turns others on.`)
+    return await spaces.open(space)
   }
 
   get adminUrl(): string | null {
@@ -134,12 +184,23 @@ class RunningRelay implements Relay {
 
   /** What was read is committed and acknowledged before its connection goes; the admin port says "draining" until the end. */
   private async drain(): Promise<void> {
-    const { front, dials, spaces, operations } = this.parts
-    await operations.detach()
-    await Promise.all([front.finishRooms(), ...dials.map((one) => one.close())])
+    const { front, spaces, calls, operations } = this.parts
+    operations.detach()
+    await Promise.all([front.finishRooms(), ...this.dials.map((one) => one.close())])
+    for (const { watch } of spaces.opened()) watch.hooks.stop()
+    await calls.close()
     await spaces.close()
     this.drained = true
   }
+}
+
+/** Throws "argument-invalid". */
+function mustHaveSpaces({ spacePrefix = null, insecure = false }: RelayOptions, authenticates: boolean): void {
+  if (spacePrefix === null) return
+  if (!/^\/.+\/$/.test(spacePrefix))
+    throw new SynclineError('argument-invalid', `spacePrefix begins and ends with a slash: ${JSON.stringify(spacePrefix)} does not.`)
+  if (!authenticates && !insecure)
+    throw new SynclineError('argument-invalid', 'Several spaces take authentication: without it anybody could make them. Or say insecure.')
 }
 
 /** What nobody handles is no secret: the process hears of it. */

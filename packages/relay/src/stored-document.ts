@@ -31,7 +31,7 @@ export function loadStored(reader: StoreReader, row: DocRow): StoredDocument {
 function loadOnce(reader: StoreReader, row: DocRow): StoredDocument {
   const content = reader.content(row.key)
   if (content === undefined) throw damaged(row.key, 'it has a record and no content')
-  const knowledge = knowledgeOf(row.key, content)
+  const knowledge = knowledgeOf(row, content)
   if (knowledge.digest() !== row.digest)
     throw damaged(row.key, `its knowledge digest is ${knowledge.digest()}, its record says ${row.digest}`)
   return {
@@ -47,11 +47,11 @@ function updatesOf({ snapshot, tail }: DocContent): Uint8Array[] {
   return snapshot === null ? updates : [snapshot.update, ...updates]
 }
 
-function knowledgeOf(key: DocKey, { snapshot, tail }: DocContent): Knowledge {
-  const knowledge = new Knowledge()
+function knowledgeOf({ key, docEpoch }: DocRow, { snapshot, tail }: DocContent): Knowledge {
+  const knowledge = new Knowledge(docEpoch)
   if (snapshot !== null) {
     admit(key, knowledge, snapshot.update, 'its snapshot')
-    if (Knowledge.decode(snapshot.knowledge)?.digest() !== knowledge.digest())
+    if (Knowledge.decode(snapshot.knowledge, docEpoch)?.digest() !== knowledge.digest())
       throw damaged(key, 'its snapshot and the knowledge stored with it differ')
   }
   for (const row of tail) {

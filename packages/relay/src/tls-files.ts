@@ -8,8 +8,9 @@ import { SynclineError } from '@syncline/protocol'
 import type { Clock } from '@syncline/replica'
 import { watchFiles } from './settled-files.ts'
 
-export interface CertificatePair {
-  /** Chain, PEM. */
+/** What makes wss of ws. */
+export interface Certificate {
+  /** Chain, leaf first, PEM. */
   readonly cert: string
   /** PEM, not encrypted. */
   readonly key: string
@@ -27,12 +28,12 @@ export interface CertificateFacts {
 }
 
 /** Throws "config-invalid" with words for files that cannot be read, are no PEM, or do not fit each other. */
-export function readCertificate(files: CertificateFiles): CertificatePair {
+export function readCertificate(files: CertificateFiles): Certificate {
   return checked(files, readText(files.cert), readText(files.key))
 }
 
 /** Of the first certificate of the chain. */
-export function certificateFacts({ cert }: CertificatePair): CertificateFacts {
+export function certificateFacts({ cert }: Certificate): CertificateFacts {
   const first = new X509Certificate(cert)
   return {
     subject: first.subjectAltName ?? first.subject,
@@ -44,10 +45,10 @@ export function certificateFacts({ cert }: CertificatePair): CertificateFacts {
 export interface CertificateWatch {
   readonly files: CertificateFiles
   /** The pair in use. */
-  readonly current: CertificatePair
+  readonly current: Certificate
   readonly clock: Clock
   /** Takes a new pair into use; may throw, and the old one stays then. Called within 2 s of the last change. */
-  readonly install: (pair: CertificatePair) => void
+  readonly install: (pair: Certificate) => void
   /** A change that was not taken, once per change. */
   readonly onProblem: (error: SynclineError) => void
 }
@@ -68,7 +69,7 @@ export function watchCertificate({ files, clock, current, install, onProblem }: 
   })
 }
 
-function checked(files: CertificateFiles, cert: string, key: string): CertificatePair {
+function checked(files: CertificateFiles, cert: string, key: string): Certificate {
   try {
     certificateFacts({ cert, key })
   } catch (error) {

@@ -2,9 +2,9 @@
 // when and how often is hooks.ts. Rule: HK-5.
 //
 //   POST URL   content-type: application/json   syncline-signature: sha256=HEX   (HMAC-SHA256 of the body, keyed with the secret)
-//   { "event": "change", "doc": NAME, "seq": N, "subject": TEXT or null, "atMs": T }
-//   { "event": "connect" | "disconnect", "doc": NAME, "door": NAME, "subject": TEXT or null, "atMs": T }
-//   { "event": "load", "doc": NAME, "atMs": T }   answered with 200 and one Yjs v1 update as application/octet-stream, or 204 for none
+//   { "event": "change", "space": NAME, "doc": NAME, "seq": N, "subject": TEXT or null, "atMs": T }
+//   { "event": "connect" | "disconnect", "space": NAME, "doc": NAME, "door": NAME, "subject": TEXT or null, "atMs": T }
+//   { "event": "load", "space": NAME, "doc": NAME, "atMs": T }   answered with 200 and one Yjs v1 update as application/octet-stream, or 204 for none
 //
 // Everything but 2xx is a failure and is tried again, by hooks.ts.
 
@@ -34,8 +34,8 @@ export function createWebhook(url: string, secret: string, options: WebhookOptio
   if (Buffer.byteLength(secret) < ACCESS_LIMITS.secretBytesMin)
     throw new SynclineError('config-invalid', `The secret of a webhook has at least ${ACCESS_LIMITS.secretBytesMin} bytes.`)
   const { clock, events = ['change'], onHookError } = options
-  const post = async (event: WebhookEvent, facts: object, { signal }: HookCall): Promise<Response> => {
-    const body = JSON.stringify({ event, ...facts, atMs: clock.wallMs() })
+  const post = async (event: WebhookEvent, facts: object, { signal, space }: HookCall): Promise<Response> => {
+    const body = JSON.stringify({ event, space, ...facts, atMs: clock.wallMs() })
     const headers = { 'content-type': 'application/json', [SIGNATURE]: signatureOf(secret, body) }
     const answer = await fetch(address, { method: 'POST', headers, body, redirect: 'manual', signal })
     if (answer.ok) return answer

@@ -110,10 +110,17 @@ export function step1Frame(stateVector: Uint8Array): Uint8Array {
   return syncFrame(STEP_1, stateVector)
 }
 
-/** Answer to step 1; the first one makes a client `synced`. */
+/** Answer to step 1; the first one makes a client `synced`. One frame for all who get the same update object, as updateFrame. */
 export function step2Frame(update: Uint8Array): Uint8Array {
-  return syncFrame(STEP_2, update)
+  let frame = step2Frames.get(update)
+  if (frame === undefined) {
+    frame = syncFrame(STEP_2, update)
+    step2Frames.set(update, frame)
+  }
+  return frame
 }
+
+const step2Frames = new WeakMap<Uint8Array, Uint8Array>()
 
 /** One frame for all who get the same update object: a room of a hundred encodes it once. Not to be changed. */
 export function updateFrame(update: Uint8Array): Uint8Array {

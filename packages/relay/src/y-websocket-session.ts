@@ -34,6 +34,8 @@ export interface RoomSessionOptions {
   onValid(): void
   /** An update was refused: for logs. */
   onRefused(code: ErrorCode, reason: string): void
+  /** An update was committed: for hooks. */
+  onWrote?(seq: number): void
 }
 
 export class RoomSession implements SocketSession {
@@ -41,7 +43,7 @@ export class RoomSession implements SocketSession {
   private readonly limits: RelayLimits
   private readonly options: RoomSessionOptions
   private readonly bufferBytesMax: number
-  private readonly guest: Guest
+  private guest: Guest
   private inbox: codec.RoomMessage[] = []
   private unsavedWrites = 0
   private savedAll: (() => void)[] = []
@@ -55,6 +57,7 @@ export class RoomSession implements SocketSession {
   /** Its writes are no longer heard: it was refused and came back with the same. */
   private deaf = false
   private saidReadOnly = false
+  private wasPresent: boolean
   private lagging = false
   private sentSinceBeat = false
   private paused = false
@@ -68,16 +71,35 @@ export class RoomSession implements SocketSession {
     this.saved = options.dialect === 'y-sweet' ? new SavedVersions() : null
     // The engine stops delivering at its own bound; a smaller one here only stops reading earlier.
     this.bufferBytesMax = Math.min(options.limits.socketBufferBytesMax, LIMITS.socketBufferBytesMax)
-    this.guest = options.attach({
-      subject: options.subject,
+    this.guest = this.attach()
+    this.wasPresent = options.mayBePresent()
+    this.attempt(() => this.send(codec.step1Frame(this.guest.stateVector())))
+    this.sendPresenceSnapshot()
+  }
+
+  private attach(): Guest {
+    return this.options.attach({
+      subject: this.options.subject,
       deliver: (updates) => updates.forEach((update) => this.send(codec.updateFrame(update))),
       presence: (bytes) => this.send(codec.awarenessFrame(bytes)),
       ping: () => this.socket.ping(),
       close: (code, reason) => this.end(closingFor(code, reason)),
-      buffered: () => this.unsent(),
+      buffered: () => Math.max(this.unsent(), this.socket.silent ? LIMITS.socketBufferBytesMax : 0),
     })
-    this.attempt(() => this.send(codec.step1Frame(this.guest.stateVector())))
-    this.sendPresenceSnapshot()
+  }
+
+  /** Rights changed. The presence of a client that may not be seen any more goes with its guest; what that one has not delivered yet is sent again with all else. */
+  rightsChanged(): void {
+    if (this.ended) return
+    const isPresent = this.options.mayBePresent()
+    const withdrawn = this.wasPresent && !isPresent
+    this.wasPresent = isPresent
+    if (!withdrawn) return
+    this.guest.detach()
+    this.attempt(() => {
+      this.guest = this.attach()
+      this.send(codec.step2Frame(this.guest.diff(EMPTY_STATE_VECTOR)))
+    })
   }
 
   /** Takes one binary frame. Total. */
@@ -207,6 +229,7 @@ export class RoomSession implements SocketSession {
     const settled = (outcome: WriteOutcome): void => {
       this.unsavedWrites--
       this.saved?.settled(number, message.kind === 'step-2', outcome.kind === 'committed' || outcome.kind === 'known')
+      if (outcome.kind === 'committed') this.options.onWrote?.(outcome.seq)
       if (!this.ended) this.tell(message.kind, update, outcome)
       this.sayWhatIsSaved()
       this.work()

@@ -7,7 +7,8 @@ import { ACTIONS, type Claim, type Identity } from '../src/access/access.ts'
 import { ACCESS_LIMITS } from '../src/access/access-limits.ts'
 import { holds, readCondition, type Condition } from '../src/access/condition.ts'
 import { matches, readPattern, type Pattern } from '../src/access/pattern.ts'
-import { decide, EMPTY_POLICY, rolesOf, type Policy, type Rule } from '../src/access/policy.ts'
+import { decide, decisionsOf, decisionsReach, EMPTY_POLICY, rolesOf, type Policy, type Rule } from '../src/access/policy.ts'
+import { parsePolicy } from '../src/access/policy-file.ts'
 import { conditionVectors, faultyConditions, faultyPatterns, patternVectors } from './access-vectors.ts'
 
 function pattern(source: string): Pattern {
@@ -273,6 +274,61 @@ describe('policies', () => {
       }),
       { numRuns: 700 },
     )
+  })
+
+  test('[SP-3] what is out of reach in a space is allowed for none of its documents', () => {
+    let [allowed, outOfReach] = [0, 0]
+    fc.assert(
+      fc.property(policies, identities, requests, (policy, identity, request) => {
+        const reached = decisionsReach(decisionsOf(policy, identity), request.action, request.space)
+        const may = ask(policy, identity, request)
+        if (may) allowed++
+        if (!reached) outOfReach++
+        return reached || !may
+      }),
+      { numRuns: 3_000 },
+    )
+    expect([allowed > 100, outOfReach > 100], 'both answers were met').toEqual([true, true])
+  })
+
+  test('[SP-3] a rule for the own tenant, for a folder of nobody, or under a denial of everything reaches no further', () => {
+    const reach = (rules: readonly object[], identity: Identity, space: string): boolean => {
+      const policy = parsePolicy(JSON.stringify({ version: 1, roles: { everyone: rules } }))
+      return decisionsReach(decisionsOf(policy, identity), 'read', parseSpaceId(space))
+    }
+    const allow = { allow: ['read'], space: '**', doc: '**' }
+    const ofAcme = person('ada', [], { tenant: 'acme' })
+    const own = { eq: [{ get: 'space' }, { get: 'claims.tenant' }] }
+    const red = { prefix: [{ get: 'doc' }, 'red/'] }
+    for (const [rules, expected] of [
+      [[{ ...allow, when: own }], [true, false]],
+      [[{ ...allow, when: { and: [own, red] } }], [true, false]],
+      [[{ ...allow, when: { or: [own, red] } }], [true, true]],
+      [[{ ...allow, when: { not: own } }], [false, true]],
+      [[{ ...allow, space: 'bolt' }], [false, true]],
+      [
+        [allow, { deny: ['read'], space: 'acme', doc: '**' }],
+        [false, true],
+      ],
+      [
+        [allow, { deny: ['read'], space: 'acme', doc: '**', when: red }],
+        [true, true],
+      ],
+      [
+        [allow, { deny: ['read'], space: 'acme', doc: 'note/**' }],
+        [true, true],
+      ],
+      [[{ ...allow, allow: ['write'] }], [false, false]],
+    ] as const)
+      expect([reach(rules, ofAcme, 'acme'), reach(rules, ofAcme, 'bolt')], JSON.stringify(rules)).toEqual(expected)
+    const folder = { ...allow, doc: 'user/{subject}/**' }
+    expect([reach([folder], ofAcme, 'acme'), reach([folder], person(null), 'acme')]).toEqual([true, false])
+    // A decider that says nothing about spaces is asked for the document *.
+    const cedarlike = (_: string, space: string, doc: string): boolean => space === 'acme' && doc === '*'
+    expect([decisionsReach(cedarlike, 'read', parseSpaceId('acme')), decisionsReach(cedarlike, 'read', parseSpaceId('bolt'))]).toEqual([
+      true,
+      false,
+    ])
   })
 
   test('[AC-1] roles that say what an identity is are neither claimed nor assigned', () => {

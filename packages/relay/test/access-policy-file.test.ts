@@ -113,7 +113,8 @@ test('[AC-5] what cannot be used is refused with its path and its place in the f
 })
 
 test('[AC-5] the reader of JSON takes and refuses the texts that JSON.parse does, with the same values', () => {
-  const withoutProto = (text: string): boolean => !text.includes('__proto__')
+  // V8 13.6 (Node 24) gives JSON.parse a wrong key: after {"x\\\\":1} it reads {"x\\"":1} as the key x\\ again. So no key here ends with a backslash.
+  const comparable = (text: string): boolean => !text.includes('__proto__') && !text.includes('\\\\"')
   const damaged = fc
     .tuple(fc.json({ maxDepth: 4 }), fc.nat(), fc.constantFrom('', ',', '"', '{', '}', ']', ' ', '0', '\\', '.', '\u0001'))
     .map(([text, at, put]) => {
@@ -121,7 +122,7 @@ test('[AC-5] the reader of JSON takes and refuses the texts that JSON.parse does
       return text.slice(0, place) + put + text.slice(place + (at % 2))
     })
   fc.assert(
-    fc.property(fc.oneof(fc.json({ stringUnit: 'binary', maxDepth: 4 }), damaged).filter(withoutProto), (text) => {
+    fc.property(fc.oneof(fc.json({ stringUnit: 'binary', maxDepth: 4 }), damaged).filter(comparable), (text) => {
       const read = readJson(text, 1_000)
       if ('problem' in read) {
         if (!read.problem.endsWith('is given twice')) expect(() => JSON.parse(text) as unknown).toThrow()

@@ -185,3 +185,20 @@ test('[CF-10] the JSON Schema takes what a file may hold, refuses what it may no
     if (found !== undefined) expect(found).toMatchObject({ description: expect.stringContaining(settings[name].help) })
   }
 })
+
+test.for(['auth.jwksUrl', 'auth.webhookUrl'] as const)(
+  '[CF-7] http to another machine is refused for %s, unless it is allowed',
+  async (name) => {
+    for (const [address, allowHttp, isGood] of [
+      ['http://login.example.com/', undefined, false],
+      ['http://login.example.com/', true, true],
+      ['http://127.0.0.1:9/', undefined, true],
+      ['https://login.example.com/', undefined, true],
+    ] as const) {
+      const auth = { [name.slice('auth.'.length)]: address, ...(allowHttp && { allowHttp }) }
+      const { code, stdout } = await check('--config', configWith({ auth }))
+      expect(code, address).toBe(isGood ? 0 : 3)
+      if (!isGood) expect(stdout).toMatch(/is no https address .*allowHttp/)
+    }
+  },
+)

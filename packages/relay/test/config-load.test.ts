@@ -48,7 +48,13 @@ test('[CF-1] a flag comes before a variable, a variable before the file, the fil
 })
 
 test('[CF-1] every setting has a flag (but secrets), a variable and a place in the file, all different, and the same value comes out of each', () => {
-  const samples: Partial<Record<SettingName, string>> = { peers: 'ws://a', origins: 'https://a', trustedProxies: '10.0.0.0/8' }
+  const samples: Partial<Record<SettingName, string>> = {
+    peers: 'ws://a',
+    origins: 'https://a',
+    trustedProxies: '10.0.0.0/8',
+    peerSpaces: 'acme',
+    'hooks.events': 'load',
+  }
   const names = new Set<string>()
   for (const name of settingNames) {
     const { kind, default: preset, secret } = settings[name]
@@ -84,7 +90,7 @@ test('[CF-1] every setting has a flag (but secrets), a variable and a place in t
 
 function sampleOf(name: SettingName): string {
   const { kind } = settings[name]
-  const known = ['7', 'true', 'https://a.example', '/sync', 'disk', 'EdDSA', 'warn', 'json', 'text']
+  const known = ['7', 'true', 'https://a.example', '/sync', '/s/', 'disk', 'EdDSA', 'warn', 'json', 'text']
   return known.find((text) => kind.schema.safeParse(kind.fromText(text)).success)!
 }
 
@@ -213,9 +219,21 @@ const pairs: readonly { readonly what: string; readonly given: Record<string, un
   { what: 'insecure with authentication', given: { auth, insecure: true }, words: /remove one of them/ },
   { what: 'an issuer for a webhook', given: { auth: { webhookUrl: 'https://a', issuer: 'b' } }, words: /it is read from tokens/ },
   { what: 'a webhook token without a webhook', given: { auth: { ...auth, webhookTokenFile: 'b' } }, words: /needs auth\.webhookUrl/ },
+  {
+    what: 'http where nothing is asked over it',
+    given: { auth: { ...auth, allowHttp: true } },
+    words: /needs auth\.jwksUrl or auth\.webhookUrl/,
+  },
+  { what: 'http to a webhook', given: { auth: { webhookUrl: 'http://login', allowHttp: true } }, words: null },
   { what: 'one port for all and for those who administer', given: { port: 80, admin: { port: 80 } }, words: /the same port/ },
   { what: 'any free port, twice', given: { port: 0, admin: { port: 0 } }, words: null },
-  { what: 'spaces by path', given: { 'doors.spacePrefix': true }, words: /one space/ },
+  { what: 'spaces without authentication', given: { doors: { spacePrefix: '/s/' } }, words: /anybody could make spaces/ },
+  { what: 'spaces with authentication', given: { doors: { spacePrefix: '/s/' }, auth, peerSpaces: ['acme'] }, words: null },
+  { what: 'spaces for everybody', given: { doors: { spacePrefix: '/s/' }, insecure: true }, words: null },
+  { what: 'peers in a space that is not served', given: { peerSpaces: ['default', 'acme'] }, words: /needs doors\.spacePrefix/ },
+  { what: 'hooks without a secret', given: { hooks: { url: 'https://a' } }, words: /hooks\.url needs hooks\.secret/ },
+  { what: 'events without an address', given: { hooks: { events: ['load'] } }, words: /needs hooks\.url/ },
+  { what: 'hooks', given: { hooks: { url: 'https://a', secretFile: 'a', events: ['load', 'change'] } }, words: null },
 ]
 
 test.for(pairs)('[CF-5] settings that need or exclude each other: $what', ({ given, words }) => {
@@ -238,6 +256,7 @@ test('[CF-6] a configuration is the options of a relay: nothing given is nothing
     insecure: false,
     hocuspocusPath: '/',
     ySweet: false,
+    peerSpaces: ['default'],
     trustedProxies: [],
     limits: { ...RELAY_LIMITS },
   })
@@ -245,7 +264,9 @@ test('[CF-6] a configuration is the options of a relay: nothing given is nothing
   const tokenFile = fileWith('first\n')
   const config = fileWith({
     origins: ['https://a.example'],
-    doors: { hocuspocusPath: 'off', ySweet: true },
+    doors: { hocuspocusPath: 'off', ySweet: true, spacePrefix: '/s/' },
+    peerSpaces: ['acme'],
+    auth: { jwtSecretFile: tokenFile },
     pathPrefix: '/sync',
     trustedProxies: ['::1'],
     admin: { port: 9 },
@@ -258,6 +279,8 @@ test('[CF-6] a configuration is the options of a relay: nothing given is nothing
     origins: ['https://a.example'],
     hocuspocusPath: null,
     ySweet: true,
+    spacePrefix: '/s/',
+    peerSpaces: ['acme'],
     pathPrefix: '/sync',
     trustedProxies: ['::1'],
     admin: { port: 9, host: '127.0.0.1' },

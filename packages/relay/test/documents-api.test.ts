@@ -170,7 +170,7 @@ test('[HA-5] names are percent-encoded, and every failure has a code, words and 
     ['/api/documents?limit=0', {}, 400, 'argument-invalid'],
     ['/api/documents?limit=1e3', {}, 400, 'argument-invalid'],
     ['/api/nothing', {}, 404, 'argument-invalid'],
-    ['/api/documents/d', { method: 'DELETE' }, 404, 'argument-invalid'],
+    ['/api/documents/d', { method: 'PUT' }, 404, 'argument-invalid'],
   ]
   for (const [path, init, status, code] of failing) {
     const answer = await ask(path, init)

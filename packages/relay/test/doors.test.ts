@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { routeUpgrade, type Policy } from '../src/doors.ts'
 import { isLoopbackHost, isLoopbackOrigin } from '../src/loopback.ts'
 
-const policy: Policy = { origins: 'loopback', hocuspocusPath: null, ySweet: false, pathPrefix: '' }
+const policy: Policy = { origins: 'loopback', hocuspocusPath: null, ySweet: false, pathPrefix: '', spacePrefix: null }
 const upgrade = { target: '/room', subprotocols: undefined, origin: undefined }
 
 test('[AU-0] only names of this machine count as loopback', () => {
@@ -39,11 +39,11 @@ test('[AU-0] a relay without authentication takes a loopback Origin of any port,
 })
 
 test('[YW-1] subprotocol syncline.1 is the native door, another path is a room, and / is refused until it has a door', () => {
-  expect(routeUpgrade({ ...upgrade, subprotocols: 'syncline.1' }, policy)).toEqual({ door: 'native' })
-  expect(routeUpgrade({ ...upgrade, target: '/', subprotocols: 'other, syncline.1' }, policy)).toEqual({ door: 'native' })
-  expect(routeUpgrade({ ...upgrade, subprotocols: 'other' }, policy)).toEqual({ door: 'room', doc: 'room' })
+  expect(routeUpgrade({ ...upgrade, subprotocols: 'syncline.1' }, policy)).toEqual({ door: 'native', space: null })
+  expect(routeUpgrade({ ...upgrade, target: '/', subprotocols: 'other, syncline.1' }, policy)).toEqual({ door: 'native', space: null })
+  expect(routeUpgrade({ ...upgrade, subprotocols: 'other' }, policy)).toEqual({ door: 'room', space: 'default', doc: 'room' })
   expect(routeUpgrade({ ...upgrade, target: '/' }, policy)).toMatchObject({ door: 'none', status: 400 })
   expect(routeUpgrade({ ...upgrade, target: '/?token=1' }, policy)).toMatchObject({ door: 'none', status: 400 })
-  expect(routeUpgrade({ ...upgrade, target: '/' }, { ...policy, hocuspocusPath: '/' })).toEqual({ door: 'hocuspocus' })
+  expect(routeUpgrade({ ...upgrade, target: '/' }, { ...policy, hocuspocusPath: '/' })).toEqual({ door: 'hocuspocus', space: 'default' })
   expect(routeUpgrade({ ...upgrade, target: '/a%00' }, policy)).toMatchObject({ door: 'none', status: 400 })
 })

@@ -13,7 +13,9 @@ import type { HocuspocusHooks } from '../src/hocuspocus/hooks.ts'
 import { HocuspocusRoster } from '../src/hocuspocus/roster.ts'
 import { HocuspocusSession } from '../src/hocuspocus/session.ts'
 import { RELAY_LIMITS, type RelayLimits } from '../src/relay-limits.ts'
+import { visit } from '../src/visit.ts'
 import { readAnswer, type Answer } from './hocuspocus-answers.ts'
+import { oneSpace } from './one-space.ts'
 
 const replicas: Replica[] = []
 afterEach(async () => {
@@ -35,6 +37,10 @@ class TestPass implements Pass {
   }
 
   may(action: Action, _doc: DocId): boolean {
+    return this.ended === null && this.rights.has(action)
+  }
+
+  reaches(action: Action): boolean {
     return this.ended === null && this.rights.has(action)
   }
 
@@ -123,8 +129,9 @@ function doorHere({ limits, at, rights = EVERYTHING, hooks = {} }: DoorOptions =
       return heard.filter((words) => words !== ' heartbeat')
     },
   }
+  const spaces = oneSpace(replica)
   door.session = new HocuspocusSession({
-    replica,
+    space: DEFAULT_SPACE,
     limits: { ...RELAY_LIMITS, ...limits },
     hooks,
     roster: door.roster,
@@ -139,6 +146,7 @@ function doorHere({ limits, at, rights = EVERYTHING, hooks = {} }: DoorOptions =
       door.passes.push(pass)
       return pass
     },
+    visit: (doc, pass) => visit(spaces, { space: DEFAULT_SPACE, doc, door: 'hocuspocus' }, pass),
     onAuthenticated: () => (door.authenticated = true),
     onRefused: (_, code) => door.refused.push(code),
     onTurnedAway: () => undefined,
@@ -150,6 +158,7 @@ function doorHere({ limits, at, rights = EVERYTHING, hooks = {} }: DoorOptions =
       pause: () => (door.paused = true),
       resume: () => (door.paused = false),
       buffered: () => door.unsent,
+      silent: false,
     },
   })
   return door as Door
@@ -574,7 +583,7 @@ test('[HP-7] who sends for a document that was taken away is asked for a token n
 test('[HP-7] a document that the relay closes asks for the token itself, and its provider gets what it missed', async () => {
   const door = await openDoor()
   const other = await openDoor({ at: door })
-  door.roster.closeDocument('note' as DocId, 'maintenance')
+  door.roster.closeDocument(DEFAULT_SPACE, 'note' as DocId, 'maintenance')
   expect(door.heard()).toEqual(['note close maintenance', 'note send-token'])
   other.heard()
   other.send(auth('t'))

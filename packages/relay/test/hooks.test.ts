@@ -376,6 +376,7 @@ test('[HK-5] a webhook is signed, repeated until it is taken, and can give a doc
   expect(received.every(({ signed }) => signed)).toBe(true)
   expect(received.find(({ event }) => event['event'] === 'change')!.event).toEqual({
     event: 'change',
+    space: 'default',
     doc: 'note',
     seq: 1,
     subject: null,

@@ -16,7 +16,13 @@ import { createDoorman } from '../src/access/doorman.ts'
 import { openDoorman } from '../src/access/open-doorman.ts'
 import { parsePolicy } from '../src/access/policy-file.ts'
 import { createApi, type Api } from '../src/admin/api.ts'
+import { Health } from '../src/admin/health.ts'
 import { Sampler } from '../src/admin/sampler.ts'
+import { hookCalls } from '../src/hooks.ts'
+import { createRelayMetrics } from '../src/metrics/relay-metrics.ts'
+import { RELAY_LIMITS } from '../src/relay-limits.ts'
+import { RelaySpace, type RelaySpaceParts } from '../src/relay-space.ts'
+import { Spaces } from '../src/spaces.ts'
 
 export interface Answer {
   readonly status: number
@@ -33,12 +39,13 @@ export interface ApiHere {
   readonly sampler: Sampler
   /** What went to onError. */
   readonly errors: unknown[]
-  /** What went to onWrote and onRefused: `document subject seq` and `document code`. */
+  /** What went to the hooks as written, and to onRefused: `document subject seq` and `document code`. */
   readonly told: string[]
   ask(path: string, init?: RequestInit & { readonly token?: string }): Promise<Answer>
   close(): Promise<void>
 }
 
+/** For tests of observers; the API below has its replica from its spaces. */
 export async function replicaHere(folder: string, clock: Clock = nodeClock(), observer: ReplicaObserver = {}): Promise<Replica> {
   const store = await openSqliteStore({ path: join(folder, 'default.db'), space: DEFAULT_SPACE, durability: 'process' })
   return new Replica({
@@ -59,14 +66,37 @@ export function folderHere(): string {
 export async function apiHere({
   doorman = openDoorman,
   folder = folderHere(),
-}: { doorman?: Doorman; folder?: string } = {}): Promise<ApiHere> {
+  many = false,
+}: { doorman?: Doorman; folder?: string; many?: boolean } = {}): Promise<ApiHere> {
   const clock = nodeClock()
   const sampler = new Sampler(clock)
-  const replica = await replicaHere(folder, clock, sampler)
   const errors: unknown[] = []
   const told: string[] = []
-  const api = createApi({
+  const onError = (error: unknown): void => void errors.push(error)
+  const metrics = createRelayMetrics({ clock, connections: () => ({}) })
+  const calls = hookCalls({}, clock)
+  const spaces = new Spaces({
+    folder,
+    durability: 'process',
+    clock,
+    limits: { sweepEveryMs: 1_000 },
+    bounds: RELAY_LIMITS,
+    onFailed: (_, error) => onError(error),
+    watch(space) {
+      const onEvent: RelaySpaceParts['onEvent'] = (event) => api.happened(event, space)
+      const watch = new RelaySpace(space, { clock, hooks: {}, calls, metrics, health: new Health(clock), sampler, onEvent, onError })
+      const wrote = watch.hooks.wrote.bind(watch.hooks)
+      watch.hooks.wrote = (doc, identity, seq) => {
+        told.push(`${doc} ${identity.subject} ${seq}`)
+        wrote(doc, identity, seq)
+      }
+      return watch
+    },
+  })
+  const { replica } = await spaces.open(DEFAULT_SPACE)
+  const api: Api = createApi({
     replica,
+    spaces: { source: spaces, many },
     doorman,
     clock,
     sampler,
@@ -79,8 +109,7 @@ export async function apiHere({
       unsentBytes: 0,
       eventLoop: { p50Ms: 1, p99Ms: 2 },
     }),
-    onError: (error) => errors.push(error),
-    onWrote: (doc, { subject }, seq) => told.push(`${doc} ${subject} ${seq}`),
+    onError,
     onRefused: (doc, code) => told.push(`${doc} ${code}`),
   })
   const handle = getRequestListener(api.app.fetch, { overrideGlobalObjects: false })
@@ -102,10 +131,11 @@ export async function apiHere({
       return { status: response.status, json: isJson ? JSON.parse(Buffer.from(bytes).toString()) : null, response }
     },
     async close() {
-      await api.close()
+      api.close()
+      metrics.close()
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
-      await replica.close()
+      await spaces.close()
       rmSync(folder, { recursive: true, force: true })
     },
   }

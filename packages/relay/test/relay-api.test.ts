@@ -1,7 +1,7 @@
 // What the HTTP API says about the relay itself, over a real port: status, history, and events as they happen.
 
 import { afterEach, expect, test } from 'vitest'
-import { parseDocId } from '@syncline/protocol'
+import { DEFAULT_SPACE, parseDocId } from '@syncline/protocol'
 import { nodeClock } from '@syncline/replica/ws'
 import { API_LIMITS } from '../src/admin/api-limits.ts'
 import { EventsStream } from '../src/admin/events-stream.ts'
@@ -37,7 +37,7 @@ test('[HA-9] status, history and events tell what happens, as it happens', async
   expect(status.json.memoryBytes).toBeGreaterThan(1_000_000)
   expect(status.json.rates).toMatchObject({ ackP99Ms: null })
 
-  api.refused(parseDocId('d'), 'update-forbidden', 'a reason', 'y-websocket')
+  api.refused(parseDocId('d'), 'update-forbidden', 'a reason', 'y-websocket', DEFAULT_SPACE)
   const response = await fetch(`${url}/api/events`)
   expect(response.headers.get('content-type')).toBe('text/event-stream')
   const events = eventsOf(response)
@@ -80,7 +80,7 @@ test('[HA-9] an event stream ends with the right to it, holds no pass after that
   expect([oneMore.status, await oneMore.json()]).toMatchObject([503, { code: 'relay-busy' }])
   expect(guard.size).toBe(API_LIMITS.streamsMax)
   const ended = streams.map((response) => response.text())
-  api.refused(parseDocId('d'), 'update-limit', 'before the end', null)
+  api.refused(parseDocId('d'), 'update-limit', 'before the end', null, DEFAULT_SPACE)
   guard.setPolicy(() => () => false)
   for (const text of await Promise.all(ended)) expect(text).toContain('before the end')
   expect(guard.size).toBe(0)
@@ -97,7 +97,7 @@ test('[RS-1] a reader of events that does not read costs a bounded backlog and i
   )
   const words = 'x'.repeat(1000)
   let told = 0
-  for (; dropped === 0; told++) events.refused(parseDocId('d'), 'update-limit', words, null)
+  for (; dropped === 0; told++) events.refused(parseDocId('d'), 'update-limit', words, null, DEFAULT_SPACE)
   expect(told * words.length).toBeLessThan(API_LIMITS.streamBytesMax)
   expect(events.size).toBe(0)
   // What it had not read it may still read, then it ends.

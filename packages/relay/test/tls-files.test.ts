@@ -12,7 +12,7 @@ import { WebSocket, WebSocketServer } from 'ws'
 import type { SynclineError } from '@syncline/protocol'
 import { nodeClock } from '@syncline/replica/ws'
 import { createRelay } from '../src/relay.ts'
-import { certificateFacts, readCertificate, watchCertificate, type CertificateFiles, type CertificatePair } from '../src/tls-files.ts'
+import { certificateFacts, readCertificate, watchCertificate, type CertificateFiles, type Certificate } from '../src/tls-files.ts'
 
 const openssl = spawnSync('openssl', ['version']).status === 0
 const folder = mkdtempSync(join(tmpdir(), 'syncline-tls-'))
@@ -44,8 +44,8 @@ function pairOf(name: string): CertificateFiles {
 }
 
 /** Follows the files; `installed` and `problems` resolve one after the other as they come. */
-function follow(files: CertificateFiles, install: (pair: CertificatePair) => void = () => undefined) {
-  const installed = queue<CertificatePair>()
+function follow(files: CertificateFiles, install: (pair: Certificate) => void = () => undefined) {
+  const installed = queue<Certificate>()
   const problems = queue<SynclineError>()
   cleanups.push(
     watchCertificate({

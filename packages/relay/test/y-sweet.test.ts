@@ -100,6 +100,7 @@ function roomHere(options: { replica?: Replica; mayWrite?: () => boolean; refuse
       pause: () => undefined,
       resume: () => undefined,
       buffered: () => 0,
+      silent: false,
     },
   })
   return {
@@ -270,7 +271,7 @@ test('[YS-5] a token is good for one document, for no more than its giver may, a
   const credentials: Credentials = { token: 'of the server', door: 'y-sweet', space: DEFAULT_SPACE, address: '127.0.0.1' }
   const [note, other] = [parseDocId('note'), parseDocId('other')]
   const issue = async (readOnly: boolean): Promise<string> =>
-    grants.issue({ parent: await grants.admit(credentials), doc: note, readOnly, subject: 'ada', validForMs: 1000 })
+    grants.issue({ parent: await grants.admit(credentials), space: DEFAULT_SPACE, doc: note, readOnly, subject: 'ada', validForMs: 1000 })
 
   const full = await grants.admit({ ...credentials, token: await issue(false) })
   expect((['read', 'write', 'create', 'presence', 'admin', 'delete'] as const).map((action) => full.may(action, note))).toEqual([

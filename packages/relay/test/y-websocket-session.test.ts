@@ -73,6 +73,7 @@ function roomHere(options: { limits?: Partial<RelayLimits>; replica?: Replica; s
       pause: () => (room.paused = true),
       resume: () => (room.paused = false),
       buffered: () => room.unsent,
+      silent: false,
     },
   })
   return room as Room

@@ -1,7 +1,7 @@
 // What a door asks before it lets anybody do anything, and what it gets: credentials in, a live pass out. Nothing is decided here. Implemented by doorman.ts
 // (authentication and policy) and open-doorman.ts (a relay without authentication); asked by every door, for every message. Rules: AC-1 to AC-8, AD-1 to AD-4, AU-1.
 
-import type { DocId, SpaceId, SynclineError } from '@syncline/protocol'
+import type { DocId, Scope, SpaceId, SynclineError } from '@syncline/protocol'
 
 /** What an identity may do to a document. 'create': the first write to a name; 'presence': be seen in it; 'admin': the admin port and its API. */
 export type Action = 'read' | 'write' | 'create' | 'delete' | 'presence' | 'admin'
@@ -39,6 +39,10 @@ export interface Pass {
   readonly identity: Identity
   /** Total and cheap: asked for every message. False for everything once the pass has ended. */
   may(action: Action, doc: DocId): boolean
+  /** Whether there may be a document of the space to which this may be done; false only when there is none. For a link that names no document yet. */
+  reaches(action: Action): boolean
+  /** True: may() says yes to this for every document of the scope, also such as do not exist yet, until onChange is called. Left out: never known. */
+  mayAll?(action: Action, scope: Scope): boolean
   /** Why it allows nothing any more ("auth-expired", "auth-revoked"); null while it is good. */
   readonly ended: SynclineError | null
   /** Takes a newer token of the same subject in place of the old. Rejects with what Doorman.admit rejects with; the old one stays good then. */

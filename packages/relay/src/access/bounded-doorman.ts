@@ -38,6 +38,8 @@ function countedPass(pass: Pass, dropped: () => void): Pass {
       return pass.ended
     },
     may: (action, doc) => pass.may(action, doc),
+    reaches: (action) => pass.reaches(action),
+    mayAll: (action, scope) => pass.mayAll?.(action, scope) === true,
     renew: (token) => pass.renew(token),
     onChange: (listener) => pass.onChange(listener),
     drop() {

@@ -187,6 +187,31 @@ export function holds(condition: Condition, facts: Facts): boolean {
   }
 }
 
+/** What a condition says while it is open which document of a space is asked for: true or false for each of them, or null: it depends. As holds otherwise. */
+export function truthInSpace(condition: Condition, facts: Facts): boolean | null {
+  switch (condition.op) {
+    case 'and':
+    case 'or': {
+      const decisive = condition.op === 'or'
+      const parts = condition.of.map((one) => truthInSpace(one, facts))
+      if (parts.includes(decisive)) return decisive
+      return parts.includes(null) ? null : !decisive
+    }
+    case 'not': {
+      const inner = truthInSpace(condition.of, facts)
+      return inner === null ? null : !inner
+    }
+    case 'has':
+      return holds(condition, facts)
+    default:
+      return [condition.left, condition.right].some(namesDocument) ? null : holds(condition, facts)
+  }
+}
+
+function namesDocument(operand: Operand): boolean {
+  return 'get' in operand && (operand.get[0] === 'doc' || operand.get[0] === 'collection')
+}
+
 function compare(op: Comparison, left: Claim | undefined, right: Claim | undefined): boolean {
   if (op === 'in') return Array.isArray(right) && right.some((item: Claim) => same(left, item))
   if (op === 'eq') return same(left, right)

@@ -1,10 +1,10 @@
 // What one pass may do, remembered per document, so that the answer for the next message costs one look: decisions depend on nothing that changes without a new
 // memory being made (policy and identity). Bounded; the document whose first question is oldest goes first. Read by doorman.ts. Rules: AC-4.
 
-import type { DocId, SpaceId } from '@syncline/protocol'
+import type { DocId, Scope, SpaceId } from '@syncline/protocol'
 import { ACTIONS, type Action, type Identity } from './access.ts'
 import { ACCESS_LIMITS } from './access-limits.ts'
-import type { Decider, Decisions } from './policy.ts'
+import { decisionsReach, type Decider, type Decisions } from './policy.ts'
 
 /** Two bits per action: decided, and allowed. */
 const DECIDED = new Map<Action, number>(ACTIONS.map((action, index) => [action, 1 << (2 * index)]))
@@ -32,6 +32,18 @@ export class DecisionMemory {
     if (known === 0) this.#makeRoom()
     this.#known.set(doc, known | decided | (allowed ? decided << 1 : 0))
     return allowed
+  }
+
+  /** Not remembered: asked once per connection. */
+  reaches(action: Action): boolean {
+    this.#decisions ??= this.#decider(this.#identity)
+    return decisionsReach(this.#decisions, action, this.#space)
+  }
+
+  /** Not remembered: asked once per connection and scope. */
+  mayAll(action: Action, scope: Scope): boolean {
+    this.#decisions ??= this.#decider(this.#identity)
+    return this.#decisions.allowsAll?.(action, this.#space, scope) === true
   }
 
   #makeRoom(): void {

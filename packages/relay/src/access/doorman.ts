@@ -2,7 +2,7 @@
 // access is revoked. One sweep serves all expiries; what changes is told to the doors in later turns, some at a time. Asked by every door through access.ts.
 // Rules: AC-4, AU-1.
 
-import { LIMITS, SynclineError, type DocId } from '@syncline/protocol'
+import { LIMITS, SynclineError, type DocId, type Scope } from '@syncline/protocol'
 import type { Clock } from '@syncline/replica'
 import type { Action, Credentials, Doorman, Identity, Pass } from './access.ts'
 import { ACCESS_LIMITS } from './access-limits.ts'
@@ -211,6 +211,14 @@ class LivePass implements Pass {
 
   may(action: Action, doc: DocId): boolean {
     return this.ended === null && !this.#dropped && this.#memory.may(action, doc)
+  }
+
+  reaches(action: Action): boolean {
+    return this.ended === null && !this.#dropped && this.#memory.reaches(action)
+  }
+
+  mayAll(action: Action, scope: Scope): boolean {
+    return this.ended === null && !this.#dropped && this.#memory.mayAll(action, scope)
   }
 
   async renew(token: string): Promise<void> {

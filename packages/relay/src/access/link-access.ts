@@ -6,12 +6,14 @@ import type { Access, Replica } from '@syncline/replica'
 import type { Pass } from './access.ts'
 
 /** For a link that has not shown who it is. */
-export const NO_ACCESS: Access = { read: () => false, write: () => false, presence: () => false }
+export const NO_ACCESS: Access = { read: () => false, write: () => false, delete: () => false, presence: () => false }
 
 export function linkAccess(pass: Pass, replica: Replica): Access {
   return {
     read: (doc) => pass.may('read', doc),
+    readsAll: (scope) => pass.mayAll?.('read', scope) === true,
     write: (doc) => mayWrite(pass, replica, doc),
+    delete: (doc) => pass.may('delete', doc),
     presence: (doc) => pass.may('presence', doc),
     subject: pass.identity.subject,
   }

@@ -7,6 +7,8 @@ const ANONYMOUS: Identity = { subject: null, roles: [], claims: {}, expiresAtMs:
 const EVERYTHING: Pass = {
   identity: ANONYMOUS,
   may: () => true,
+  reaches: () => true,
+  mayAll: () => true,
   ended: null,
   renew: () => Promise.resolve(),
   onChange: () => () => undefined,

@@ -81,7 +81,7 @@ export function outboundUrl(name: string, text: string, allowHttp = false): URL 
   if (url === null || (protocol !== 'https:' && !plain))
     throw new SynclineError(
       'config-invalid',
-      `The ${name} ${JSON.stringify(text.slice(0, 200))} is no https address (http passes on this machine only).`,
+      `The ${name} ${JSON.stringify(text.slice(0, 200))} is no https address (http passes on this machine only, elsewhere with allowHttp).`,
     )
   if (url.username !== '' || url.password !== '')
     throw new SynclineError('config-invalid', `The ${name} holds a user name or a password; give them as a header.`)

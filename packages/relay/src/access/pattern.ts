@@ -82,6 +82,24 @@ export function matches(pattern: Pattern, text: string, subject: string | null):
   return at[text.length] === 1
 }
 
+/** False when the pattern matches nothing for this subject. */
+export function canMatch({ tokens }: Pattern, subject: string | null): boolean {
+  return (subject !== null && standsForFolder(subject)) || !tokens.some(({ kind }) => kind === 'subject')
+}
+
+/** True: the pattern stands for every text that begins with `prefix`. False says nothing. */
+export function coversAll({ tokens }: Pattern, prefix: string): boolean {
+  const [first, second] = tokens
+  if (first?.kind === 'literal') return tokens.length === 2 && second!.kind === 'anything' && prefix.startsWith(first.text)
+  return tokens.length === 1 && first?.kind === 'anything'
+}
+
+/** False: the pattern stands for no text that begins with `prefix`. True says nothing. */
+export function mayTouch({ tokens }: Pattern, prefix: string): boolean {
+  const [first] = tokens
+  return first?.kind !== 'literal' || first.text.startsWith(prefix) || (tokens.length > 1 && prefix.startsWith(first.text))
+}
+
 /** True if `{subject}` matches for this subject at all. */
 export function standsForFolder(subject: string): boolean {
   return subject !== '' && !subject.includes('/')

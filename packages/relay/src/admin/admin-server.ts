@@ -35,7 +35,11 @@ export interface AdminServer {
 }
 
 const CONNECTIONS_MAX = 256
-const REQUEST_WITHIN_MS = 10_000
+const HEADERS_WITHIN_MS = 10_000
+/** A connection on which nothing moves for this time is closed: more than a write may take, and more than event streams are ever silent. */
+const SILENT_MAX_MS = 60_000
+/** Bodies are bounded by their pace (request-body.ts). This is for what nobody reads. */
+const REQUEST_WITHIN_MS = 60 * 60 * 1000
 const CLOSE_WITHIN_MS = 1_000
 
 /** Resolves when the port takes requests. Rejects with "port-taken", "port-forbidden" or "argument-invalid". */
@@ -45,12 +49,13 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Ad
   const app = adminApp(options, isLoopbackHost(host))
   const handle = getRequestListener(app.fetch, { overrideGlobalObjects: false })
   const timeouts = {
-    headersTimeout: REQUEST_WITHIN_MS,
+    headersTimeout: HEADERS_WITHIN_MS,
     requestTimeout: REQUEST_WITHIN_MS,
-    connectionsCheckingInterval: REQUEST_WITHIN_MS / 2,
+    connectionsCheckingInterval: HEADERS_WITHIN_MS / 2,
   }
   const server = createServer(timeouts, (request, response) => void handle(request, response))
   server.maxConnections = CONNECTIONS_MAX
+  server.timeout = SILENT_MAX_MS
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)))
     server.listen({ host, port }, resolve)
@@ -88,7 +93,8 @@ function adminApp(options: AdminServerOptions, loopback: boolean): Hono {
     context.text('This is only read: ask with GET.\n', 405, { allow: 'GET, HEAD' }),
   )
   options.mount?.(app)
-  app.notFound((context) => context.text('Nothing is served here. There are /metrics, /livez and /readyz.\n', 404))
+  const mounted = options.mount === undefined ? '' : 'the page at /, the API under /api/, '
+  app.notFound((context) => context.text(`Nothing is served here. There are ${mounted}/metrics, /livez and /readyz.\n`, 404))
   app.onError((error, context) => {
     options.onError?.(error)
     return context.text('This could not be answered: the log of the relay says why.\n', 500)

@@ -1,30 +1,41 @@
-// Who asks the HTTP API, and what they may do there: `Authorization: Bearer` to a pass, and the decisions over it. Without authentication the port is this
+// Who asks the HTTP API, of which space, and what they may do there: `Authorization: Bearer` to a pass, the space held open while it is answered, and the decisions over both. Without authentication the port is this
 // machine's, so pages of other origins are turned away: a browser lets them send what they may not read. Read by api.ts and the routes. Rules: HA-1 to HA-3.
 //
 //   may not read         404 doc-missing, whether the document is there or not
 //   may read, not write  403 read-only, whether the document is there or not
 //   writes, not creates  404 doc-missing where there is none
+//   nothing in a space   404 space-unknown, whether the space is there or not
 
-import { parseDocId, SynclineError, type DocId, type SpaceId } from '@syncline/protocol'
+import { DEFAULT_SPACE, docIdOrNull, parseDocId, SynclineError, type DocId, type SpaceId } from '@syncline/protocol'
 import type { Replica } from '@syncline/replica'
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Doorman, Pass } from '../access/access.ts'
+import { spaceOrNull } from '../data-folder.ts'
 import { isLoopbackOrigin } from '../loopback.ts'
+import type { RelaySpace } from '../relay-space.ts'
+import type { SpaceUse } from '../spaces.ts'
+import { mayMake } from '../visit.ts'
+import type { ApiSpaces } from './api.ts'
+import { docOf } from './api-request.ts'
 
-/** What the routes find in their context. `keepPass`: the answer goes on after the handler, which drops the pass itself. */
-export type ApiEnv = { Variables: { pass: Pass; keepPass: boolean } }
+/** What the routes find in their context. `held`: the space that is asked about. `keepPass`: the answer goes on after the handler, which drops the pass itself. */
+export type ApiEnv = { Variables: { pass: Pass; held: SpaceUse<RelaySpace>; keepPass: boolean } }
 
 export interface AdmissionOptions {
   readonly doorman: Doorman
-  readonly space: SpaceId
+  readonly spaces: ApiSpaces
   onTurnedAway(error: SynclineError): void
 }
 
 /** The name under which rights over the relay itself are asked for. */
 export const THE_RELAY: DocId = parseDocId('*')
 
-export function admission({ doorman, space, onTurnedAway }: AdmissionOptions): MiddlewareHandler<ApiEnv> {
+/** Under which the routes of documents and changes are served for any space. */
+export const SPACE_ROUTES = '/api/spaces/:space'
+
+export function admission({ doorman, spaces, onTurnedAway }: AdmissionOptions): MiddlewareHandler<ApiEnv> {
   return async (context, next) => {
+    const space = spaceOf(context)
     try {
       if (!doorman.authenticates) refuseForeignPages(context)
       const pass = await doorman.admit({
@@ -38,11 +49,47 @@ export function admission({ doorman, space, onTurnedAway }: AdmissionOptions): M
       if (error instanceof SynclineError) onTurnedAway(error)
       throw error
     }
+    const pass = context.get('pass')
     try {
-      await next()
+      const held = await heldFor(spaces, space, pass, context)
+      context.set('held', held)
+      await next().finally(() => held.release())
     } finally {
-      if (context.get('keepPass') !== true) context.get('pass').drop()
+      if (context.get('keepPass') !== true) pass.drop()
     }
+  }
+}
+
+/** Of the path; the default one where it names none. Throws "space-id-invalid". */
+function spaceOf(context: Context): SpaceId {
+  const name = /\/api\/spaces\/([^/]*)\//.exec(new URL(context.req.url).pathname)?.[1]
+  if (name === undefined) return DEFAULT_SPACE
+  const space = spaceOrNull(name)
+  if (space === null) throw new SynclineError('space-id-invalid', `The path names no space: ${JSON.stringify(name.slice(0, 200))}.`)
+  return space
+}
+
+/** A write makes the space where its document may be made. Throws "space-unknown", and what Spaces.use rejects with. */
+async function heldFor({ source, many }: ApiSpaces, space: SpaceId, pass: Pass, context: Context): Promise<SpaceUse<RelaySpace>> {
+  if (space === DEFAULT_SPACE) return await source.use(space, true)
+  const unknown = new SynclineError('space-unknown', `There is no space ${space}.`)
+  const isSomebody = pass.reaches('read') || pass.reaches('write') || pass.may('admin', THE_RELAY)
+  if (!many || !isSomebody) throw unknown
+  const { method } = context.req
+  const doc = method === 'POST' || method === 'PATCH' ? docIdOrNull(nameIn(context)) : null
+  try {
+    return await source.use(space, doc !== null && mayMake(pass, doc))
+  } catch (error) {
+    throw error instanceof SynclineError && error.code === 'access-denied' ? unknown : error
+  }
+}
+
+/** Empty where the path names no document; what is wrong with a name the routes say. */
+function nameIn(context: Context): string {
+  try {
+    return docOf(context)
+  } catch {
+    return ''
   }
 }
 
@@ -86,6 +133,12 @@ export function mustWrite(pass: Pass, doc: DocId, replica: Replica): void {
   mustRead(pass, doc)
   if (!pass.may('write', doc)) throw new SynclineError('read-only', `This identity may not write ${JSON.stringify(doc)}.`)
   if (!replica.has(doc) && !pass.may('create', doc)) throw missing(doc)
+}
+
+/** Throws "doc-missing", "delete-forbidden", or why the pass ended. */
+export function mustDelete(pass: Pass, doc: DocId): void {
+  mustRead(pass, doc)
+  if (!pass.may('delete', doc)) throw new SynclineError('delete-forbidden', `This identity may not delete ${JSON.stringify(doc)}.`)
 }
 
 /** Absent and forbidden look the same. */

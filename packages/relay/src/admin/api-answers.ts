@@ -1,6 +1,8 @@
 // What goes wrong, as an HTTP answer: one shape for every route, and a status that fits the code. Decides nothing else. Read by api.ts and the routes. Rule: HA-5.
 
-import { errorTable, type ErrorCode, type SynclineError } from '@syncline/protocol'
+import { errorTable, SynclineError, type ErrorCode } from '@syncline/protocol'
+import type { Clock } from '@syncline/replica'
+import { API_LIMITS } from './api-limits.ts'
 
 export type ErrorStatus = 400 | 401 | 403 | 404 | 409 | 410 | 413 | 422 | 500 | 503
 
@@ -12,12 +14,16 @@ const STATUS_OF: Partial<Record<ErrorCode, ErrorStatus>> = {
   'auth-required': 401,
   'auth-revoked': 401,
   'doc-id-invalid': 400,
+  'delete-forbidden': 403,
+  'doc-deleted': 410,
   'doc-missing': 404,
   'doc-too-large': 413,
   'position-unknown': 410,
   'read-only': 403,
   'replica-closed': 503,
   'request-failed': 500,
+  'space-id-invalid': 400,
+  'space-unknown': 404,
   'store-closed': 503,
   'update-incomplete': 409,
   'update-limit': 413,
@@ -43,4 +49,20 @@ function statusOf(code: ErrorCode): ErrorStatus {
 function wordsOf(error: SynclineError): string {
   const at = error.message.lastIndexOf(` [${error.code}]`)
   return at < 0 ? error.message : error.message.slice(0, at)
+}
+
+export function binaryAnswer(bytes: Uint8Array, more: Readonly<Record<string, string>> = {}): Response {
+  return new Response(Buffer.from(bytes), {
+    headers: { 'content-type': 'application/octet-stream', 'x-content-type-options': 'nosniff', ...more },
+  })
+}
+
+/** A commit that does not come in time is answered "storage-failed": one may still come. */
+export function within<T>(clock: Clock, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = (): void =>
+      reject(new SynclineError('storage-failed', `No commit came within ${API_LIMITS.writeWithinMs} ms; one may still come.`))
+    const cancel = clock.after(API_LIMITS.writeWithinMs, late)
+    work.then(resolve, reject).finally(cancel)
+  })
 }

@@ -12,8 +12,10 @@ export const API_LIMITS = {
   patchBytesMax: 1 * MIB,
   /** Bodies of all requests that are being read or written, together; above it requests are turned away. */
   bodiesBytesMax: 128 * MIB,
-  /** A body must arrive within this time. */
-  bodyWithinMs: 30_000,
+  /** A body may pause for this time ... */
+  bodySilentMs: 10_000,
+  /** ... and, after as long again, must have come at this rate. */
+  bodyBytesPerSecondMin: 8 * KIB,
   /** A write is answered within this time, whatever the disk does. */
   writeWithinMs: 30_000,
   /** Nesting of a value in a patch: what the gate lets through. */

@@ -4,7 +4,8 @@ import { parseDocId, SynclineError, type DocId } from '@syncline/protocol'
 import type { Context } from 'hono'
 import { API_LIMITS } from './api-limits.ts'
 
-const DOCUMENTS = '/api/documents/'
+/** What stands before the name of a document, for the default space and for others. */
+const DOCUMENTS = /^.*?\/api\/(?:spaces\/[^/]*\/)?documents\//
 
 /** The document of /api/documents/NAME/..., percent-encoded, slashes too. Throws "doc-id-invalid". */
 export function docOf(context: Context): DocId {
@@ -22,7 +23,7 @@ export function rootOf(context: Context): string {
 /** Of the path as it was sent: a router decodes too early. */
 function segments(context: Context): string[] {
   const { pathname } = new URL(context.req.url)
-  return pathname.slice(pathname.indexOf(DOCUMENTS) + DOCUMENTS.length).split('/')
+  return pathname.replace(DOCUMENTS, '').split('/')
 }
 
 function decoded(text: string, code: 'doc-id-invalid' | 'argument-invalid', what: string): string {

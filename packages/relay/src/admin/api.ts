@@ -1,71 +1,84 @@
 // The HTTP API of a relay: puts the routes together behind one admission and one shape of errors, and feeds the events. Mounted on the admin port by relay.ts;
 // described in docs/http-api.md. Rules: HA-1 to HA-9.
 //
-//   request -> admission (api-access.ts) -> documents-api.ts | changes-api.ts | relay-api.ts -> JSON, or { code, message, todo }
+//   request -> space and admission (api-access.ts) -> documents-api.ts | changes-api.ts | relay-api.ts -> JSON, or { code, message, todo }
 
-import { SynclineError, type DocId, type ErrorCode } from '@syncline/protocol'
-import type { Clock, Replica } from '@syncline/replica'
+import { SynclineError, type DocId, type ErrorCode, type SpaceId } from '@syncline/protocol'
+import type { Clock, Replica, ReplicaEvent } from '@syncline/replica'
 import { Hono } from 'hono'
-import type { DoorName, Doorman, Identity } from '../access/access.ts'
-import { admission, type ApiEnv } from './api-access.ts'
+import type { DoorName, Doorman } from '../access/access.ts'
+import type { RelaySpace } from '../relay-space.ts'
+import type { Spaces } from '../spaces.ts'
+import { admission, SPACE_ROUTES, type ApiEnv } from './api-access.ts'
 import { errorAnswer } from './api-answers.ts'
 import { changesApi } from './changes-api.ts'
 import { documentsApi } from './documents-api.ts'
 import { EventsStream } from './events-stream.ts'
-import { MapPatches } from './map-patches.ts'
 import { relayApi, type RelayFacts } from './relay-api.ts'
 import type { Sampler } from './sampler.ts'
 
 export interface ApiOptions {
+  /** Of the default space. */
   readonly replica: Replica
+  readonly spaces: ApiSpaces
   readonly doorman: Doorman
   readonly clock: Clock
-  /** The observer, or one of the observers, of `replica`. */
+  /** One of the observers of each replica. */
   readonly sampler: Sampler
   facts(): RelayFacts
   /** Somebody was not let in: for logs and counters. It is told to the event stream already. */
   onTurnedAway?(error: SynclineError): void
   /** The gate or a limit refused a write of an asker: for logs and counters. It is told to the event stream already. */
-  onRefused?(doc: DocId, code: ErrorCode, reason: string): void
-  /** A write of an asker was committed: for HookRunner.wrote. */
-  onWrote?(doc: DocId, identity: Identity, seq: number): void
+  onRefused?(doc: DocId, code: ErrorCode, reason: string, space: SpaceId): void
   /** A route or user code failed in a way that is nobody's request; the asker gets HTTP 500 without the words. */
   onError(error: unknown): void
+}
+
+/** Where the API finds documents. */
+export interface ApiSpaces {
+  readonly source: Pick<Spaces<RelaySpace>, 'use' | 'opened' | 'names' | 'storedCount'>
+  /** False: there is the default one only. */
+  readonly many: boolean
 }
 
 export interface Api {
   /** Answers under /api/. */
   readonly app: Hono<ApiEnv>
+  /** For the event stream: an event of the replica of a space. */
+  happened(event: ReplicaEvent, space: SpaceId): void
   /** For the event stream: an update of a foreign client was refused. */
-  refused(doc: DocId, code: ErrorCode, reason: string, door: DoorName | null): void
+  refused(doc: DocId, code: ErrorCode, reason: string, door: DoorName | null, space: SpaceId): void
   /** For the event stream: somebody was turned away at another door. */
   turnedAway(error: SynclineError, door: DoorName): void
-  /** Ends the event streams and closes patched documents; call it before the replica closes. Idempotent. */
-  close(): Promise<void>
+  /** Ends the event streams. Idempotent. */
+  close(): void
 }
 
 export function createApi(options: ApiOptions): Api {
-  const { replica, doorman, clock, sampler, onError } = options
+  const { replica, spaces, doorman, clock, sampler, onError } = options
   const events = new EventsStream(clock)
-  const patches = new MapPatches(replica, clock, onError)
   const connections = (): number => Object.values(options.facts().connections).reduce((sum, count) => sum + count, 0)
-  const stops = [replica.onEvent((event) => events.note(event)), sampler.start(replica, connections, (sample) => events.sampled(sample))]
+  const stop = sampler.start(
+    () => lagMax(spaces),
+    connections,
+    (sample) => events.sampled(sample),
+  )
 
   const app = new Hono<ApiEnv>()
   const onTurnedAway = (error: SynclineError): void => {
     events.turnedAway(error.code, 'http')
     options.onTurnedAway?.(error)
   }
-  app.use('/api/*', admission({ doorman, space: replica.space, onTurnedAway }))
-  const onRefused = (doc: DocId, code: ErrorCode, reason: string): void => {
-    events.refused(doc, code, reason, 'http')
-    options.onRefused?.(doc, code, reason)
+  app.use('/api/*', admission({ doorman, spaces, onTurnedAway }))
+  const onRefused = (doc: DocId, code: ErrorCode, reason: string, space: SpaceId): void => {
+    events.refused(doc, code, reason, 'http', space)
+    options.onRefused?.(doc, code, reason, space)
   }
-  const onWrote = (doc: DocId, identity: Identity, seq: number): void => options.onWrote?.(doc, identity, seq)
-  const committedAtMs = (seq: number): number | null => sampler.committedAtMs(seq)
-  app.route('/', documentsApi({ replica, clock, patches, onWrote, onRefused, committedAtMs }))
-  app.route('/', changesApi(replica, clock))
-  app.route('/', relayApi({ replica, sampler, events, facts: options.facts }))
+  for (const base of ['/api', SPACE_ROUTES]) {
+    app.route(base, documentsApi({ clock, onRefused }))
+    app.route(base, changesApi(clock))
+  }
+  app.route('/', relayApi({ replica, spaces, sampler, events, facts: options.facts }))
   app.all('/api/*', () => errorAnswer(new SynclineError('argument-invalid', 'There is no such route; docs/http-api.md lists them.'), 404))
   app.onError((error) => {
     if (error instanceof SynclineError) return errorAnswer(error)
@@ -75,12 +88,19 @@ export function createApi(options: ApiOptions): Api {
 
   return {
     app,
+    happened: (event, space) => events.note(event, space),
     refused: (...refused) => events.refused(...refused),
     turnedAway: (error, door) => events.turnedAway(error.code, door),
-    async close() {
-      for (const stop of stops) stop()
+    close() {
+      stop()
       events.close()
-      await patches.close()
     },
   }
+}
+
+/** Of the peer that is furthest behind, in any space. */
+function lagMax({ source }: ApiSpaces): number {
+  let lag = 0
+  for (const { replica } of source.opened()) for (const peer of replica.status().peers) lag = Math.max(lag, peer.lag)
+  return lag
 }

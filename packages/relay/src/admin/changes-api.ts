@@ -2,8 +2,8 @@
 // place in it, and is opaque: one that this log does not vouch for (a restored backup, another relay) is answered 410, never with a gap. Where compaction put a
 // document together, the change is all of it: it repeats, it loses nothing. Mounted by api.ts; docs/http-api.md. Rules: HA-2, HA-7.
 
-import { SynclineError, unframeUpdates, type EpochNonce } from '@syncline/protocol'
-import type { Clock, Replica } from '@syncline/replica'
+import { isDeletion, SynclineError, unframeUpdates, type EpochNonce } from '@syncline/protocol'
+import type { Clock } from '@syncline/replica'
 import type { LogRow, StoreReader } from '@syncline/store'
 import { Hono } from 'hono'
 import type { Pass } from '../access/access.ts'
@@ -14,6 +14,8 @@ import { numberOf } from './api-request.ts'
 interface Change {
   readonly seq: number
   readonly name: string
+  /** The document was deleted; `update` is empty then. */
+  readonly deleted: boolean
   /** Base64 of one Yjs v1 update. */
   readonly update: string
 }
@@ -27,12 +29,13 @@ interface Changes {
 
 const LOG_BYTES_PER_READ = 1024 * 1024
 
-export function changesApi(replica: Replica, clock: Clock): Hono<ApiEnv> {
+export function changesApi(clock: Clock): Hono<ApiEnv> {
   const api = new Hono<ApiEnv>()
-  api.get('/api/changes', async (context) => {
-    const after = placeOf(replica.reader, context.req.query('after'))
+  api.get('/changes', async (context) => {
+    const { reader } = context.get('held').replica
+    const after = placeOf(reader, context.req.query('after'))
     const limit = numberOf(context, 'limit', API_LIMITS.changesDefault, API_LIMITS.changesMax)
-    return context.json(await changesAfter(replica.reader, clock, context.get('pass'), after, limit))
+    return context.json(await changesAfter(reader, clock, context.get('pass'), after, limit))
   })
   return api
 }
@@ -62,7 +65,8 @@ async function changesAfter(reader: StoreReader, clock: Clock, pass: Pass, after
 function changesOf(reader: StoreReader, pass: Pass, row: LogRow): Change[] {
   const name = reader.doc(row.doc)?.name
   if (name === undefined || !pass.may('read', name)) return []
-  return updatesOf(reader, row).map((update) => ({ seq: row.seq, name, update: Buffer.from(update).toString('base64') }))
+  if (isDeletion(row.docEpoch)) return [{ seq: row.seq, name, deleted: true, update: '' }]
+  return updatesOf(reader, row).map((update) => ({ seq: row.seq, name, deleted: false, update: Buffer.from(update).toString('base64') }))
 }
 
 function updatesOf(reader: StoreReader, row: LogRow): readonly Uint8Array[] {

@@ -1,8 +1,9 @@
-// The routes of documents: list, read, log, write. Writes are those of a door like every other: through the gate, by the policy, into the log, and answered after
+// The routes of documents: list, read, log, write; deletion-api.ts has the rest. Writes are those of a door like every other: through the gate, by the policy, into the log, and answered after
 // the commit. Reads are of committed state. Decides pages, statuses and who is asked for what right; mounted by api.ts; docs/http-api.md. Rules: HA-2 to HA-8.
 
 import {
   docKeyOf,
+  isDeletion,
   isRefusal,
   scopeRange,
   SynclineError,
@@ -12,99 +13,117 @@ import {
   type DocId,
   type DocKey,
   type ErrorCode,
+  type SpaceId,
 } from '@syncline/protocol'
-import type { Clock, Replica, WriteOutcome } from '@syncline/replica'
+import { docDeleted, type Clock, type Replica, type WriteOutcome } from '@syncline/replica'
 import type { DocRow, StoreReader } from '@syncline/store'
-import { Hono } from 'hono'
+import { Hono, type Context } from 'hono'
 import * as Y from 'yjs'
-import type { Identity, Pass } from '../access/access.ts'
+import type { Pass } from '../access/access.ts'
 import { storedBytes } from '../data-folder.ts'
 import { asGuest, deafPort, EMPTY_STATE_VECTOR } from '../deaf-guest.ts'
+import type { RelaySpace } from '../relay-space.ts'
+import type { SpaceUse } from '../spaces.ts'
 import { missing, mustRead, mustWrite, type ApiEnv } from './api-access.ts'
-import { errorAnswer } from './api-answers.ts'
+import { binaryAnswer, errorAnswer, within } from './api-answers.ts'
 import { API_LIMITS } from './api-limits.ts'
 import { bytesOf, docOf, numberOf, rootOf } from './api-request.ts'
+import { deletionRoutes } from './deletion-api.ts'
 import { documentJson, type DocumentJson } from './document-json.ts'
-import { readPatch, type MapPatches } from './map-patches.ts'
+import { readPatch } from './map-patches.ts'
 import { RequestBodies } from './request-body.ts'
 
 export interface DocumentsApiOptions {
-  readonly replica: Replica
   readonly clock: Clock
-  readonly patches: MapPatches
-  /** A write was committed: for hooks. */
-  onWrote(doc: DocId, identity: Identity, seq: number): void
   /** The gate or a limit refused a write. */
-  onRefused(doc: DocId, code: ErrorCode, reason: string): void
-  /** When the row at this position was committed, in ms since 1970; null: before what is remembered. */
-  committedAtMs(seq: number): number | null
+  onRefused(doc: DocId, code: ErrorCode, reason: string, space: SpaceId): void
 }
 
+/** Routes within a space: documents of the space that the context holds. */
 export function documentsApi(options: DocumentsApiOptions): Hono<ApiEnv> {
-  const { replica, clock, patches } = options
-  const bodies = new RequestBodies(clock)
   const api = new Hono<ApiEnv>()
+  readingRoutes(api, options)
+  deletionRoutes(api, options.clock)
+  writingRoutes(api, options)
+  return api
+}
 
-  api.get('/api/documents', async (context) => {
+function readingRoutes(api: Hono<ApiEnv>, { clock }: DocumentsApiOptions): void {
+  api.get('/documents', async (context) => {
     const prefix = context.req.query('prefix') ?? ''
     const after = context.req.query('after')
     const limit = numberOf(context, 'limit', API_LIMITS.pageDefault, API_LIMITS.pageMax)
-    return context.json(await listPage(options, context.get('pass'), { prefix, after, limit }))
+    return context.json(await listPage(context.get('held'), clock, context.get('pass'), { prefix, after, limit }))
   })
 
-  api.get('/api/documents/:name', (context) => {
-    const row = readable(replica, context.get('pass'), docOf(context))
+  api.get('/documents/:name', async (context) => {
+    const { replica } = context.get('held')
+    const row = await readable(context, docOf(context))
     return context.json(describe(replica, row))
   })
 
-  api.get('/api/documents/:name/log', (context) => {
-    const row = readable(replica, context.get('pass'), docOf(context))
+  api.get('/documents/:name/log', async (context) => {
+    const { replica } = context.get('held')
+    const row = await readable(context, docOf(context))
     const limit = numberOf(context, 'limit', API_LIMITS.logRowsDefault, API_LIMITS.pageMax)
     return context.json({ rows: logRows(replica.reader, row.key, limit) })
   })
 
-  api.get('/api/documents/:name/update', (context) => {
-    const row = readable(replica, context.get('pass'), docOf(context))
+  api.get('/documents/:name/update', async (context) => {
+    const { replica } = context.get('held')
+    const row = await readable(context, docOf(context))
     const since = bytesOf(context, 'since') ?? EMPTY_STATE_VECTOR
     const update = asGuest(replica, row.name, (guest) => guest.diff(since))
-    return new Response(Buffer.from(update), {
-      headers: { 'content-type': 'application/octet-stream', 'x-content-type-options': 'nosniff' },
-    })
+    return binaryAnswer(update)
   })
+}
 
-  api.post('/api/documents/:name/update', async (context) => {
-    const [doc, pass] = [docOf(context), context.get('pass')]
+function writingRoutes(api: Hono<ApiEnv>, { clock, onRefused }: DocumentsApiOptions): void {
+  const bodies = new RequestBodies(clock)
+
+  api.post('/documents/:name/update', async (context) => {
+    const [doc, pass, { replica, watch }] = [docOf(context), context.get('pass'), context.get('held')]
+    await begun(context, doc)
     mustWrite(pass, doc, replica)
     return bodies.with(context.req.raw, API_LIMITS.updateBytesMax, async (update) => {
       // The policy may have changed while the body came.
       mustWrite(pass, doc, replica)
       const outcome = await within(clock, writeOnce(replica, doc, update))
-      if (outcome.kind === 'committed') options.onWrote(doc, pass.identity, outcome.seq)
-      if (outcome.kind === 'refused') options.onRefused(doc, outcome.code, outcome.reason)
+      if (outcome.kind === 'committed') watch.hooks.wrote(doc, pass.identity, outcome.seq)
+      if (outcome.kind === 'refused') onRefused(doc, outcome.code, outcome.reason, replica.space)
       return writeAnswer(outcome)
     })
   })
 
-  api.patch('/api/documents/:name/maps/:root', async (context) => {
-    const [doc, root, pass] = [docOf(context), rootOf(context), context.get('pass')]
+  api.patch('/documents/:name/maps/:root', async (context) => {
+    const [doc, root, pass, { replica, watch }] = [docOf(context), rootOf(context), context.get('pass'), context.get('held')]
+    await begun(context, doc)
     mustWrite(pass, doc, replica)
     return bodies.with(context.req.raw, API_LIMITS.patchBytesMax, async (body) => {
       mustWrite(pass, doc, replica)
       mustBeWhole(replica, doc)
-      const seq = await within(clock, patches.apply(doc, root, readPatch(body)))
-      options.onWrote(doc, pass.identity, seq)
+      const seq = await within(clock, watch.patches.apply(doc, root, readPatch(body)))
+      watch.hooks.wrote(doc, pass.identity, seq)
       return context.json({ seq })
     })
   })
-
-  return api
 }
 
-/** Throws "doc-missing", for what may not be read, too, and "doc-quarantined". */
-function readable(replica: Replica, pass: Pass, doc: DocId): DocRow {
-  mustRead(pass, doc)
+/** A document that a hook loads is there before anything is asked of it. Throws "hook-failed", and "doc-missing" for what may not be read. */
+async function begun(context: Context<ApiEnv>, doc: DocId): Promise<void> {
+  mustRead(context.get('pass'), doc)
+  const loaded = await context.get('held').watch.hooks.asked(doc)
+  if (loaded === 'failed') throw new SynclineError('hook-failed', `What ${JSON.stringify(doc)} begins with could not be had.`)
+}
+
+/** Throws "doc-missing", for what may not be read, too, "doc-deleted" and "doc-quarantined". */
+async function readable(context: Context<ApiEnv>, doc: DocId): Promise<DocRow> {
+  const { replica } = context.get('held')
+  await begun(context, doc)
+  mustRead(context.get('pass'), doc)
   const row = replica.reader.doc(docKeyOf(replica.space, doc))
   if (row === undefined) throw missing(doc)
+  if (isDeletion(row.docEpoch)) throw docDeleted(doc)
   mustBeWhole(replica, doc)
   return row
 }
@@ -123,7 +142,8 @@ interface Page {
 
 /** In key order (a hash of the name, grouped by collection). Cost: the documents between two pages that this pass may read, and those it may not. */
 async function listPage(
-  { replica, clock, committedAtMs }: DocumentsApiOptions,
+  { replica, watch }: SpaceUse<RelaySpace>,
+  clock: Clock,
   pass: Pass,
   { prefix, after, limit }: Page,
 ): Promise<object> {
@@ -135,9 +155,9 @@ async function listPage(
   for (;;) {
     const rows = reader.docs(range, API_LIMITS.rowsPerTurn, key)
     for (const row of rows) {
-      if (!row.name.startsWith(prefix) || !pass.may('read', row.name)) continue
+      if (!row.name.startsWith(prefix) || isDeletion(row.docEpoch) || !pass.may('read', row.name)) continue
       if (documents.length === limit) return { documents, next: last }
-      documents.push(listed(replica, row, committedAtMs(row.lastSeq)))
+      documents.push(listed(replica, row, watch.moments.committedAtMs(row.lastSeq)))
       last = row.name
     }
     if (rows.length < API_LIMITS.rowsPerTurn) return { documents, next: null }
@@ -228,13 +248,4 @@ function writeAnswer(outcome: WriteOutcome): Response {
     case 'failed':
       return errorAnswer(new SynclineError(outcome.code, 'The store did not take the update.'), 503)
   }
-}
-
-function within<T>(clock: Clock, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const late = (): void =>
-      reject(new SynclineError('storage-failed', `No commit came within ${API_LIMITS.writeWithinMs} ms; one may still come.`))
-    const cancel = clock.after(API_LIMITS.writeWithinMs, late)
-    work.then(resolve, reject).finally(cancel)
-  })
 }

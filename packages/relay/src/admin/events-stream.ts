@@ -1,7 +1,7 @@
 // What happens in a relay, as it happens, to whoever keeps GET /api/events open (text/event-stream). A newcomer gets the last events first. Bounded: past events,
 // streams, and the unsent bytes of each; a reader that is too slow is dropped and asks again. Fed by api.ts; docs/http-api.md. Rules: HA-9, RS-1.
 
-import { SynclineError, type DocId, type ErrorCode } from '@syncline/protocol'
+import { SynclineError, type DocId, type ErrorCode, type SpaceId } from '@syncline/protocol'
 import type { Clock, ReplicaEvent } from '@syncline/replica'
 import type { DoorName } from '../access/access.ts'
 import { API_LIMITS } from './api-limits.ts'
@@ -28,11 +28,12 @@ export class EventsStream {
 
   // What is told
 
-  /** An event of the replica; those that are not for operators are passed over. */
-  note(event: ReplicaEvent): void {
+  /** An event of the replica of a space; those that are not for operators are passed over. */
+  note(event: ReplicaEvent, space: SpaceId): void {
     switch (event.type) {
       case 'rejected':
         return this.tell('refused', {
+          space,
           doc: event.doc,
           door: 'native',
           peer: event.peer,
@@ -41,24 +42,24 @@ export class EventsStream {
           reason: event.reason,
         })
       case 'link-live':
-        return this.tell('link', { state: 'live', peer: event.peer, role: event.role, durability: event.durability })
+        return this.tell('link', { space, state: 'live', peer: event.peer, role: event.role, durability: event.durability })
       case 'link-ended':
-        return this.tell('link', { state: 'ended', peer: event.peer, code: event.code })
+        return this.tell('link', { space, state: 'ended', peer: event.peer, code: event.code })
       case 'divergence':
-        return this.tell('divergence', { doc: event.doc, peer: event.peer, range: event.range })
+        return this.tell('divergence', { space, doc: event.doc, peer: event.peer, range: event.range })
       case 'quarantined':
-        return this.tell('storage', { state: 'quarantined', doc: event.doc, key: event.key })
+        return this.tell('storage', { space, state: 'quarantined', doc: event.doc, key: event.key })
       case 'storage-failed':
-        return this.tell('storage', { state: 'failed', code: event.code, reason: event.reason })
+        return this.tell('storage', { space, state: 'failed', code: event.code, reason: event.reason })
       case 'storage-recovered':
-        return this.tell('storage', { state: 'recovered' })
+        return this.tell('storage', { space, state: 'recovered' })
       default:
     }
   }
 
   /** An update of a foreign client was refused. */
-  refused(doc: DocId, code: ErrorCode, reason: string, door: DoorName | null): void {
-    this.tell('refused', { doc, door, peer: null, direction: 'in', code, reason })
+  refused(doc: DocId, code: ErrorCode, reason: string, door: DoorName | null, space: SpaceId): void {
+    this.tell('refused', { space, doc, door, peer: null, direction: 'in', code, reason })
   }
 
   /** Somebody was not let in, or not any more. */

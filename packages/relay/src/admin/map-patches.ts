@@ -73,6 +73,7 @@ export class MapPatches {
   }
 
   private open(doc: DocId): OpenDocument {
+    if (this.kept.get(doc)?.opened.isDeleted === true) void this.forget(doc)
     const found = this.kept.get(doc)
     if (found !== undefined) {
       found.stopWaiting()

@@ -1,9 +1,11 @@
-// The routes about the relay itself: status, history and events. For those who may administer it. Mounted by api.ts; docs/http-api.md. Rules: HA-2, HA-9.
+// The routes about the relay itself: status, history, events and its spaces, for those who may administer it; and the status of one space, for those who may administer
+// that. Mounted by api.ts; docs/http-api.md. Rules: HA-2, HA-9, SP-6.
 
 import type { Replica } from '@syncline/replica'
 import { Hono } from 'hono'
 import type { DoorName } from '../access/access.ts'
-import { mustAdminister, type ApiEnv } from './api-access.ts'
+import { mustAdminister, SPACE_ROUTES, type ApiEnv } from './api-access.ts'
+import type { ApiSpaces } from './api.ts'
 import { API_LIMITS } from './api-limits.ts'
 import type { EventsStream } from './events-stream.ts'
 import type { Sampler } from './sampler.ts'
@@ -21,18 +23,32 @@ export interface RelayFacts {
 }
 
 export interface RelayApiOptions {
+  /** Of the default space. */
   readonly replica: Replica
+  readonly spaces: ApiSpaces
   readonly sampler: Sampler
   readonly events: EventsStream
   facts(): RelayFacts
 }
 
-export function relayApi({ replica, sampler, events, facts }: RelayApiOptions): Hono<ApiEnv> {
+export function relayApi({ replica, spaces, sampler, events, facts }: RelayApiOptions): Hono<ApiEnv> {
   const api = new Hono<ApiEnv>()
 
   api.get('/api/status', (context) => {
     mustAdminister(context.get('pass'))
-    return context.json(statusOf(replica, sampler, facts()))
+    return context.json(statusOf(replica, spaces, sampler, facts()))
+  })
+
+  api.get(`${SPACE_ROUTES}/status`, (context) => {
+    mustAdminister(context.get('pass'))
+    return context.json(spaceStatus(context.get('held').replica))
+  })
+
+  // Not below a space, so it is the default one whose rights count.
+  api.get('/api/spaces', (context) => {
+    mustAdminister(context.get('pass'))
+    const open = new Set(Array.from(spaces.source.opened(), ({ space }) => space))
+    return context.json({ spaces: spaces.source.names().map((name) => ({ name, open: open.has(name) })) })
   })
 
   api.get('/api/history', (context) => {
@@ -63,20 +79,30 @@ export function relayApi({ replica, sampler, events, facts }: RelayApiOptions): 
   return api
 }
 
-function statusOf(replica: Replica, sampler: Sampler, facts: RelayFacts): object {
+function statusOf(replica: Replica, { source }: ApiSpaces, sampler: Sampler, facts: RelayFacts): object {
   const { url, version, uptimeMs, draining, connections, unsentBytes, eventLoop } = facts
-  const { replicaId, space, durability, head, documents, storage, storageError, peers, rejected, diverged, quarantined, stuck } =
-    replica.status()
+  const { replicaId, durability } = replica.status()
   const { atMs, commitsPerS, rowsPerS, bytesPerS, ackP50Ms, ackP99Ms } = sampler.latest
   return {
     relay: { url, replicaId, version, uptimeMs, durability, draining },
+    ...spaceStatus(replica),
+    spaces: { open: Array.from(source.opened()).length, stored: source.storedCount },
+    connections,
+    unsentBytes,
+    eventLoop,
+    memoryBytes: process.memoryUsage.rss(),
+    rates: { atMs, commitsPerS, rowsPerS, bytesPerS, ackP50Ms, ackP99Ms },
+  }
+}
+
+function spaceStatus(replica: Replica): object {
+  const { space, head, documents, storage, storageError, peers, rejected, diverged, quarantined, stuck } = replica.status()
+  return {
     space,
     head,
     documents,
     storage,
     storageError,
-    connections,
-    unsentBytes,
     peers: peers.map((peer) => ({
       replicaId: peer.replicaId,
       role: peer.role,
@@ -89,8 +115,5 @@ function statusOf(replica: Replica, sampler: Sampler, facts: RelayFacts): object
     diverged,
     quarantined,
     stuck,
-    eventLoop,
-    memoryBytes: process.memoryUsage.rss(),
-    rates: { atMs, commitsPerS, rowsPerS, bytesPerS, ackP50Ms, ackP99Ms },
   }
 }

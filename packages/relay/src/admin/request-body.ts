@@ -1,4 +1,4 @@
-// The body of a request: read whole, within bounds of one and of all together, and of time. Read by documents-api.ts. Rule: HA-6.
+// The body of a request: read whole, within bounds of one and of all together, of silence and of pace: a large one on a slow line may take its time. Read by documents-api.ts. Rule: HA-6.
 
 import { SynclineError } from '@syncline/protocol'
 import type { Clock } from '@syncline/replica'
@@ -28,17 +28,21 @@ export class RequestBodies {
     const reader = request.body?.getReader()
     if (reader === undefined) return new Uint8Array(0)
     let late = false
-    const stopWaiting = this.clock.after(API_LIMITS.bodyWithinMs, () => {
-      late = true
-      void reader.cancel().catch(() => undefined)
-    })
+    const startedMs = this.clock.now()
+    const waitForMore = (): (() => void) =>
+      this.clock.after(patienceMs(taken.bytes, this.clock.now() - startedMs), () => {
+        late = true
+        void reader.cancel().catch(() => undefined)
+      })
+    let stopWaiting = waitForMore()
     const chunks: Uint8Array[] = []
     try {
       for (;;) {
         const { done, value } = await reader.read().catch(() => {
           throw new SynclineError('argument-invalid', 'The body broke off.')
         })
-        if (late) throw new SynclineError('argument-invalid', `The body did not arrive within ${API_LIMITS.bodyWithinMs} ms.`)
+        if (late) throw new SynclineError('argument-invalid', `The body came too slowly: ${taken.bytes} bytes of it arrived.`)
+        stopWaiting()
         if (done) return Buffer.concat(chunks)
         this.bytes += value.length
         taken.bytes += value.length
@@ -46,12 +50,20 @@ export class RequestBodies {
         if (this.bytes > API_LIMITS.bodiesBytesMax)
           throw new SynclineError('relay-busy', 'The requests under way hold as many bytes as they may.')
         chunks.push(value)
+        stopWaiting = waitForMore()
       }
     } finally {
       stopWaiting()
       void reader.cancel().catch(() => undefined)
     }
   }
+}
+
+/** How long a body of which `bytes` came in `passedMs` may pause now. */
+function patienceMs(bytes: number, passedMs: number): number {
+  const { bodySilentMs, bodyBytesPerSecondMin } = API_LIMITS
+  const dueMs = bodySilentMs + (bytes / bodyBytesPerSecondMin) * 1000
+  return Math.max(0, Math.min(bodySilentMs, dueMs - passedMs))
 }
 
 function tooLarge(bytesMax: number): SynclineError {

@@ -1,8 +1,7 @@
-// One sample a second of what a replica does: commits, rows, bytes, how long acknowledgements took, how far the peers are behind; kept for ten minutes. And when
-// which stretch of the log was committed, for "last changed". Bounded, whatever the load. Told as the replica's observer; read by relay-api.ts, documents-api.ts and
-// events-stream.ts. Rule: HA-9.
+// One sample a second of what a relay does in all its spaces: commits, rows, bytes, how long acknowledgements took, how far the peers are behind; kept for ten minutes.
+// Bounded, whatever the load. Told as an observer of each replica; read by relay-api.ts and events-stream.ts. Rule: HA-9.
 
-import type { Clock, ObservedCommit, ObservedWrite, Replica, ReplicaObserver } from '@syncline/replica'
+import type { Clock, ObservedCommit, ObservedWrite, ReplicaObserver } from '@syncline/replica'
 import { API_LIMITS } from './api-limits.ts'
 
 export interface Sample {
@@ -23,16 +22,9 @@ export interface Sample {
 /** Before the first second is over. */
 const NOTHING = { commitsPerS: 0, rowsPerS: 0, bytesPerS: 0, ackP50Ms: null, ackP99Ms: null, connections: 0, lagMax: 0 } as const
 
-interface Stretch {
-  readonly first: number
-  last: number
-  readonly atMs: number
-}
-
 export class Sampler implements ReplicaObserver {
   private readonly clock: Clock
   private ring: Sample[] = []
-  private stretches: Stretch[] = []
   private commits = 0
   private rows = 0
   private bytes = 0
@@ -44,21 +36,17 @@ export class Sampler implements ReplicaObserver {
     this.sinceMs = clock.now()
   }
 
-  /** Samples every second and tells `listener` of it. Returns the way to stop. */
-  start(replica: Replica, connections: () => number, listener: (sample: Sample) => void): () => void {
+  /** Samples every second and tells `listener` of it. `lagMax`: of the peer that is furthest behind. Returns the way to stop. */
+  start(lagMax: () => number, connections: () => number, listener: (sample: Sample) => void): () => void {
     this.sinceMs = this.clock.now()
-    return this.clock.every(API_LIMITS.sampleEveryMs, () => {
-      const lagMax = Math.max(0, ...replica.status().peers.map((peer) => peer.lag))
-      listener(this.take(connections(), lagMax))
-    })
+    return this.clock.every(API_LIMITS.sampleEveryMs, () => listener(this.take(connections(), lagMax())))
   }
 
-  committed({ head, rows, bytes, sinceReceivedMs }: ObservedCommit): void {
+  committed({ rows, bytes, sinceReceivedMs }: ObservedCommit): void {
     this.commits++
     this.rows += rows
     this.bytes += bytes
     if (sinceReceivedMs !== null) this.acked(sinceReceivedMs)
-    if (rows > 0) this.noteStretch(head - rows + 1, head)
   }
 
   written({ outcome, durationMs }: ObservedWrite): void {
@@ -74,29 +62,8 @@ export class Sampler implements ReplicaObserver {
     return this.ring.at(-1) ?? { atMs: this.clock.wallMs(), ...NOTHING }
   }
 
-  /** Milliseconds since 1970, to the second; null when it was before the start, too long ago, or not by a commit (compaction). */
-  committedAtMs(seq: number): number | null {
-    let low = 0
-    let high = this.stretches.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if (this.stretches[middle]!.last < seq) low = middle + 1
-      else high = middle
-    }
-    const found = this.stretches[low]
-    return found !== undefined && found.first <= seq ? found.atMs : null
-  }
-
   private acked(ms: number): void {
     if (this.ackTimes.length < API_LIMITS.ackTimesMax) this.ackTimes.push(ms)
-  }
-
-  private noteStretch(first: number, last: number): void {
-    const atMs = this.clock.wallMs()
-    const newest = this.stretches.at(-1)
-    if (newest?.last === first - 1 && atMs - newest.atMs < API_LIMITS.sampleEveryMs) newest.last = last
-    else this.stretches.push({ first, last, atMs })
-    if (this.stretches.length > 2 * API_LIMITS.commitTimesMax) this.stretches = this.stretches.slice(-API_LIMITS.commitTimesMax)
   }
 
   private take(connections: number, lagMax: number): Sample {

@@ -5,10 +5,11 @@ import { createWriteStream } from 'node:fs'
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { finished } from 'node:stream/promises'
-import { DEFAULT_SPACE, docKeyOf, parseDocId, SynclineError } from '@syncline/protocol'
+import { docKeyOf, isDeletion, parseDocId, SynclineError, type DocKey } from '@syncline/protocol'
 import type { DocRow, StoreReader } from '@syncline/store'
-import { command, dataOption, EXIT, jsonOption } from '../cli-command.ts'
-import { documentsOf, withReader } from '../data-folder.ts'
+import * as Y from 'yjs'
+import { command, dataOption, EXIT, jsonOption, spaceOption } from '../cli-command.ts'
+import { documentsOf, livingOf, spaceNamed, withReader } from '../data-folder.ts'
 import { exportFileName } from '../export-name.ts'
 import { loadStored } from '../stored-document.ts'
 import { byteText, counted, printable, type Terminal } from '../terminal.ts'
@@ -30,7 +31,9 @@ export const exportCommand = command({
   positionals: [0, Infinity],
   options: {
     data: dataOption,
+    space: spaceOption,
     all: { type: 'boolean', help: 'every document' },
+    deleted: { type: 'boolean', help: 'what deletions took away, as long as it is kept (30 days), in place of what lives' },
     out: { type: 'string', value: 'DIR', short: 'o', default: './syncline-export', help: 'folder to write to' },
     json: { ...jsonOption, help: 'print the index to stdout as JSON lines' },
   },
@@ -39,13 +42,24 @@ export const exportCommand = command({
     'Exit code 4: some documents could not be read; the others were written.',
   ],
   examples: ['syncline export --all --out backup', 'syncline export note/42 --out .'],
-  run: async ({ data, all, out, json }, names, terminal) => {
+  run: async ({ data, space: spaceName, all, deleted, out, json }, names, terminal) => {
     if (all === names.length > 0) throw new SynclineError('usage', 'syncline export: name documents, or give --all.')
-    return withReader(data, async (reader) => {
-      const rows = all ? documentsOf(reader, (problem) => terminal.note(problem.message)) : names.map((name) => named(reader, name, data))
-      const total = all ? reader.totals().documents : names.length
+    const space = spaceNamed(spaceName)
+    return withReader(data, space, async (reader) => {
+      const every = (): Iterable<DocRow> =>
+        livingOf(
+          documentsOf(reader, (problem) => terminal.note(problem.message)),
+          !deleted,
+        )
+      const kept = (row: DocRow): boolean => !deleted || reader.remains(row.key) !== undefined
+      const rows = all
+        ? [...every()].filter(kept)
+        : names.map((name) => named(reader, docKeyOf(space, parseDocId(name)), name, data, deleted))
+      const total = all && !deleted ? reader.totals().documents : rows.length
       await mkdir(out, { recursive: true })
-      const done = await writeAll(reader, rows, { out, json, total }, terminal)
+      const contentOf = (row: DocRow): Uint8Array =>
+        deleted ? Y.mergeUpdates([...reader.remains(row.key)!.updates]) : loadStored(reader, row).update
+      const done = await writeAll(contentOf, rows, { out, json, total }, terminal)
       terminal.note(
         `${counted(done.written, 'document')} in ${out}, ${byteText(done.bytes)}${done.unread > 0 ? `; ${done.unread} could not be read` : ''}`,
       )
@@ -54,14 +68,18 @@ export const exportCommand = command({
   },
 })
 
-function named(reader: StoreReader, name: string, data: string): DocRow {
-  const row = reader.doc(docKeyOf(DEFAULT_SPACE, parseDocId(name)))
+function named(reader: StoreReader, key: DocKey, name: string, data: string, deleted: boolean): DocRow {
+  const row = reader.doc(key)
   if (row === undefined) throw new SynclineError('doc-missing', `There is no document ${JSON.stringify(name)} in ${data}.`)
+  if (!deleted && isDeletion(row.docEpoch))
+    throw new SynclineError('doc-deleted', `The document ${JSON.stringify(name)} was deleted; --deleted exports what is kept of it.`)
+  if (deleted && reader.remains(row.key) === undefined)
+    throw new SynclineError('doc-missing', `Nothing is kept of a deletion of ${JSON.stringify(name)} in ${data}.`)
   return row
 }
 
 async function writeAll(
-  reader: StoreReader,
+  contentOf: (row: DocRow) => Uint8Array,
   rows: Iterable<DocRow>,
   { out, json, total }: { out: string; json: boolean; total: number },
   terminal: Terminal,
@@ -70,7 +88,7 @@ async function writeAll(
   const done = { written: 0, unread: 0, bytes: 0 }
   for (const row of rows) {
     try {
-      const { update } = loadStored(reader, row)
+      const update = contentOf(row)
       const entry: IndexEntry = { doc: row.name, file: exportFileName(row.name), bytes: update.length, digest: row.digest }
       await writeFile(join(out, entry.file), update)
       const line = JSON.stringify(entry)

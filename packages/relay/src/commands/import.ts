@@ -2,7 +2,8 @@
 // as it runs, except for a dry run. What sources there are is in importers/. Rules: CL-5, IM-1 to IM-6, IN-1, DU-1.
 
 import { docIdOrNull, LIMITS, SynclineError } from '@syncline/protocol'
-import { command, dataOption, EXIT, jsonOption } from '../cli-command.ts'
+import { command, dataOption, EXIT, jsonOption, spaceOption } from '../cli-command.ts'
+import { spaceNamed } from '../data-folder.ts'
 import { openFiles } from '../importers/files.ts'
 import { openHocuspocusSqlite } from '../importers/hocuspocus-sqlite.ts'
 import type { ImportSource, SourceDocument } from '../importers/import-source.ts'
@@ -31,6 +32,7 @@ export const importCommand = command({
   positionals: [1, Infinity],
   options: {
     data: { ...dataOption, help: 'data folder, made when it is not there' },
+    space: spaceOption,
     from: { type: 'string', value: 'STORE', help: `what PATH is: ${Object.keys(stores).join(', ')}; without it, files of updates` },
     as: { type: 'string', value: 'DOCUMENT', help: 'name of the document, for a single file' },
     'dry-run': { type: 'boolean', help: 'say what would be imported, and change nothing' },
@@ -48,10 +50,10 @@ export const importCommand = command({
     'syncline import --from y-leveldb ./yjs-wss-db',
     'syncline import --from y-sweet ./y-sweet-data',
   ],
-  run: async ({ data, from, as, 'dry-run': isDry, json }, paths, terminal) => {
+  run: async ({ data, space, from, as, 'dry-run': isDry, json }, paths, terminal) => {
     const source = await open(from, paths, as)
     try {
-      const target = await (isDry ? rehearsalTarget : folderTarget)(data, terminal.clock)
+      const target = await (isDry ? rehearsalTarget : folderTarget)(data, spaceNamed(space), terminal.clock)
       const counts: Counts = { new: 0, known: 0, refused: 0 }
       try {
         await importAll(source, target, (document, result) => {

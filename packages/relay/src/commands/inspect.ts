@@ -1,8 +1,8 @@
 // `syncline inspect`: what is stored of one document. Rules: CL-3.
 
-import { DEFAULT_SPACE, docKeyOf, parseDocId, SynclineError, toHex } from '@syncline/protocol'
-import { command, dataOption, EXIT, jsonOption } from '../cli-command.ts'
-import { withReader } from '../data-folder.ts'
+import { docKeyOf, isDeletion, parseDocId, SynclineError, toHex } from '@syncline/protocol'
+import { command, dataOption, EXIT, jsonOption, spaceOption } from '../cli-command.ts'
+import { spaceNamed, withReader } from '../data-folder.ts'
 import { loadStored, rootNames } from '../stored-document.ts'
 import { byteText, facts, printable } from '../terminal.ts'
 
@@ -11,13 +11,13 @@ export const inspectCommand = command({
   summary: 'shows what is stored of one document: digests, writers, sizes, root types',
   usage: 'DOCUMENT [options]',
   positionals: [1, 1],
-  options: { data: dataOption, json: jsonOption },
+  options: { data: dataOption, space: spaceOption, json: jsonOption },
   notes: ['Root types are named as Yjs stores them: their kind (text, map, array) is known only to the application.'],
   examples: ['syncline inspect note/42', 'syncline inspect note/42 --data /var/lib/syncline --json'],
-  run: ({ data, json }, [name], terminal) =>
-    withReader(data, (reader) => {
+  run: ({ data, space, json }, [name], terminal) =>
+    withReader(data, spaceNamed(space), (reader) => {
       const doc = parseDocId(name!)
-      const key = docKeyOf(DEFAULT_SPACE, doc)
+      const key = docKeyOf(spaceNamed(space), doc)
       const row = reader.doc(key)
       const held = reader.held(key)
       if (row === undefined && held.length === 0)
@@ -37,6 +37,7 @@ export const inspectCommand = command({
         heldUpdates: { count: held.length, bytes: held.reduce((sum, one) => sum + one.data.length, 0) },
         rootTypes: stored === null ? [] : rootNames(stored.update),
         quarantined: row?.quarantined ?? false,
+        deleted: isDeletion(row?.docEpoch ?? 0),
       }
       if (json) terminal.print(JSON.stringify(seen))
       else {
@@ -52,10 +53,15 @@ export const inspectCommand = command({
             ['as one update', byteText(seen.bytes.asOneUpdate)],
             ['held updates', `${seen.heldUpdates.count}, ${byteText(seen.heldUpdates.bytes)}`],
             ['root types', seen.rootTypes.map(printable).join(', ') || 'none'],
-            ['state', seen.quarantined ? 'damaged: its checksum failed, it returns when a peer delivers it' : 'whole'],
+            ['state', stateText(seen)],
           ]),
         )
       }
       return EXIT.ok
     }),
 })
+
+function stateText({ quarantined, deleted }: { readonly quarantined: boolean; readonly deleted: boolean }): string {
+  if (quarantined) return 'damaged: its checksum failed, it returns when a peer delivers it'
+  return deleted ? 'deleted' : 'whole'
+}

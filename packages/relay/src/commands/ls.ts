@@ -1,8 +1,9 @@
 // `syncline ls`: the documents of a data folder, by name. Rules: CL-3.
 
-import { byteText, counted, printable, table } from '../terminal.ts'
-import { command, dataOption, EXIT, jsonOption } from '../cli-command.ts'
-import { documentsOf, storedBytes, withReader } from '../data-folder.ts'
+import type { DocRow, StoreReader } from '@syncline/store'
+import { byteText, counted, printable, table, type Terminal } from '../terminal.ts'
+import { command, dataOption, EXIT, jsonOption, spaceOption } from '../cli-command.ts'
+import { documentsOf, livingOf, spaceNamed, storedBytes, withReader } from '../data-folder.ts'
 
 export const lsCommand = command({
   name: 'ls',
@@ -11,15 +12,23 @@ export const lsCommand = command({
   positionals: [0, 0],
   options: {
     data: dataOption,
+    space: spaceOption,
+    deleted: { type: 'boolean', help: 'those that were deleted, and how much of each can still be exported' },
     prefix: { type: 'string', value: 'TEXT', default: '', help: 'only documents whose name starts so' },
     json: { ...jsonOption, help: 'one JSON object per document and line' },
   },
   examples: ['syncline ls --data ./syncline-data', 'syncline ls --prefix note/ --json | jq -r .doc'],
-  run: ({ data, prefix, json }, _, terminal) =>
-    withReader(data, (reader) => {
-      const rows = [...documentsOf(reader, (problem) => terminal.note(problem.message))]
-        .filter((row) => row.name.startsWith(prefix))
-        .sort((a, b) => (a.name < b.name ? -1 : 1))
+  run: ({ data, space, deleted, prefix, json }, _, terminal) =>
+    withReader(data, spaceNamed(space), (reader) => {
+      const all = documentsOf(reader, (problem) => terminal.note(problem.message))
+      if (deleted)
+        return listDeleted(
+          reader,
+          [...livingOf(all, false)].filter((row) => row.name.startsWith(prefix)),
+          json,
+          terminal,
+        )
+      const rows = [...livingOf(all)].filter((row) => row.name.startsWith(prefix)).sort((a, b) => (a.name < b.name ? -1 : 1))
       if (json) {
         for (const row of rows) {
           terminal.print(
@@ -61,3 +70,20 @@ export const lsCommand = command({
       return EXIT.ok
     }),
 })
+
+function listDeleted(reader: StoreReader, rows: readonly DocRow[], json: boolean, terminal: Terminal): number {
+  const seen = rows
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ key, name }) => {
+      const remains = reader.remains(key)
+      const bytes = remains === undefined ? 0 : remains.updates.reduce((sum, update) => sum + update.length, 0)
+      return { doc: name, deletedAt: remains === undefined ? null : new Date(remains.atMs).toISOString(), bytes }
+    })
+  if (json) for (const one of seen) terminal.print(JSON.stringify(one))
+  else if (seen.length > 0) {
+    const cells = seen.map(({ doc, deletedAt, bytes }) => [bytes === 0 ? 'nothing' : byteText(bytes), deletedAt ?? '', printable(doc)])
+    terminal.print(table([{ title: 'KEPT', align: 'right' }, { title: 'DELETED' }, { title: 'DOCUMENT' }], cells))
+  }
+  terminal.note(`${counted(seen.length, 'deleted document')}; syncline export --deleted writes what is kept of them`)
+  return EXIT.ok
+}

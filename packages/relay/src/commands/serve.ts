@@ -1,9 +1,12 @@
 // `syncline serve`: a relay until SIGTERM or SIGINT. Rules: CL-2, DU-1, CF-1, TC-2.
 
+import { DEFAULT_SPACE, SynclineError, type SpaceId } from '@syncline/protocol'
+import type { UpgradeNotice } from '@syncline/store/sqlite'
 import { command, EXIT, jsonOption } from '../cli-command.ts'
 import { configOptions } from '../config/config-options.ts'
 import { loadConfig } from '../config/load-config.ts'
 import { openConfiguredDoorman } from '../config/doorman-of.ts'
+import { openConfiguredHooks } from '../config/hooks-of.ts'
 import { toRelayOptions } from '../config/relay-options-of.ts'
 import type { SettingValues } from '../config/settings.ts'
 import { createLog, type RelayLog } from '../log.ts'
@@ -23,6 +26,7 @@ export const serveCommand = command({
     'comes before a variable, a variable before the file. Limits are options too, e.g. --limits-connections-max 500. All of them, with',
     'their defaults: docs/configuration.md. What is wrong with them: syncline check-config, with the same options.',
     '',
+    'A data folder of an older release is upgraded at the start, with a backup of each file kept beside it: FILE.vN-backup.',
     'The first line on stdout when ready: syncline relay ready on ws://127.0.0.1:4400',
     'SIGTERM or SIGINT: commits and acknowledges what was received, closes the connections, exits with 0 within 10 s.',
     'A second one exits at once.',
@@ -52,9 +56,12 @@ async function serve(values: SettingValues, terminal: Terminal): Promise<number>
   const stopped = firstSignal(terminal)
   const files = certificateFiles(values)
   const certificate = files === null ? null : readCertificate(files)
+  const hooks = await openConfiguredHooks(values, clock, ({ code, message }, hook, doc, space) =>
+    log.warn('hook-failed', { space, doc, code, why: hook, reason: message }),
+  )
   const access = await openConfiguredDoorman(values, clock, kept)
   const relay = await createRelay({
-    ...toRelayOptions(values, { certificate, doorman: access?.doorman ?? null }),
+    ...toRelayOptions(values, { certificate, doorman: access?.doorman ?? null, hooks }),
     ...happenings(log),
   }).catch((error: unknown) => {
     access?.stop()
@@ -74,7 +81,6 @@ async function serve(values: SettingValues, terminal: Terminal): Promise<number>
           onProblem: kept,
         })
   tellReady(relay, values, asJson, terminal)
-  relay.replica.onEvent((event) => log.event(event))
   await stopped
   stopWatching()
   await relay.close()
@@ -94,7 +100,15 @@ function tellReady(relay: Relay, values: SettingValues, asJson: boolean, termina
   if (adminUrl !== null) terminal.note(`admin port on ${adminUrl}`)
 }
 
-function happenings(log: RelayLog): Pick<RelayOptions, 'onOpened' | 'onRefused' | 'onTurnedAway'> {
+const UPGRADE_WORDS = {
+  copying: 'the file is of an older format; a backup of it is written first',
+  upgrading: 'the backup is complete; the file is being changed',
+  upgraded: 'the file is of the newest format; without the backup there is no way back to the older release',
+} as const satisfies Record<UpgradeNotice['stage'], string>
+
+function happenings(
+  log: RelayLog,
+): Pick<RelayOptions, 'onOpened' | 'onUpgrade' | 'onEvent' | 'onRefused' | 'onSpaceFailed' | 'onTurnedAway'> {
   return {
     onOpened: ({ space, openReason, tailLost, logDamaged }) => {
       if (openReason === 'copied') log.warn('copied', { space, meaning: 'this folder is a copy: it is a new replica' })
@@ -102,9 +116,23 @@ function happenings(log: RelayLog): Pick<RelayOptions, 'onOpened' | 'onRefused' 
         log.warn('tail-lost', { space, meaning: 'the newest commits did not survive the last stop; peers that have them send them again' })
       if (logDamaged) log.error('log-damaged', { space, meaning: 'rows are missing from the log; peers that have them send them again' })
     },
-    onRefused: (doc, code, reason) => log.warn('refused', { doc, code, reason }),
+    onUpgrade: (space, { stage, from, to, backup, doneBytes, bytes }) =>
+      log.info('upgrade', { space, phase: stage, from, to, bytes: doneBytes, of: bytes, file: backup, meaning: UPGRADE_WORDS[stage] }),
+    onEvent: (event, space) => log.event(event, space),
+    onRefused: (doc, code, reason, space) => log.warn('refused', { ...named(space), doc, code, reason }),
+    onSpaceFailed: (space, error) =>
+      log.error('space-failed', {
+        space,
+        code: error instanceof SynclineError ? error.code : 'request-failed',
+        reason: error instanceof Error ? error.message : String(error),
+      }),
     onTurnedAway: ({ code }, door) => log.info('turned-away', { code, door }),
   }
+}
+
+/** The default space is not told: most relays have no other. */
+function named(space: SpaceId): { readonly space?: SpaceId } {
+  return space === DEFAULT_SPACE ? {} : { space }
 }
 
 function certificateFiles(values: SettingValues): CertificateFiles | null {

@@ -3,8 +3,8 @@
 import { SynclineError, toHex, type DocKey } from '@syncline/protocol'
 import type { DocRow, StoreReader } from '@syncline/store'
 import type { SqliteReading } from '@syncline/store/sqlite'
-import { command, EXIT, jsonOption } from '../cli-command.ts'
-import { documentsOf, withReader } from '../data-folder.ts'
+import { command, EXIT, jsonOption, spaceOption } from '../cli-command.ts'
+import { documentsOf, spaceNamed, withReader } from '../data-folder.ts'
 import { loadStored } from '../stored-document.ts'
 import { counted, printable, type Terminal } from '../terminal.ts'
 
@@ -19,7 +19,7 @@ export const verifyCommand = command({
   summary: 'checks every document of a data folder, or compares two folders',
   usage: '[DIR [OTHER_DIR]] [options]',
   positionals: [0, 2],
-  options: { json: { ...jsonOption, help: 'one JSON object per problem, and a last one with the sums' } },
+  options: { space: spaceOption, json: { ...jsonOption, help: 'one JSON object per problem, and a last one with the sums' } },
   notes: [
     'Checks per document: the checksum of every row, that each update needs only earlier ones, that its ids add up to the',
     'stored digest, and that Yjs loads it with nothing pending; for the folder: that the digests add up to the stored root.',
@@ -27,16 +27,17 @@ export const verifyCommand = command({
     'not given. Works while a relay runs. Exit code 3: problems or differences were found.',
   ],
   examples: ['syncline verify /var/lib/syncline', 'syncline verify ./a ./b --json'],
-  run: async ({ json }, [first = './syncline-data', second], terminal) => {
+  run: async ({ space: spaceName, json }, [first = './syncline-data', second], terminal) => {
     const problems: Problem[] = []
     const found = (problem: Problem): void => {
       problems.push(problem)
       terminal.print(json ? JSON.stringify(problem) : `${problem.doc === null ? 'folder' : printable(problem.doc)}: ${problem.problem}`)
     }
-    const documents = await withReader(first, (reader, reading) =>
+    const space = spaceNamed(spaceName)
+    const documents = await withReader(first, space, (reader, reading) =>
       second === undefined
         ? verifyFolder(reading, found, terminal)
-        : withReader(second, (other) => compareFolders([first, reader], [second, other], found, terminal)),
+        : withReader(second, space, (other) => compareFolders([first, reader], [second, other], found, terminal)),
     )
     terminal.progressDone()
     const verdict =

@@ -11,6 +11,7 @@ import { isLoopbackHost } from '../loopback.ts'
 import { certificateFacts, readCertificate } from '../tls-files.ts'
 import { authenticates } from './config-rules.ts'
 import { authenticatorOf } from './doorman-of.ts'
+import { openConfiguredHooks } from './hooks-of.ts'
 import { placeOf, type RelayConfig } from './load-config.ts'
 import { settingNames, settings, type SettingName, type SettingValues } from './settings.ts'
 
@@ -36,7 +37,7 @@ const keySettings = [
 ] as const satisfies readonly SettingName[]
 
 /** Files that nobody else should read. */
-const secretFiles: readonly SettingName[] = ['tls.key', 'auth.jwtSecretFile', 'auth.webhookTokenFile', 'peerTokenFile']
+const secretFiles: readonly SettingName[] = ['tls.key', 'auth.jwtSecretFile', 'auth.webhookTokenFile', 'peerTokenFile', 'hooks.secretFile']
 
 /** Cost: the files that the configuration names; nothing is asked over the network. */
 export async function checkFiles(config: RelayConfig, clock: Clock): Promise<ConfigFindings> {
@@ -76,6 +77,9 @@ export async function checkFiles(config: RelayConfig, clock: Clock): Promise<Con
       return authenticatorOf(values, clock)
     })
   }
+  await attempt(['hooks.url', ...(values['hooks.secretFile'] === undefined ? [] : (['hooks.secretFile'] as const))], () =>
+    openConfiguredHooks(values, clock, () => undefined),
+  )
   hostFindings(values, place, problems, remarks)
   return { problems, remarks }
 }

@@ -1,6 +1,7 @@
 // What settings mean together, once each by itself is right: pairs that need each other, and pairs that exclude each other. Pure. Read by load-config.ts.
 // Rule: CF-5.
 
+import { DEFAULT_SPACE } from '@syncline/protocol'
 import type { SettingName, SettingValues } from './settings.ts'
 
 /** Ways to know who somebody is: at most one. */
@@ -16,6 +17,7 @@ const authenticators = [
 const secretsAndFiles = [
   ['peerToken', 'peerTokenFile'],
   ['auth.webhookToken', 'auth.webhookTokenFile'],
+  ['hooks.secret', 'hooks.secretFile'],
 ] as const satisfies readonly (readonly SettingName[])[]
 
 /** True when this configuration makes a relay that asks who somebody is. */
@@ -39,6 +41,7 @@ export function ruleProblems(values: SettingValues, placeOf: (name: SettingName)
   needs('auth.jwtAlgorithm', ['auth.jwtPublicKeyFile', 'auth.jwksUrl'], 'it is the algorithm of a public key (a secret means HS256)')
   for (const name of ['auth.anonymous', 'policy'] as const)
     needs(name, authenticators, 'without authentication everybody may do everything')
+  needs('auth.allowHttp', ['auth.jwksUrl', 'auth.webhookUrl'], 'it is about their addresses')
   needs('auth.anonymous', ['policy'], 'only a policy says what somebody unknown may do')
   for (const name of ['auth.webhookToken', 'auth.webhookTokenFile'] as const) needs(name, ['auth.webhookUrl'], 'it is shown to the webhook')
   for (const name of ['auth.issuer', 'auth.audience'] as const)
@@ -49,8 +52,12 @@ export function ruleProblems(values: SettingValues, placeOf: (name: SettingName)
     problems.push(`${placeOf('insecure')} serves without authentication, and ${placeOf(used[0]!)} asks for it: remove one of them.`)
   for (const [secret, file] of secretsAndFiles)
     if (given(secret) && given(file)) problems.push(`${placeOf(secret)} and ${placeOf(file)} exclude each other.`)
-  if (given('doors.spacePrefix'))
-    problems.push(`${placeOf('doors.spacePrefix')} cannot be turned on: a relay of this release has one space.`)
+  needs('doors.spacePrefix', [...authenticators, 'insecure'], 'without authentication anybody could make spaces')
+  if (values.peerSpaces.some((space) => space !== DEFAULT_SPACE))
+    needs('peerSpaces', ['doors.spacePrefix'], 'without it there is only the space default')
+  needs('hooks.url', ['hooks.secret', 'hooks.secretFile'], 'whoever gets the requests must know that they are yours')
+  for (const name of ['hooks.secret', 'hooks.secretFile', 'hooks.events'] as const)
+    needs(name, ['hooks.url'], 'it is of the requests there')
   if (values['admin.port'] !== undefined && values['admin.port'] !== 0 && values['admin.port'] === values.port)
     problems.push(`${placeOf('admin.port')} and ${placeOf('port')} are the same port: take two.`)
   return problems

@@ -75,7 +75,8 @@ export async function authenticatorOf(values: SettingValues, clock: Clock): Prom
   if (url !== undefined) {
     const file = values['auth.webhookTokenFile']
     const token = file === undefined ? values['auth.webhookToken'] : await readSecret(file)
-    return webhookAuthenticator({ url, clock, ...(token !== undefined && { headers: { authorization: `Bearer ${token}` } }) })
+    const headers = token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }
+    return webhookAuthenticator({ url, clock, allowHttp: values['auth.allowHttp'], ...headers })
   }
   const issuer = values['auth.issuer']
   const audience = values['auth.audience']
@@ -101,7 +102,8 @@ async function jwtKey(values: SettingValues): Promise<JwtKey> {
     const publicKey = new TextDecoder().decode(await bytesOf(publicKeyFile))
     return { publicKey, algorithm }
   }
-  if (jwksUrl !== undefined) return { jwksUrl, ...(algorithm !== undefined && { algorithms: [algorithm] }) }
+  const allowHttp = values['auth.allowHttp']
+  if (jwksUrl !== undefined) return { jwksUrl, allowHttp, ...(algorithm !== undefined && { algorithms: [algorithm] }) }
   throw new SynclineError('config-invalid', 'No key for tokens is configured.')
 }
 

@@ -2,22 +2,26 @@
 // serve. Rule: CF-6.
 
 import type { Doorman } from '../access/access.ts'
+import type { RelayHooks } from '../hooks.ts'
 import type { RelayLimits } from '../relay-limits.ts'
 import type { RelayOptions } from '../relay-options.ts'
-import type { CertificatePair } from '../tls-files.ts'
+import type { Certificate } from '../tls-files.ts'
 import { readSecret } from './secret-file.ts'
 import { limitNames, type SettingValues } from './settings.ts'
 
 export interface OptionParts {
   /** Of the files that tls.cert and tls.key name; null: no TLS. */
-  readonly certificate: CertificatePair | null
+  readonly certificate: Certificate | null
   /** Null: without authentication. */
   readonly doorman: Doorman | null
+  /** Default: none. */
+  readonly hooks?: RelayHooks | null
 }
 
-export function toRelayOptions(values: SettingValues, { certificate, doorman }: OptionParts): RelayOptions {
+export function toRelayOptions(values: SettingValues, { certificate, doorman, hooks = null }: OptionParts): RelayOptions {
   const adminPort = values['admin.port']
   const peerToken = peerTokenOf(values)
+  const spacePrefix = values['doors.spacePrefix']
   return {
     data: values.data,
     host: values.host,
@@ -27,14 +31,17 @@ export function toRelayOptions(values: SettingValues, { certificate, doorman }: 
     insecure: values.insecure,
     hocuspocusPath: values['doors.hocuspocusPath'] === 'off' ? null : values['doors.hocuspocusPath'],
     ySweet: values['doors.ySweet'],
+    peerSpaces: values.peerSpaces,
     trustedProxies: values.trustedProxies,
     limits: limitsOf(values),
     ...(values.origins !== undefined && { origins: values.origins }),
+    ...(spacePrefix !== undefined && { spacePrefix }),
     ...(values.pathPrefix !== undefined && { pathPrefix: values.pathPrefix }),
     ...(adminPort !== undefined && { admin: { port: adminPort, host: values['admin.host'] } }),
     ...(peerToken !== null && { peerToken }),
     ...(certificate !== null && { tls: certificate }),
     ...(doorman !== null && { doorman }),
+    ...(hooks !== null && { hooks }),
   }
 }
 

@@ -2,6 +2,7 @@
 // a file), and the words that say what it takes. Pure. Read by settings.ts. Rule: CF-2.
 
 import { z } from 'zod'
+import { spaceOrNull } from '../data-folder.ts'
 import { isAddressRange } from '../forwarded.ts'
 
 export interface Kind<T> {
@@ -45,6 +46,12 @@ export const yesOrNo: Kind<boolean> = kind(z.boolean(), 'true or false', '', {
   fromText: (written) => ({ true: true, '1': true, false: false, '0': false })[written.toLowerCase()] ?? written,
 })
 
+/** Some of these. */
+export function several<const T extends string>(...names: readonly T[]): Kind<readonly T[]> {
+  const words = `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`
+  return list(z.enum(names as readonly [T, ...T[]]), words, names.join('|'))
+}
+
 export function choice<const T extends string>(...names: readonly T[]): Kind<T> {
   return kind(z.enum(names as readonly [T, ...T[]]), `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`, names.join('|'), {})
 }
@@ -58,6 +65,21 @@ export const urlPathOrOff: Kind<string> = kind(
   'a path like /, or off',
   'PATH|off',
   {},
+)
+
+/** An absolute path of URLs with a slash at its end: /s/. */
+export const urlFolder: Kind<string> = kind(
+  z.string().regex(new RegExp(`${urlPathPattern().source.slice(0, -1)}/$`)),
+  'a path like /s/, with a slash at its end',
+  'PATH',
+  {},
+)
+
+/** Names of spaces. */
+export const spaceNames: Kind<readonly string[]> = list(
+  z.string().refine((name) => spaceOrNull(name) !== null),
+  'the name of a space: letters, digits, minus, dot and low line, no dot first',
+  'SPACE',
 )
 
 /** http: or https:. */
@@ -77,7 +99,7 @@ export const addressRanges: Kind<readonly string[]> = list(
   'ADDRESS',
 )
 
-function list(one: z.ZodType<string>, takes: string, placeholder: string): Kind<readonly string[]> {
+function list<T extends string>(one: z.ZodType<T>, takes: string, placeholder: string): Kind<readonly T[]> {
   return kind(z.array(one).readonly(), takes, placeholder, {
     list: true,
     fromText: (written) =>

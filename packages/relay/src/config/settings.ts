@@ -3,6 +3,7 @@
 // `limits.`. Rules: CF-1, CF-4.
 
 import { RELAY_LIMITS, type RelayLimits } from '../relay-limits.ts'
+import type { WebhookEvent } from '../webhook.ts'
 import {
   addressRanges,
   choice,
@@ -10,7 +11,10 @@ import {
   origins,
   path,
   peerAddresses,
+  several,
+  spaceNames,
   text,
+  urlFolder,
   urlPath,
   urlPathOrOff,
   webAddress,
@@ -36,6 +40,7 @@ interface OwnValues {
   readonly host: string
   readonly data: string
   readonly peers: readonly string[]
+  readonly peerSpaces: readonly string[]
   readonly peerToken: string | undefined
   readonly peerTokenFile: string | undefined
   readonly durability: 'disk' | 'process'
@@ -43,7 +48,7 @@ interface OwnValues {
   readonly origins: readonly string[] | undefined
   readonly 'doors.hocuspocusPath': string
   readonly 'doors.ySweet': boolean
-  readonly 'doors.spacePrefix': boolean
+  readonly 'doors.spacePrefix': string | undefined
   readonly 'tls.cert': string | undefined
   readonly 'tls.key': string | undefined
   readonly trustedProxies: readonly string[]
@@ -60,8 +65,13 @@ interface OwnValues {
   readonly 'auth.webhookUrl': string | undefined
   readonly 'auth.webhookToken': string | undefined
   readonly 'auth.webhookTokenFile': string | undefined
+  readonly 'auth.allowHttp': boolean
   readonly 'auth.anonymous': boolean
   readonly policy: string | undefined
+  readonly 'hooks.url': string | undefined
+  readonly 'hooks.secret': string | undefined
+  readonly 'hooks.secretFile': string | undefined
+  readonly 'hooks.events': readonly WebhookEvent[] | undefined
   readonly 'admin.port': number | undefined
   readonly 'admin.host': string
   readonly 'log.level': 'debug' | 'info' | 'warn' | 'error'
@@ -82,6 +92,7 @@ const own: { readonly [K in keyof OwnValues]: SettingRow<OwnValues[K]> } = {
   host: { kind: text('HOST'), default: '127.0.0.1', help: 'address to listen on' },
   data: { kind: path('DIR'), short: 'd', default: './syncline-data', help: 'data folder, made when it is not there' },
   peers: { kind: peerAddresses, flag: 'peer', default: [], help: 'another relay or replica to keep a link to' },
+  peerSpaces: { kind: spaceNames, flag: 'peer-space', default: ['default'], help: 'a space that is kept in step with the peers' },
   peerToken: { kind: text('TOKEN'), secret: true, help: 'token shown to the peers that this relay dials' },
   peerTokenFile: { kind: path('FILE'), help: 'file with the token shown to the peers that this relay dials, read before each attempt' },
   durability: {
@@ -97,7 +108,11 @@ const own: { readonly [K in keyof OwnValues]: SettingRow<OwnValues[K]> } = {
   },
   'doors.hocuspocusPath': { kind: urlPathOrOff, default: '/', help: 'path at which Hocuspocus providers are served' },
   'doors.ySweet': { kind: yesOrNo, default: false, help: 'serve y-sweet clients' },
-  'doors.spacePrefix': { kind: yesOrNo, default: false, help: 'take the first part of a path as the name of the space' },
+  'doors.spacePrefix': {
+    kind: urlFolder,
+    flag: 'space-prefix',
+    help: 'serve further spaces, at this path and their name: /s/ serves the space acme at /s/acme/; without it there is only the space default',
+  },
   'tls.cert': { kind: path('FILE'), help: 'certificate chain, PEM: wss instead of ws; followed when it changes' },
   'tls.key': { kind: path('FILE'), help: 'private key of the certificate, PEM' },
   trustedProxies: {
@@ -122,12 +137,24 @@ const own: { readonly [K in keyof OwnValues]: SettingRow<OwnValues[K]> } = {
   'auth.webhookUrl': { kind: webAddress, help: 'address that is asked who a token speaks for' },
   'auth.webhookToken': { kind: text('TOKEN'), secret: true, help: 'bearer token by which the webhook knows this relay' },
   'auth.webhookTokenFile': { kind: path('FILE'), help: 'file with the bearer token by which the webhook knows this relay' },
+  'auth.allowHttp': {
+    kind: yesOrNo,
+    default: false,
+    help: 'let auth.jwksUrl or auth.webhookUrl be http on other machines: keys and tokens can be read and changed on the way',
+  },
   'auth.anonymous': {
     kind: yesOrNo,
     default: false,
     help: 'let in who brings no token, with the rights that the policy gives to anonymous',
   },
   policy: { kind: path('FILE'), help: 'policy file: who may do what; followed when it changes' },
+  'hooks.url': { kind: webAddress, help: 'address that is told of documents: signed requests, docs/http-api.md' },
+  'hooks.secret': { kind: text('SECRET'), secret: true, help: 'secret that these requests are signed with' },
+  'hooks.secretFile': { kind: path('FILE'), help: 'file with the secret that these requests are signed with' },
+  'hooks.events': {
+    kind: several('change', 'connect', 'disconnect', 'load'),
+    help: 'what it is told; without it change',
+  },
   'admin.port': { kind: whole(0, 65_535), help: 'port of metrics, health and administration; without it there is none' },
   'admin.host': { kind: text('HOST'), default: '127.0.0.1', help: 'address that the admin port listens on' },
   'log.level': { kind: choice('debug', 'info', 'warn', 'error'), default: 'info', help: 'what is worth telling' },

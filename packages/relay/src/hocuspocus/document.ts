@@ -5,23 +5,24 @@
 //                   │                   │     │          shut: messages are passed over, and their sender is asked for a token now and then
 //                   └─► shut ◄─denied, closed─┘          back from shut: the relay starts the handshake, for the provider will not
 
-import { SynclineError, type DocId, type ErrorCode } from '@syncline/protocol'
-import type { Guest, GuestPort, Replica, WriteOutcome } from '@syncline/replica'
+import { SynclineError, type DocId, type ErrorCode, type SpaceId } from '@syncline/protocol'
+import { docDeleted, type Guest, type GuestPort, type WriteOutcome } from '@syncline/replica'
 import type { Pass } from '../access/access.ts'
 import { mayWrite } from '../access/link-access.ts'
 import type { RelayLimits } from '../relay-limits.ts'
+import type { Visit } from '../visit.ts'
 import { isEmptyUpdate } from '../y-websocket-codec.ts'
 import { EMPTY_STATE_VECTOR } from '../deaf-guest.ts'
 import { isKnownUpdate } from '../known-update.ts'
 import * as codec from './codec.ts'
-import { Doorkeeping } from './doorkeeping.ts'
+import { Doorkeeping, type DoorkeepingHost, type Stay } from './doorkeeping.ts'
 import type { HocuspocusHooks } from './hooks.ts'
 import type { HocuspocusRoster } from './roster.ts'
 import { SaveLedger, type Arrival, type Verdict } from './save-ledger.ts'
 
 /** What a document needs of its session. */
 export interface DocumentHost {
-  readonly replica: Replica
+  readonly space: SpaceId
   readonly limits: RelayLimits
   readonly hooks: HocuspocusHooks
   readonly roster: HocuspocusRoster
@@ -29,6 +30,8 @@ export interface DocumentHost {
   /** Milliseconds since 1970. */
   wallMs(): number
   admit(token: string | null): Promise<Pass>
+  /** As visit.ts. */
+  visit(doc: DocId, pass: Pass): Promise<Visit>
   send(frame: Uint8Array): void
   ping(): void
   buffered(): number
@@ -49,12 +52,15 @@ export interface DocumentHost {
   refused(doc: DocId, code: ErrorCode, reason: string): void
   /** The store failed: the connection ends for a while. */
   storeFailed(code: ErrorCode): void
+  /** A document cannot be had now: the connection ends for a while. */
+  comeBackLater(error: SynclineError): void
   /** The replica is done. */
   endAll(code: ErrorCode, reason: string): void
 }
 
 interface Open {
   readonly pass: Pass
+  readonly visit: Visit
   guest: Guest
   scope: codec.Scope
   mayBePresent: boolean
@@ -80,10 +86,17 @@ export class HocuspocusDocument {
     this.name = name
     this.id = id
     this.ledger = new SaveLedger(host.limits.hocuspocusBaselineBytesMax)
-    this.doorkeeping = new Doorkeeping(host, {
+    const keeper: DoorkeepingHost = {
+      limits: host.limits,
+      now: () => host.now(),
+      wallMs: () => host.wallMs(),
+      enter: (token) => this.enter(token),
+      asking: (admissions) => host.asking(admissions),
+    }
+    this.doorkeeping = new Doorkeeping(keeper, {
       present: () => this.open?.pass ?? null,
-      admitted: (pass) => this.admitted(pass),
-      denied: (error) => this.shut(error),
+      admitted: (stay) => this.admitted(stay),
+      denied: (error) => this.denied(error),
       renewed: (pass) => this.open?.pass === pass && this.passChanged(true),
       notRenewed: (pass, error) => this.notRenewed(pass, error),
     })
@@ -156,13 +169,34 @@ export class HocuspocusDocument {
     this.doorkeeping.end()
   }
 
-  private admitted(pass: Pass): void {
-    if (this.gone) return pass.drop()
-    if (!pass.may('read', this.id)) {
+  private async enter(token: string | null): Promise<Stay> {
+    const pass = await this.host.admit(token)
+    try {
+      const visit = await this.host.visit(this.id, pass)
+      const end = (): void => {
+        visit.leave()
+        pass.drop()
+      }
+      return { pass, visit, end }
+    } catch (error) {
       pass.drop()
+      throw error
+    }
+  }
+
+  private denied(error: SynclineError): void {
+    if (UNAVAILABLE.has(error.code)) this.host.comeBackLater(error)
+    else this.shut(error)
+  }
+
+  private admitted(stay: Stay): void {
+    if (this.gone) return stay.end()
+    // It was just taken away again, between two turns.
+    if (!stay.pass.may('read', this.id)) {
+      stay.end()
       return this.shut(new SynclineError('access-denied', 'This document cannot be read here.'))
     }
-    if (!this.attach(pass)) return pass.drop()
+    if (!this.attach(stay)) return stay.end()
     const { guest, scope } = this.open!
     this.host.send(codec.authenticatedFrame(this.name, scope))
     if (this.presenceLost) this.host.send(codec.queryAwarenessFrame(this.name))
@@ -173,11 +207,11 @@ export class HocuspocusDocument {
     this.host.opened()
   }
 
-  private attach(pass: Pass): boolean {
-    const guest = this.reading(() => this.attachGuest(pass))
+  private attach({ pass, visit, end }: Stay): boolean {
+    const guest = this.reading(() => this.attachGuest(pass, visit))
     if (guest === null) return false
     const unfollow = pass.onChange(() => this.passChanged(false))
-    const exit = this.host.roster.enter(this.id, {
+    const exit = this.host.roster.enter(this.host.space, this.id, {
       stateless: (payload) => this.sendStateless(payload),
       close: (reason) => this.close(reason),
     })
@@ -185,13 +219,13 @@ export class HocuspocusDocument {
     const leave = (): void => {
       unfollow()
       exit()
-      pass.drop()
+      end()
     }
-    this.open = { pass, guest, scope, mayBePresent: pass.may('presence', this.id), leave }
+    this.open = { pass, visit, guest, scope, mayBePresent: pass.may('presence', this.id), leave }
     return true
   }
 
-  private attachGuest(pass: Pass): Guest {
+  private attachGuest(pass: Pass, visit: Visit): Guest {
     const port: GuestPort = {
       subject: pass.identity.subject,
       deliver: (updates) => {
@@ -200,11 +234,17 @@ export class HocuspocusDocument {
       presence: (bytes) => {
         if (this.readable(pass)) this.host.send(codec.awarenessFrame(this.name, bytes))
       },
+      // A provider keeps to itself what it is told about its own presence.
+      presenceLost: () => this.host.send(codec.queryAwarenessFrame(this.name)),
       ping: () => this.host.ping(),
-      close: (code, reason) => (code === 'shutting-down' ? this.host.endAll(code, reason) : this.close(`${code}: ${reason}`)),
+      close: (code, reason) => {
+        if (code === 'shutting-down') this.host.endAll(code, reason)
+        else if (code === 'doc-deleted') this.shut(docDeleted(this.id))
+        else this.close(`${code}: ${reason}`)
+      },
       buffered: () => this.host.buffered(),
     }
-    return this.host.replica.attachGuest(this.id, port)
+    return visit.replica.attachGuest(this.id, port)
   }
 
   /** After a denial or a close the provider has sent its step 1 already, or sends none: it gets all there is, and is asked for what it has. */
@@ -237,7 +277,7 @@ export class HocuspocusDocument {
   /** Takes the presence of this connection away. What the old guest has not delivered yet goes with it, so all is sent again. */
   private reattach(open: Open): void {
     open.guest.detach()
-    const guest = this.reading(() => this.attachGuest(open.pass))
+    const guest = this.reading(() => this.attachGuest(open.pass, open.visit))
     if (guest === null) return
     open.guest = guest
     this.ledger.interrupted()
@@ -296,14 +336,15 @@ export class HocuspocusDocument {
     })
   }
 
-  private write({ pass, guest }: Open, message: Extract<codec.DocumentMessage, { update: Uint8Array }>): void {
+  private write({ pass, visit, guest }: Open, message: Extract<codec.DocumentMessage, { update: Uint8Array }>): void {
     const arrival = this.ledger.arrived(message.kind, message.update)
     if (isEmptyUpdate(message.update)) return this.settle(arrival, 'saved')
-    if (!mayWrite(pass, this.host.replica, this.id)) return this.refuseReadOnly(guest, arrival, message.update)
+    if (!mayWrite(pass, visit.replica, this.id)) return this.refuseReadOnly(guest, arrival, message.update)
     // A copy: the view would keep the frame, or a shared read buffer, alive until the commit.
     const update = new Uint8Array(message.update)
     this.host.unsaved(1, update.length)
     const settled = (outcome: WriteOutcome): void => {
+      if (outcome.kind === 'committed') visit.wrote(outcome.seq)
       if (this.open?.guest === guest) this.tell(arrival, outcome)
       this.host.unsaved(-1, update.length)
     }
@@ -351,20 +392,21 @@ export class HocuspocusDocument {
   }
 
   private stateless(pass: Pass, payload: string): void {
-    const { hooks, roster, limits } = this.host
+    const { hooks, roster, limits, space } = this.host
     if (Buffer.byteLength(payload) > limits.hocuspocusStatelessBytesMax) return this.close('a stateless message over the limit')
     if (hooks.onStateless === undefined) return
     try {
       const message = {
+        space,
         doc: this.id,
         payload,
         identity: pass.identity,
         reply: (answer: string) => this.sendStateless(answer),
-        broadcast: (news: string) => roster.broadcast(this.id, news),
+        broadcast: (news: string) => roster.broadcast(space, this.id, news),
       }
-      Promise.resolve(hooks.onStateless(message)).catch((error: unknown) => hooks.failed?.(error, this.id))
+      Promise.resolve(hooks.onStateless(message)).catch((error: unknown) => hooks.failed?.(error, this.id, space))
     } catch (error) {
-      hooks.failed?.(error, this.id)
+      hooks.failed?.(error, this.id, space)
     }
   }
 
@@ -388,6 +430,9 @@ export class HocuspocusDocument {
     }
   }
 }
+
+/** It is not about who asks: the connection comes back for it. Answered by a denial, an application would take it for one. */
+const UNAVAILABLE: ReadonlySet<ErrorCode> = new Set(['hook-failed', 'relay-busy', 'spaces-full', 'storage-failed', 'shutting-down'])
 
 /** What happened, without what an operator should do about it. */
 function wordsOf({ code, message }: SynclineError): string {

@@ -1,18 +1,22 @@
 // The door for Hocuspocus providers: binds one WebSocket to a HocuspocusSession, which decides everything. Read by relay.ts. Rules: HP-1, HP-2, HP-8.
 
-import type { DocId, ErrorCode, SynclineError } from '@syncline/protocol'
-import type { Clock, Replica } from '@syncline/replica'
+import type { DocId, ErrorCode, SpaceId, SynclineError } from '@syncline/protocol'
+import type { Clock } from '@syncline/replica'
 import type { WebSocket } from 'ws'
 import type { Doorman } from '../access/access.ts'
 import { doorSocket, type RoomConnection } from '../door-socket.ts'
 import type { Entrance } from '../front.ts'
+import { countsFor } from '../rate-limits.ts'
 import type { RelayLimits } from '../relay-limits.ts'
+import { visit, type SpaceSource } from '../visit.ts'
 import type { HocuspocusHooks } from './hooks.ts'
 import { HocuspocusRoster } from './roster.ts'
 import { HocuspocusSession } from './session.ts'
 
 export interface HocuspocusDoor {
-  readonly replica: Replica
+  /** The address of the connection names it: all its documents are of this space. */
+  readonly space: SpaceId
+  readonly spaces: SpaceSource
   readonly clock: Clock
   readonly limits: RelayLimits
   readonly doorman: Doorman
@@ -27,17 +31,22 @@ export interface HocuspocusDoor {
 
 /** Takes over an open WebSocket. */
 export function openHocuspocus(ws: WebSocket, { request, address }: Entrance, door: HocuspocusDoor): RoomConnection {
-  const { replica, clock, limits, doorman, hooks = {}, roster = new HocuspocusRoster() } = door
+  const { space, spaces, clock, limits, doorman, hooks = {}, roster = new HocuspocusRoster() } = door
   const socket = doorSocket(ws, request, { clock, limits, firstFrameBytesMax: limits.hocuspocusFirstFrameBytesMax })
   const session = new HocuspocusSession({
     socket: socket.port,
-    replica,
+    space,
     limits,
     hooks,
     roster,
     now: () => clock.now(),
     wallMs: () => clock.wallMs(),
-    admit: (token) => doorman.admit({ token, door: 'hocuspocus', space: replica.space, address }),
+    async admit(token) {
+      const pass = await doorman.admit({ token, door: 'hocuspocus', space, address })
+      countsFor(ws, { subject: pass.identity.subject })
+      return pass
+    },
+    visit: (doc, pass) => visit(spaces, { space, doc, door: 'hocuspocus' }, pass),
     onAuthenticated: () => socket.limitFrames(limits.hocuspocusFrameBytesMax),
     onRefused: (doc, code, reason) => door.onRefused(doc, code, reason),
     onTurnedAway: (error) => door.onTurnedAway?.(error),

@@ -4,13 +4,22 @@
 import { SynclineError } from '@syncline/protocol'
 import type { Pass } from '../access/access.ts'
 import type { RelayLimits } from '../relay-limits.ts'
+import type { Visit } from '../visit.ts'
+
+/** Somebody is in. */
+export interface Stay {
+  readonly pass: Pass
+  readonly visit: Visit
+  /** Ends both. Idempotent. */
+  end(): void
+}
 
 export interface DoorkeepingHost {
   readonly limits: RelayLimits
   now(): number
   /** Milliseconds since 1970. */
   wallMs(): number
-  admit(token: string | null): Promise<Pass>
+  enter(token: string | null): Promise<Stay>
   /** An admission begins (1) or is over (-1). */
   asking(admissions: 1 | -1): void
 }
@@ -18,7 +27,7 @@ export interface DoorkeepingHost {
 export interface DoorkeepingEvents {
   /** The pass in force: to be renewed by the next token. Null: none. */
   present(): Pass | null
-  admitted(pass: Pass): void
+  admitted(stay: Stay): void
   denied(error: SynclineError): void
   renewed(pass: Pass): void
   /** The old token stays good. */
@@ -95,10 +104,10 @@ export class Doorkeeping {
   private async admit(token: string | null): Promise<void> {
     this.admitting = true
     this.host.asking(1)
-    const found = await outcomeOf(this.host.admit(token))
+    const found = await outcomeOf(this.host.enter(token))
     this.admitting = false
     if (this.ended) {
-      if ('value' in found) found.value.drop()
+      if ('value' in found) found.value.end()
     } else if ('error' in found) {
       this.events.denied(found.error)
     } else {

@@ -1,7 +1,7 @@
 // Which Hocuspocus connections of a relay have which document open: for broadcasts and for closing a document from this side. One per relay. Read by document.ts and
 // by whoever makes the relay. Rules: HP-7, HP-9.
 
-import type { DocId } from '@syncline/protocol'
+import type { DocId, SpaceId } from '@syncline/protocol'
 
 export interface RosterEntry {
   stateless(payload: string): void
@@ -10,24 +10,30 @@ export interface RosterEntry {
 }
 
 export class HocuspocusRoster {
-  private readonly entries = new Map<DocId, Set<RosterEntry>>()
+  /** By space and name: no space has a blank in its name. */
+  private readonly entries = new Map<string, Set<RosterEntry>>()
 
   /** Returns the way out. */
-  enter(doc: DocId, entry: RosterEntry): () => void {
-    const present = this.entries.get(doc) ?? new Set()
-    this.entries.set(doc, present.add(entry))
+  enter(space: SpaceId, doc: DocId, entry: RosterEntry): () => void {
+    const key = keyOf(space, doc)
+    const present = this.entries.get(key) ?? new Set()
+    this.entries.set(key, present.add(entry))
     return () => {
       present.delete(entry)
-      if (present.size === 0 && this.entries.get(doc) === present) this.entries.delete(doc)
+      if (present.size === 0 && this.entries.get(key) === present) this.entries.delete(key)
     }
   }
 
-  broadcast(doc: DocId, payload: string): void {
-    for (const entry of this.entries.get(doc) ?? []) entry.stateless(payload)
+  broadcast(space: SpaceId, doc: DocId, payload: string): void {
+    for (const entry of this.entries.get(keyOf(space, doc)) ?? []) entry.stateless(payload)
   }
 
   /** All connections that have the document open are told, and asked for their tokens anew. */
-  closeDocument(doc: DocId, reason: string): void {
-    for (const entry of [...(this.entries.get(doc) ?? [])]) entry.close(reason)
+  closeDocument(space: SpaceId, doc: DocId, reason: string): void {
+    for (const entry of [...(this.entries.get(keyOf(space, doc)) ?? [])]) entry.close(reason)
   }
+}
+
+function keyOf(space: SpaceId, doc: DocId): string {
+  return `${space} ${doc}`
 }

@@ -3,12 +3,12 @@
 // what waits for authentication. No socket and no timer inside; the door (door.ts) binds it to both. What a document answers is document.ts.
 // Rules: HP-1, HP-2, HP-8, RS-1, IN-1.
 
-import { LIMITS, type DocId, type ErrorCode, type SynclineError } from '@syncline/protocol'
-import type { Replica } from '@syncline/replica'
+import { LIMITS, type DocId, type ErrorCode, type SpaceId, type SynclineError } from '@syncline/protocol'
 import type { Pass } from '../access/access.ts'
 import { closingFor, type Closing } from '../close-code.ts'
 import type { SessionSocket, SocketSession } from '../door-socket.ts'
 import type { RelayLimits } from '../relay-limits.ts'
+import type { Visit } from '../visit.ts'
 import * as codec from './codec.ts'
 import { documentNameOf } from './document-name.ts'
 import { HocuspocusDocument, type DocumentHost } from './document.ts'
@@ -18,7 +18,7 @@ import { WaitingRoom } from './waiting-room.ts'
 
 export interface HocuspocusSessionOptions {
   readonly socket: SessionSocket
-  readonly replica: Replica
+  readonly space: SpaceId
   readonly limits: RelayLimits
   readonly hooks: HocuspocusHooks
   readonly roster: HocuspocusRoster
@@ -27,6 +27,8 @@ export interface HocuspocusSessionOptions {
   wallMs(): number
   /** As Doorman.admit. */
   admit(token: string | null): Promise<Pass>
+  /** As visit.ts. */
+  visit(doc: DocId, pass: Pass): Promise<Visit>
   /** The first document is authenticated. */
   onAuthenticated(): void
   onRefused(doc: DocId, code: ErrorCode, reason: string): void
@@ -180,6 +182,8 @@ export class HocuspocusSession implements SocketSession {
   private route(name: string, message: codec.Message): void {
     switch (message.kind) {
       case 'ping':
+        // Seven bytes each: answered some at a time, or a flood of them would hold up everybody.
+        this.questions++
         return this.send(codec.pongFrame)
       case 'pong':
         return this.alive()
@@ -218,7 +222,9 @@ export class HocuspocusSession implements SocketSession {
     if ('problem' in meant || this.documents.size >= this.limits.hocuspocusDocumentsMax) {
       const words =
         'problem' in meant ? `doc-id-invalid: ${meant.problem}` : 'this connection has all the documents it may have; open another one'
-      if (tell) this.send(codec.permissionDeniedFrame(name, words))
+      if (!tell) return undefined
+      this.questions++
+      this.send(codec.permissionDeniedFrame(name, words))
       return undefined
     }
     const document = new HocuspocusDocument(this.host, name, meant.doc)
@@ -260,18 +266,19 @@ export class HocuspocusSession implements SocketSession {
   }
 
   private makeHost(): DocumentHost {
-    const { replica, limits, hooks, roster } = this.options
+    const { space, limits, hooks, roster } = this.options
     return {
-      replica,
+      space,
       limits,
       hooks,
       roster,
       now: () => this.options.now(),
       wallMs: () => this.options.wallMs(),
       admit: (token) => this.options.admit(token),
+      visit: (doc, pass) => this.options.visit(doc, pass),
       send: (frame) => this.send(frame),
       ping: () => this.socket.ping(),
-      buffered: () => this.unsent(),
+      buffered: () => Math.max(this.unsent(), this.socket.silent ? LIMITS.socketBufferBytesMax : 0),
       full: () => this.unsent() > this.bufferBytesMax,
       unsaved: (writes, bytes) => this.countUnsaved(writes, bytes),
       asking: (admissions) => {
@@ -284,6 +291,7 @@ export class HocuspocusSession implements SocketSession {
       handshakeWaits: (document) => this.waiting.has(document, (message) => message.kind === 'step-1' && !message.reply),
       refused: (doc, code, reason) => this.options.onRefused(doc, code, reason),
       storeFailed: (code) => this.socket.closeLater(closingFor('storage-failed', code)),
+      comeBackLater: ({ code, message }) => this.socket.closeLater(closingFor(code, message)),
       endAll: (code, reason) => this.end(closingFor(code, reason)),
     }
   }

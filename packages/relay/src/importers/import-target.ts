@@ -2,7 +2,7 @@
 // being a guest of a replica. Read by commands/import.ts. Rules: IM-1, IM-2, IM-6, IN-1.
 
 import { existsSync } from 'node:fs'
-import { DEFAULT_SPACE, docKeyOf, SynclineError, unframeUpdates, type DocId } from '@syncline/protocol'
+import { docKeyOf, SynclineError, unframeUpdates, type DocId, type SpaceId } from '@syncline/protocol'
 import { Replica, type Clock, type WriteOutcome } from '@syncline/replica'
 import { nodeRandom } from '@syncline/replica/ws'
 import type { DocContent, StoreReader } from '@syncline/store'
@@ -10,7 +10,7 @@ import { createMemoryStore } from '@syncline/store/memory'
 import { openSqliteReader } from '@syncline/store/sqlite'
 import { spaceFile } from '../data-folder.ts'
 import { deafPort } from '../deaf-guest.ts'
-import { Spaces } from '../spaces.ts'
+import { openReplica } from '../spaces.ts'
 
 export type ImportResult = { readonly kind: 'new' | 'known' } | { readonly kind: 'refused'; readonly code: string; readonly reason: string }
 
@@ -21,22 +21,21 @@ export interface ImportTarget {
 }
 
 /** Takes the folder's lock until it is closed. Rejects with what opening a store rejects with: "store-locked" names the process that holds it. */
-export async function folderTarget(folder: string, clock: Clock): Promise<ImportTarget> {
-  const spaces = new Spaces({ folder, durability: 'disk', clock })
-  const replica = await spaces.get()
-  return { write: (doc, updates) => writeTo(replica, doc, updates), close: () => spaces.close() }
+export async function folderTarget(folder: string, space: SpaceId, clock: Clock): Promise<ImportTarget> {
+  const replica = await openReplica({ folder, durability: 'disk', clock }, space)
+  return { write: (doc, updates) => writeTo(replica, doc, updates), close: () => replica.close() }
 }
 
 /** Answers what folderTarget would, from a copy in memory of the one document. Takes no lock, makes no folder. */
-export async function rehearsalTarget(folder: string, clock: Clock): Promise<ImportTarget> {
-  const path = spaceFile(folder, DEFAULT_SPACE)
+export async function rehearsalTarget(folder: string, space: SpaceId, clock: Clock): Promise<ImportTarget> {
+  const path = spaceFile(folder, space)
   const reading = existsSync(path) ? await openSqliteReader(path) : null
   return {
     async write(doc, updates) {
-      const store = createMemoryStore({ space: DEFAULT_SPACE, random: nodeRandom })
+      const store = createMemoryStore({ space, random: nodeRandom })
       const replica = new Replica({ store, role: 'relay', clock, random: nodeRandom })
       try {
-        if (reading !== null) await writeTo(replica, doc, stored(reading.reader, doc))
+        if (reading !== null) await writeTo(replica, doc, stored(reading.reader, space, doc))
         return await writeTo(replica, doc, updates)
       } finally {
         await replica.close()
@@ -50,16 +49,16 @@ export async function rehearsalTarget(folder: string, clock: Clock): Promise<Imp
 }
 
 /** Nothing of a document that failed its checksum: an import would heal it. */
-function stored(reader: StoreReader, doc: DocId): Uint8Array[] {
-  const content = contentOf(reader, doc)
+function stored(reader: StoreReader, space: SpaceId, doc: DocId): Uint8Array[] {
+  const content = contentOf(reader, space, doc)
   if (content === undefined) return []
   const tail = content.tail.flatMap((row) => unframeUpdates(row.data) ?? [])
   return content.snapshot === null ? tail : [content.snapshot.update, ...tail]
 }
 
-function contentOf(reader: StoreReader, doc: DocId): DocContent | undefined {
+function contentOf(reader: StoreReader, space: SpaceId, doc: DocId): DocContent | undefined {
   try {
-    return reader.content(docKeyOf(DEFAULT_SPACE, doc))
+    return reader.content(docKeyOf(space, doc))
   } catch (error) {
     if (error instanceof SynclineError && error.code === 'doc-quarantined') return undefined
     throw error

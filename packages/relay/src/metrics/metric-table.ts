@@ -30,6 +30,12 @@ export const metricTable = {
     help: 'Connections and requests refused by authentication, policy or limits.',
     labels: { door, code },
   },
+  syncline_throttled_total: {
+    type: 'counter',
+    unit: 'count',
+    help: 'Times that a connection was not read for a while because more came than the rate of one connection, subject or document.',
+    labels: { door, by: 'connection, subject, document' },
+  },
   syncline_guests: {
     type: 'gauge',
     unit: 'count',
@@ -39,6 +45,7 @@ export const metricTable = {
   syncline_presence_ids: { type: 'gauge', unit: 'count', help: 'Live presence ids in all documents.', labels: own },
   // documents
   syncline_spaces_open: { type: 'gauge', unit: 'count', help: 'Open spaces.', labels: own },
+  syncline_spaces_stored: { type: 'gauge', unit: 'count', help: 'Spaces with a file in the data folder.', labels: own },
   syncline_documents: { type: 'gauge', unit: 'count', help: 'Stored documents of the open spaces.', labels: own },
   syncline_documents_open: { type: 'gauge', unit: 'count', help: 'Documents held open as a Y.Doc in this process.', labels: own },
   syncline_documents_diverged: {

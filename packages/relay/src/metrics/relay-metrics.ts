@@ -6,6 +6,7 @@ import type { Clock } from '@syncline/replica'
 import type { DialState } from '@syncline/replica/ws'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { DoorName } from '../access/access.ts'
+import type { RateBound } from '../rate-limits.ts'
 import { dataSizes } from './data-sizes.ts'
 import { LoopDelay, LOOP_STATS, type LoopDelays } from './loop-delay.ts'
 import { codeLabel, MetricSet } from './metric-set.ts'
@@ -23,6 +24,8 @@ export interface RelayMetricsOptions {
   dials?(): readonly DialState[]
   /** Paths of the SQLite files of the open spaces. */
   dataFiles?(): readonly string[]
+  /** With a file in the data folder. */
+  spacesStored?(): number
   /** Of this package. */
   readonly version?: string
 }
@@ -58,7 +61,7 @@ export class RelayMetrics {
     return this.set.registry
   }
 
-  /** For one replica that is about to be made: give it `observer`, then call opened(replica), and closed() at its end. */
+  /** For one replica that is about to be made: give it `observer`, then call opened(replica), and ended() here at its end. */
   space(): SpaceMetrics {
     const pinned = (): ReadonlySet<NonNullable<DialState['peer']>> =>
       new Set(this.dials().flatMap(({ peer }) => (peer === null ? [] : [peer])))
@@ -67,9 +70,20 @@ export class RelayMetrics {
     return space
   }
 
+  /** The replica of it was closed. What was counted stays. */
+  ended(space: SpaceMetrics): void {
+    space.closed()
+    this.spaces.delete(space)
+  }
+
   /** A door turned somebody away: authentication, policy, or a limit. */
   accessRefused(door: DoorName, code: string): void {
     this.set.add('syncline_access_refused_total', { door, code: codeLabel(code) })
+  }
+
+  /** A connection is not read for a while: more comes than its rate, its person's or its document's. */
+  throttled(door: DoorName, by: RateBound): void {
+    this.set.add('syncline_throttled_total', { door, by })
   }
 
   /** What the watched peers of all spaces are up to, now. */
@@ -136,6 +150,7 @@ export class RelayMetrics {
   private setDocuments(readings: readonly SpaceReading[]): void {
     const { set } = this
     set.set('syncline_spaces_open', {}, readings.length)
+    set.set('syncline_spaces_stored', {}, this.options.spacesStored?.() ?? readings.length)
     set.set(
       'syncline_spaces_failed',
       {},

@@ -120,6 +120,8 @@ export class SpaceMetrics {
       case 'acked':
       case 'progress':
       case 'accepted-again':
+      case 'agreed-again':
+      case 'epoch':
       case 'storage-recovered':
       case 'document-stuck':
         // The watch and the gauges have what there is to tell of these.

@@ -2,13 +2,14 @@
 // and a while, and never for more than the server itself may at that moment. Kept in memory: after a restart the clients ask their server again, as
 // y-sweet's client does by itself. Other tokens, and other doors, go to the doorman behind. Rules: YS-5, AC-1, AC-5.
 
-import { SynclineError, type DocId } from '@syncline/protocol'
+import { SynclineError, type DocId, type SpaceId } from '@syncline/protocol'
 import type { Clock } from '@syncline/replica'
 import type { Action, Credentials, Doorman, Identity, Pass } from '../access/access.ts'
 
 export interface GrantRequest {
   /** Of who asks for it. The grant ends with it, and drops it when it ends. */
   readonly parent: Pass
+  readonly space: SpaceId
   readonly doc: DocId
   readonly readOnly: boolean
   /** Who it is for, where the application's server says so. */
@@ -59,10 +60,12 @@ export class Grants implements Doorman {
   }
 
   admit(credentials: Credentials): Promise<Pass> {
-    const { token, door } = credentials
+    const { token, door, space } = credentials
     if (door !== 'y-sweet' || token === null || !token.startsWith(PREFIX)) return this.doorman.admit(credentials)
     const grant = this.byToken.get(token)
-    if (grant === undefined) return Promise.reject(new SynclineError('auth-expired', 'This token is not good any more.'))
+    // A token of another space is none here.
+    if (grant === undefined || grant.space !== space)
+      return Promise.reject(new SynclineError('auth-expired', 'This token is not good any more.'))
     return Promise.resolve(new GrantedPass(grant, () => this.byToken.get(token) === grant))
   }
 
@@ -108,6 +111,10 @@ class GrantedPass implements Pass {
     if (doc !== grant.doc || !this.isGood() || action === 'admin' || action === 'delete') return false
     if (grant.readOnly && (action === 'write' || action === 'create')) return false
     return grant.parent.may(action, doc)
+  }
+
+  reaches(action: Action): boolean {
+    return this.may(action, this.grant.doc)
   }
 
   renew(): Promise<void> {

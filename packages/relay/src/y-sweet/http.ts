@@ -3,25 +3,47 @@
 
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { docIdOrNull, errorTable, parseDocId, SynclineError, type DocId } from '@syncline/protocol'
-import type { Replica, WriteOutcome } from '@syncline/replica'
+import {
+  DEFAULT_SPACE,
+  docIdOrNull,
+  errorTable,
+  parseDocId,
+  SynclineError,
+  type DocId,
+  type ErrorCode,
+  type SpaceId,
+} from '@syncline/protocol'
+import type { WriteOutcome } from '@syncline/replica'
 import type { Pass } from '../access/access.ts'
 import { mayWrite } from '../access/link-access.ts'
 import { asGuest, deafPort, EMPTY_STATE_VECTOR } from '../deaf-guest.ts'
+import type { SpacePath } from '../doors.ts'
 import type { RelayLimits } from '../relay-limits.ts'
+import { callAt, type SpaceSource } from '../visit.ts'
 import type { Grants } from './grants.ts'
 import { ySweetRequestOf, type YSweetRequest } from './route.ts'
 
 export interface YSweetHttp {
-  readonly replica: Replica
+  readonly spaces: SpaceSource
   readonly grants: Grants
   readonly limits: RelayLimits
   /** Why a page of this origin may not ask; null: it may. */
   originProblem(origin: string | undefined): string | null
-  /** The request target without the path prefix. */
-  targetOf(request: IncomingMessage): string
+  /** The space and what is asked of it, without the path prefix. */
+  targetOf(request: IncomingMessage): SpacePath
   /** Address of the client, and where clients reach this relay: "https://relay.example.com/prefix", without a slash at its end. */
   clientOf(request: IncomingMessage): { readonly address: string; readonly publicUrl: string }
+  /** What stands between that and the addresses of a space: "/s/acme"; empty for the default space. */
+  pathOf(space: SpaceId): string
+  /** An update was refused. */
+  onRefused(space: SpaceId, doc: DocId, code: ErrorCode, reason: string): void
+}
+
+/** A request of somebody who was let in. */
+interface Asked {
+  readonly space: SpaceId
+  readonly pass: Pass
+  readonly request: IncomingMessage
 }
 
 /** Tokens last this long unless the request says otherwise, as y-sweet's do. */
@@ -31,9 +53,11 @@ const JSON_BYTES_MAX = 16 * 1024
 
 /** Answers a request of y-sweet; false when it is none. */
 export function answerYSweet(request: IncomingMessage, response: ServerResponse, door: YSweetHttp): boolean {
-  const asked = ySweetRequestOf(request.method ?? '', door.targetOf(request))
+  const path = door.targetOf(request)
+  if ('problem' in path) return false
+  const asked = ySweetRequestOf(request.method ?? '', path.target)
   if (asked === null) return false
-  void answer(request, response, door, asked).catch((error: unknown) => {
+  void answer(request, response, door, path.space ?? DEFAULT_SPACE, asked).catch((error: unknown) => {
     if (!(error instanceof SynclineError)) {
       response.destroy()
       throw error
@@ -43,26 +67,33 @@ export function answerYSweet(request: IncomingMessage, response: ServerResponse,
   return true
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, door: YSweetHttp, asked: YSweetRequest): Promise<void> {
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  door: YSweetHttp,
+  space: SpaceId,
+  asked: YSweetRequest,
+): Promise<void> {
   const problem = door.originProblem(request.headers.origin)
   if (problem !== null) return refuse(response, 403, problem)
   if (asked.kind === 'none') return refuse(response, asked.status, asked.words)
   const { address } = door.clientOf(request)
-  const pass = await door.grants.admit({ token: bearerOf(request), door: 'y-sweet', space: door.replica.space, address })
+  const pass = await door.grants.admit({ token: bearerOf(request), door: 'y-sweet', space, address })
+  const asking: Asked = { space, pass, request }
   let isKept = false
   try {
     switch (asked.kind) {
       case 'check-store':
         return json(response, { ok: true })
       case 'new':
-        return json(response, { docId: newDocument(await jsonBody(request), pass, door.replica) })
+        return json(response, { docId: await newDocument(await jsonBody(request), asking, door) })
       case 'auth':
         isKept = door.grants.authenticates
-        return json(response, clientToken(asked.doc, await jsonBody(request), pass, request, door))
+        return json(response, await clientToken(asked.doc, await jsonBody(request), asking, door))
       case 'as-update':
-        return bytes(response, read(asked.doc, pass, door.replica))
+        return bytes(response, await read(asked.doc, asking, door))
       case 'update':
-        return told(response, await write(asked.doc, request, pass, door))
+        return told(response, await write(asked.doc, asking, door))
     }
   } catch (error) {
     isKept = false
@@ -73,28 +104,30 @@ async function answer(request: IncomingMessage, response: ServerResponse, door: 
 }
 
 /** A document exists when something is written to it; this only says under which name. Throws "access-denied", "doc-id-invalid". */
-function newDocument(body: Record<string, unknown>, pass: Pass, replica: Replica): DocId {
+async function newDocument(body: Record<string, unknown>, asking: Asked, door: YSweetHttp): Promise<DocId> {
   const { docId } = body
   if (docId !== undefined && typeof docId !== 'string') throw new SynclineError('argument-invalid', 'docId is a text.')
   const doc = docId === undefined ? parseDocId(randomBytes(16).toString('base64url')) : docIdOrNull(docId)
   if (doc === null) throw new SynclineError('doc-id-invalid', 'docId is no name of a document.')
-  if (!mayWrite(pass, replica, doc)) throw denied()
+  if (!(await mayWriteOnce(doc, asking, door))) throw denied()
   return doc
 }
 
-function clientToken(doc: DocId, body: Record<string, unknown>, pass: Pass, request: IncomingMessage, door: YSweetHttp): object {
+async function clientToken(doc: DocId, body: Record<string, unknown>, asking: Asked, door: YSweetHttp): Promise<object> {
+  const { space, pass, request } = asking
   const { authorization = 'full', userId, validForSeconds } = body
   if (authorization !== 'full' && authorization !== 'read-only')
     throw new SynclineError('argument-invalid', 'authorization is "full" or "read-only".')
   if (validForSeconds !== undefined && !(typeof validForSeconds === 'number' && validForSeconds > 0))
     throw new SynclineError('argument-invalid', 'validForSeconds is a number above 0.')
   const readOnly = authorization === 'read-only'
-  if (!pass.may('read', doc) || (!readOnly && !mayWrite(pass, door.replica, doc))) throw denied()
+  if (!pass.may('read', doc) || (!readOnly && !(await mayWriteOnce(doc, asking, door)))) throw denied()
   const { publicUrl } = door.clientOf(request)
-  const base = `${publicUrl}/d/${encodeURIComponent(doc)}`
+  const base = `${publicUrl}${door.pathOf(space)}/d/${encodeURIComponent(doc)}`
   const token = door.grants.authenticates
     ? door.grants.issue({
         parent: pass,
+        space,
         doc,
         readOnly,
         subject: typeof userId === 'string' ? userId : null,
@@ -104,20 +137,43 @@ function clientToken(doc: DocId, body: Record<string, unknown>, pass: Pass, requ
   return { url: `${base.replace(/^http/, 'ws')}/ws`, baseUrl: base, docId: doc, ...(token !== undefined && { token }), authorization }
 }
 
-function read(doc: DocId, pass: Pass, replica: Replica): Uint8Array {
-  if (!pass.may('read', doc)) throw denied()
-  return asGuest(replica, doc, (guest) => guest.diff(EMPTY_STATE_VECTOR))
+/** Before it is written: a document and a space that are not there are made by the first write. */
+async function mayWriteOnce(doc: DocId, { space, pass }: Asked, { spaces }: YSweetHttp): Promise<boolean> {
+  if (!pass.may('write', doc) || pass.may('create', doc)) return pass.may('write', doc)
+  const visit = await callAt(spaces, { space, doc }, pass, 'write')
+  const may = mayWrite(pass, visit.replica, doc)
+  visit.leave()
+  return may
 }
 
-async function write(doc: DocId, request: IncomingMessage, pass: Pass, { replica, limits }: YSweetHttp): Promise<WriteOutcome> {
-  if (!mayWrite(pass, replica, doc)) throw denied()
-  const update = await body(request, limits.roomFrameBytesMax)
-  if (!mayWrite(pass, replica, doc)) throw denied()
-  const guest = replica.attachGuest(doc, deafPort)
+async function read(doc: DocId, { space, pass }: Asked, { spaces }: YSweetHttp): Promise<Uint8Array> {
+  const visit = await callAt(spaces, { space, doc }, pass, 'read')
   try {
-    return await guest.write(update)
+    return asGuest(visit.replica, doc, (guest) => guest.diff(EMPTY_STATE_VECTOR))
   } finally {
-    guest.detach()
+    visit.leave()
+  }
+}
+
+async function write(doc: DocId, { space, pass, request }: Asked, { spaces, limits, onRefused }: YSweetHttp): Promise<WriteOutcome> {
+  if (!pass.may('write', doc)) throw denied()
+  const visit = await callAt(spaces, { space, doc }, pass, 'write')
+  const { replica } = visit
+  try {
+    if (!mayWrite(pass, replica, doc)) throw denied()
+    const update = await body(request, limits.roomFrameBytesMax)
+    if (!mayWrite(pass, replica, doc)) throw denied()
+    const guest = replica.attachGuest(doc, deafPort)
+    try {
+      const outcome = await guest.write(update)
+      if (outcome.kind === 'committed') visit.wrote(outcome.seq)
+      if (outcome.kind === 'refused') onRefused(space, doc, outcome.code, outcome.reason)
+      return outcome
+    } finally {
+      guest.detach()
+    }
+  } finally {
+    visit.leave()
   }
 }
 

@@ -1,0 +1,71 @@
+// One open space of a relay: what stands around its replica and comes and goes with it. Hooks, metrics, health, samples and the documents that the HTTP API patches;
+// nothing here decides who may do what. Made by relay.ts for spaces.ts; used by the doors and the API. Rules: SP-5, HK-2, MT-5.
+
+import type { SpaceId } from '@syncline/protocol'
+import { combineObservers, type Clock, type Replica, type ReplicaEvent, type ReplicaObserver } from '@syncline/replica'
+import { CommitMoments } from './admin/commit-moments.ts'
+import type { Health } from './admin/health.ts'
+import { MapPatches } from './admin/map-patches.ts'
+import type { Sampler } from './admin/sampler.ts'
+import type { HookCalls, HookLimits } from './hook-calls.ts'
+import { HookRunner, type RelayHooks } from './hooks.ts'
+import type { RelayMetrics } from './metrics/relay-metrics.ts'
+import type { SpaceMetrics } from './metrics/space-metrics.ts'
+import type { SpaceWatch } from './spaces.ts'
+
+export interface RelaySpaceParts {
+  readonly clock: Clock
+  readonly hooks: RelayHooks
+  readonly hookLimits?: Partial<HookLimits>
+  /** Of all spaces together. */
+  readonly calls: HookCalls
+  readonly metrics: RelayMetrics
+  readonly health: Health
+  readonly sampler: Sampler
+  onEvent(event: ReplicaEvent, space: SpaceId): void
+  onError(error: unknown): void
+}
+
+export class RelaySpace implements SpaceWatch {
+  readonly hooks: HookRunner
+  readonly moments: CommitMoments
+  readonly observer: ReplicaObserver
+  private readonly space: SpaceId
+  private readonly parts: RelaySpaceParts
+  private readonly metrics: SpaceMetrics
+  private patching: MapPatches | null = null
+  private stops: (() => void)[] = []
+
+  constructor(space: SpaceId, parts: RelaySpaceParts) {
+    const { clock, hooks, hookLimits = {}, calls, metrics, sampler } = parts
+    this.space = space
+    this.parts = parts
+    this.hooks = new HookRunner(hooks, clock, hookLimits, calls)
+    this.moments = new CommitMoments(clock)
+    this.metrics = metrics.space()
+    this.observer = combineObservers(this.metrics.observer, sampler, this.moments, this.hooks)
+  }
+
+  /** Of an open space. */
+  get patches(): MapPatches {
+    return this.patching!
+  }
+
+  opened(replica: Replica): void {
+    const { clock, health, onEvent, onError } = this.parts
+    this.metrics.opened(replica)
+    this.hooks.start(replica)
+    this.patching = new MapPatches(replica, clock, onError)
+    this.stops = [health.watch(replica), replica.onEvent((event) => onEvent(event, this.space))]
+  }
+
+  async closing(): Promise<void> {
+    await this.patching?.close()
+    this.hooks.stop()
+  }
+
+  closed(): void {
+    for (const stop of this.stops) stop()
+    this.parts.metrics.ended(this.metrics)
+  }
+}
