@@ -18,6 +18,7 @@ import type { CoreContext } from './core-context.ts'
 import type { SourceId } from './effects.ts'
 import { ping } from './link-keeper.ts'
 import type { LinkSession } from './link-session.ts'
+import { MissedPresence } from './missed-presence.ts'
 
 type Owner = `link ${number}` | `source ${number}`
 
@@ -47,6 +48,7 @@ export class PresenceHub {
   readonly #rooms = new Map<DocKey, Room>()
   #challenges: Challenge[] = []
   #departed: Departed[] = []
+  readonly #missed = new MissedPresence()
   readonly #sourceAliveMs = new Map<SourceId, number>()
   readonly #sourceSubjects = new Map<SourceId, string>()
 
@@ -84,6 +86,7 @@ export class PresenceHub {
   }
 
   linkEnded(link: LinkSession): void {
+    this.#missed.forget(link.id)
     const owner: Owner = `link ${link.id}`
     const { hello } = link
     if (hello?.role === 'relay') this.#departed.push({ owner, replicaId: hello.replicaId, atMs: this.#context.nowMs })
@@ -111,6 +114,7 @@ export class PresenceHub {
 
   tend(): void {
     const { nowMs } = this.#context
+    for (const id of [...this.#missed.links()]) this.#catchUp(this.#context.links.get(id)!)
     const gone = this.#departed.filter((departed) => nowMs - departed.atMs >= LIMITS.relayedPresenceMs)
     this.#departed = this.#departed.filter((departed) => nowMs - departed.atMs < LIMITS.relayedPresenceMs)
     for (const { owner } of gone) this.#release(owner)
@@ -228,8 +232,15 @@ export class PresenceHub {
   }
 
   #sendTo(link: LinkSession, key: DocKey, name: DocId, bytes: Uint8Array): void {
-    if (!link.live || !link.access.read(name) || link.buffered() >= LIMITS.socketBufferBytesMax) return
+    if (!link.live || !link.access.read(name)) return
+    if (link.buffered() >= LIMITS.socketBufferBytesMax) return this.#missed.note(link.id, key, name, bytes)
     link.send({ kind: 'presence', doc: link.docRef(key, name, null), bytes })
+  }
+
+  /** A link that drains again hears what it missed. */
+  #catchUp(link: LinkSession): void {
+    if (link.buffered() >= LIMITS.socketBufferBytesMax / 2) return
+    for (const { key, name, bytes } of this.#missed.take(link.id)) this.#sendTo(link, key, name, bytes)
   }
 
   #covers(link: LinkSession, key: DocKey): boolean {

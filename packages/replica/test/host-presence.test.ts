@@ -104,3 +104,18 @@ test('[PR-1] a peer that takes an id for gone at a clock which nobody has cannot
   expect([ada.awareness.meta.get(id)!.clock, names(ben.awareness)]).toEqual([clockBefore, ['Ben']])
   expect([near.errors, far.errors]).toEqual([[], []])
 })
+
+test('[PR-4] who leaves while a link takes nothing more is gone beyond it once it drains', async () => {
+  const [near, far] = [openHost({ role: 'relay' }), openHost({ role: 'relay' })]
+  let unsent = 0
+  linkHosts(near, far, { dialled: { buffered: () => unsent } })
+  const [ada, ben] = [client(near, 'Ada'), client(far, 'Ben')]
+  await eventually(() => expect(names(ben.awareness)).toEqual(['Ada', 'Ben']))
+  unsent = 2 * LIMITS.socketBufferBytesMax
+  client(near, 'Cas')
+  ada.leave()
+  await eventually(() => expect(near.replica.load().presenceIds).toBe(2))
+  expect(names(ben.awareness)).toEqual(['Ada', 'Ben'])
+  unsent = 0
+  await eventually(() => expect(names(ben.awareness)).toEqual(['Ben', 'Cas']))
+})
