@@ -1,4 +1,4 @@
-// A third of the seeds of the normal test run; the files run beside each other. `pnpm sim --runs N` runs more.
+// Half of the seeds of the normal test run; the files run beside each other. `pnpm sim --runs N` runs more.
 
 import { test } from 'vitest'
 import { expectSeedsHold } from './simulated-seeds.ts'
