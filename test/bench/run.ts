@@ -1,3 +1,4 @@
+// pnpm bench peers ...: see peers/run.ts.
 // pnpm bench [--quick] [--only reconnect|resume|gate|compaction|slow-readers] [--minutes N]: measures and prints; exit code 1 when a bound is exceeded.
 
 import { parseArgs } from 'node:util'
@@ -7,6 +8,12 @@ import { idleReconnect, reconcile } from './reconnect.ts'
 import { printFigures, type Figure } from './report.ts'
 import { resumeAfterIngest } from './resume.ts'
 import { slowReaders } from './slow-readers.ts'
+
+// Measured against others: a program of its own, whose servers are installed apart.
+if (process.argv[2] === 'peers') {
+  await import('./peers/run.ts')
+  process.exit()
+}
 
 const { values } = parseArgs({
   options: {

@@ -179,7 +179,7 @@ test('[HA-12] deleting twice, exporting what was there, and beginning anew, by H
   expect(copy.getText('body').toString()).toBe('first life')
 
   const changes = await fetch(`${relay.adminUrl}/api/changes`, { headers: { authorization: `Bearer ${await token('owner')}` } })
-  expect(((await changes.json()) as { changes: object[] }).changes).toEqual([{ seq: 2, name: 'note', deleted: true, update: '' }])
+  expect(((await changes.json()) as { changes: object[] }).changes).toEqual([{ seq: 2, name: 'note', life: 1, deleted: true, update: '' }])
 
   expect((await ask(relay, 'POST', 'note/recreate', 'editor')).json).toMatchObject({ recreated: true, seq: 3 })
   expect((await ask(relay, 'POST', 'note/recreate', 'editor')).json).toEqual({ recreated: true, known: true })

@@ -372,6 +372,6 @@ test('[HK-5] a webhook that is configured gets signed requests of a relay in a p
   expect(await relay.end('SIGTERM')).toEqual({ code: 0, signal: null })
   expect(received).toEqual([
     [true, { event: 'load', space: 'default', doc: 'note', atMs: expect.any(Number) }],
-    [true, { event: 'change', space: 'default', doc: 'note', seq: 2, subject: null, atMs: expect.any(Number) }],
+    [true, { event: 'change', space: 'default', doc: 'note', seq: 2, subject: null, deleted: false, atMs: expect.any(Number) }],
   ])
 })

@@ -45,11 +45,11 @@ export const knowledgeMutants: readonly Mutant[] = [
   },
   {
     id: 'diff-misses-single-id',
-    what: 'a document diff leaves out an update that brings one id',
+    what: 'a document diff leaves out a client of which it would bring one id',
     rules: ['CV-2', 'I3'],
-    file: 'replica/src/document-diff.ts',
-    find: 'facts.structs[i + 2]! > (known?.get(facts.structs[i]!) ?? 0)',
-    replace: 'facts.structs[i + 2]! > (known?.get(facts.structs[i]!) ?? 0) + 1',
+    file: 'protocol/src/byte-compactor.ts',
+    find: 'if (from >= structs.end) continue',
+    replace: 'if (from + 1 >= structs.end) continue',
   },
   {
     id: 'delete-bucket-skipped',

@@ -36,14 +36,14 @@ export interface Replica extends AsyncDisposable {
    *  outside of it is subscribed to. Rejects with "doc-id-invalid", "doc-quarantined", "replica-closed", "wait-aborted", and why storage failed; with "doc-deleted"
    *  for a document that was deleted, unless it is to be begun anew, empty, with `recreate`. */
   open(id: string, options?: OpenOptions): Promise<DocHandle>
-  /** Deletes a document everywhere. The deletion is stored and synced like an edit, also offline, and is final for every edit of the document, also for those
+  /** Deletes a document everywhere, as it is known here: a document that was deleted and begun anew elsewhere, which this replica has not heard of, stays. The deletion is stored and synced like an edit, also offline, and is final for every edit of the document, also for those
    *  that others made and nobody has seen yet. Resolves when it has come as far as `tier` (default `local`). Those who have the document open are told by its
    *  status. Rejects with "doc-id-invalid", "read-only", "replica-closed", "wait-aborted", why storage failed, and as whenSaved() does where a peer refuses the
    *  deletion ("delete-forbidden"): it stays in force here then, and goes on to whoever takes it. */
   delete(id: string, options?: DeleteOptions): Promise<void>
-  /** What the newest deletion of a document took away here, with edits of this replica that nobody else had; null when there is nothing, or it was deleted more
-   *  than 30 days ago. Rejects with "doc-id-invalid", "replica-closed". */
-  remains(id: string): Promise<DeletedContent | null>
+  /** What deletions of a document took away here, newest first, with edits of this replica that nobody else had; empty when there was nothing, or it is more than
+   *  30 days ago. Rejects with "doc-id-invalid", "replica-closed". */
+  remains(id: string): Promise<readonly DeletedContent[]>
   /** The documents stored here, in no particular order. */
   list(options?: { readonly prefix?: string }): AsyncIterable<ListedDocument>
   /** `scope`: a collection (`collection/*`) or a document id. Takes effect at once, also on links that exist. No effect in a replica of the whole space.
@@ -181,7 +181,7 @@ class ClientReplica implements Replica {
     await untilSaved(this.#watch, doc, tier, seq, options)
   }
 
-  async remains(id: string): Promise<DeletedContent | null> {
+  async remains(id: string): Promise<readonly DeletedContent[]> {
     this.#watch.assertOpen()
     const doc = parseDocId(id)
     const { engine } = await this.#ready

@@ -38,7 +38,7 @@ test('[DD-3] a deletion reaches a replica that was away; its open document says 
   expect(await codeOf(reopened.whenSaved())).toBe('doc-deleted')
   expect(reopened.doc.getText('body').toString()).toBe('written on a train, shared')
   expect(reopened.status.get()).toMatchObject({ deleted: true, rejected: [{ code: 'doc-deleted' }] })
-  const remains = await back.remains('note/1')
+  const [remains] = await back.remains('note/1')
   const copy = new Y.Doc()
   Y.applyUpdate(copy, remains!.update)
   expect(copy.getText('body').toString()).toBe('written on a train, shared')

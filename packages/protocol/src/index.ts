@@ -1,5 +1,6 @@
 // @syncline/protocol: the pure part of Syncline. No Node, no sockets, no clock, no Y.Doc.
 export * from './brand.ts'
+export * from './byte-compactor.ts'
 export * from './content-digest.ts'
 export * from './codec.ts'
 export * from './digest.ts'

@@ -5,11 +5,14 @@ import type { IncomingMessage } from 'node:http'
 import type { Clock } from '@syncline/replica'
 import { WebSocket, type RawData } from 'ws'
 import { closingFor, type Closing } from './close-code.ts'
+import type { MessageRun } from './message-run.ts'
 import type { RelayLimits } from './relay-limits.ts'
 
 /** What a session needs of its socket. */
 export interface SessionSocket {
   send(frame: Uint8Array): void
+  /** Sends messages that others are sent, too. */
+  sendRun(run: MessageRun): void
   /** Sends what is queued, then closes. */
   close(closing: Closing): void
   /** Closes after `limits.retryCloseMs`, so that a client without backoff does not storm. */
@@ -84,6 +87,7 @@ export function doorSocket(
   const sender = batchedSender(ws, request, clock, () => session?.drained())
   const port: SessionSocket = {
     send: sender.send,
+    sendRun: sender.sendRun,
     close(closing) {
       // A paused socket would never read the other side's answer.
       ws.resume()
@@ -113,7 +117,8 @@ function connect(ws: WebSocket, session: SocketSession, signs: SignsOfLife, limi
   })
   ws.on('pong', () => {
     signs.heard()
-    session.alive()
+    // One that nobody asked for says nothing of who is there.
+    if (signs.answered()) session.alive()
   })
   // ws has closed the socket already, with a code that says why; without a listener the error would end the process.
   ws.on('error', () => undefined)
@@ -151,6 +156,7 @@ class SignsOfLife {
   private lastMs: number
   /** Of the first ping since then. */
   private pingedMs: number | null = null
+  private asked = false
 
   constructor(ws: WebSocket, clock: Clock, { pingAnswerMs }: RelayLimits) {
     this.ws = ws
@@ -172,7 +178,15 @@ class SignsOfLife {
     this.pingedMs = null
   }
 
+  /** Whether a ping was sent since the last answer. */
+  answered(): boolean {
+    const { asked } = this
+    this.asked = false
+    return asked
+  }
+
   ping(): void {
+    this.asked = true
     this.pingedMs ??= this.clock.now()
     this.ws.ping()
   }
@@ -183,6 +197,7 @@ const FRAME_COST_BYTES = 512
 
 interface BatchedSender {
   send(frame: Uint8Array): void
+  sendRun(run: MessageRun): void
   /** Memory that waiting frames take, about. */
   unsent(): number
 }
@@ -201,20 +216,26 @@ function batchedSender(ws: WebSocket, { socket }: IncomingMessage, clock: Clock,
       drained()
     })
   }
+  const begun = (): boolean => {
+    if (ws.readyState !== WebSocket.OPEN) return false
+    frames++
+    if (corked) return true
+    corked = true
+    socket.cork()
+    clock.soon(() => {
+      corked = false
+      socket.uncork()
+    })
+    return true
+  }
   return {
     unsent: () => ws.bufferedAmount + frames * FRAME_COST_BYTES,
     send(frame) {
-      if (ws.readyState !== WebSocket.OPEN) return
-      if (!corked) {
-        corked = true
-        socket.cork()
-        clock.soon(() => {
-          corked = false
-          socket.uncork()
-        })
-      }
-      frames++
-      ws.send(frame, taken)
+      if (begun()) ws.send(frame, taken)
+    },
+    // Beside ws, which has nothing to add: no extension is agreed on, and it never holds frames back. What it sends itself goes through the same socket, in order.
+    sendRun(run) {
+      if (begun()) socket.write(run.frames, taken)
     },
   }
 }

@@ -39,6 +39,8 @@ export interface ChangeEvent {
   readonly identity: Identity | null
   /** Place of the newest change in this relay's log. */
   readonly seq: number
+  /** The document is deleted now. */
+  readonly deleted: boolean
 }
 
 export interface ConnectionEvent {
@@ -185,7 +187,7 @@ export class HookRunner implements ReplicaObserver {
       hook: 'onChange',
       space: this.space,
       doc,
-      call: (call) => onChange?.call(this.hooks, { doc, identity, seq }, call),
+      call: (call) => onChange?.call(this.hooks, { doc, identity, seq, deleted: this.replica?.isDeleted(doc) === true }, call),
       ended: () => {
         const next = this.telling.get(doc)?.next ?? null
         this.telling.delete(doc)

@@ -58,6 +58,8 @@ const LEVEL_OF: Readonly<Record<ReplicaEvent['type'], LogLevel>> = {
   acked: 'debug',
   progress: 'debug',
   swept: 'debug',
+  compacted: 'debug',
+  'compaction-mismatch': 'error',
   epoch: 'info',
   rejected: 'warn',
   'accepted-again': 'info',

@@ -109,6 +109,7 @@ class ConnectionMeter {
   private readonly resume: () => void
   private pausedByDoor = false
   private held = false
+  private ended = false
   private cancel: () => void = () => undefined
 
   constructor(
@@ -136,6 +137,7 @@ class ConnectionMeter {
   }
 
   countsFor({ subject, document }: Parameters<typeof countsFor>[1]): void {
+    if (this.ended) return
     if (subject !== null && !this.counts('subject')) this.meters.push(['subject', this.share('subject', subject)])
     if (document !== undefined && !this.counts('document')) this.meters.push(['document', this.share('document', document)])
   }
@@ -157,6 +159,7 @@ class ConnectionMeter {
 
   /** The socket is gone. */
   end(): void {
+    this.ended = true
     this.cancel()
     for (const [, meter] of this.meters) if (meter instanceof SharedMeter) meter.users--
     this.meters.length = 0

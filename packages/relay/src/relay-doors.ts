@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import { DEFAULT_SPACE, type SpaceId } from '@syncline/protocol'
 import type { Clock, Replica } from '@syncline/replica'
-import type { DoorName } from './access/access.ts'
+import type { DoorName, Doorman } from './access/access.ts'
 import { originProblem, spaceOf, withoutPrefix, type Policy } from './doors.ts'
 import { clientOf, trustedProxies } from './forwarded.ts'
 import { Front } from './front.ts'
@@ -33,16 +33,18 @@ export interface DoorParts {
   readonly spaces: SpaceSource
   readonly calls: HookCalls
   /** The doorman of all doors. */
+  readonly doorman: Doorman
+  /** As it stands behind that one, for requests: what they are let in with lasts as long as a token that they are given. */
   readonly grants: Grants
   readonly operations: Operations
 }
 
 /** Not listening yet. */
-export function frontOf({ options, limits, clock, host, replica, spaces, calls, grants, operations }: DoorParts): Front {
+export function frontOf({ options, limits, clock, host, replica, spaces, calls, doorman, grants, operations }: DoorParts): Front {
   const { port = 4400, tls = null, ySweet = false } = options
   const refusals = new RefusalMemory(limits.refusalKeptMs, limits.refusalsKeptMax)
   const roster = new HocuspocusRoster()
-  const policy = routing(options, grants.authenticates)
+  const policy = routing(options, doorman.authenticates)
   const proxies = trustedProxies(options.trustedProxies ?? [])
   const onTurnedAway: NonNullable<RelayOptions['onTurnedAway']> = (error, door) => {
     operations.turnedAway(error, door)
@@ -63,7 +65,7 @@ export function frontOf({ options, limits, clock, host, replica, spaces, calls, 
     policy,
     proxies,
     ...shared,
-    doorman: grants,
+    doorman,
     refusals,
     native: (ws, { address }, { space }) =>
       openNative(
@@ -73,7 +75,7 @@ export function frontOf({ options, limits, clock, host, replica, spaces, calls, 
           replica,
           spaces: policy.spacePrefix === null ? null : spaces,
           clock,
-          doorman: grants,
+          doorman,
           onTurnedAway: (error) => onTurnedAway(error, 'native'),
         },
       ),
@@ -87,7 +89,7 @@ export function frontOf({ options, limits, clock, host, replica, spaces, calls, 
         ...shared,
         space,
         spaces,
-        doorman: grants,
+        doorman,
         roster,
         hooks,
         onRefused: refusedAt('hocuspocus', space),

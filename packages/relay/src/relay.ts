@@ -27,16 +27,16 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   const { data, durability = 'disk', insecure = false, clock = nodeClock(), onError = fail } = options
   const host = (options.host ?? '127.0.0.1').replace(/^\[(.*)\]$/, '$1')
   const limits: RelayLimits = { ...RELAY_LIMITS, ...options.limits }
-  const doorman = boundedDoorman(options.doorman ?? openDoorman, limits.connectionsPerSubjectMax)
+  const grants = new Grants(options.doorman ?? openDoorman, clock, limits.ySweetGrantsMax, () => randomBytes(24).toString('base64url'))
+  const doorman = boundedDoorman(grants, limits.connectionsPerSubjectMax)
   if (!insecure && !doorman.authenticates && !isLoopbackHost(host))
     throw new SynclineError('host-not-loopback', `A relay without authentication does not listen on ${host}.`)
   mustHaveSpaces(options, doorman.authenticates)
-  const grants = new Grants(doorman, clock, limits.ySweetGrantsMax, () => randomBytes(24).toString('base64url'))
   const { hooks = {}, hookLimits = {} } = options
   const calls = hookCalls(hooks, clock, hookLimits)
   const operations: Operations = new Operations({
     clock,
-    doorman: grants,
+    doorman,
     dataFiles: () => Array.from(spaces.opened(), ({ space }) => spaceFile(data, space)),
     spacesStored: () => spaces.storedCount,
     onRefused: (...refused) => options.onRefused?.(...refused),
@@ -62,7 +62,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     await Promise.all([spaces.close(), operations.close()])
     throw error
   })
-  const front = frontOf({ options, limits, clock, host, replica, spaces, calls, grants, operations })
+  const front = frontOf({ options, limits, clock, host, replica, spaces, calls, doorman, grants, operations })
   const many = (options.spacePrefix ?? null) !== null
   const relay = new RunningRelay({
     clock,

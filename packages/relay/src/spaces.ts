@@ -266,8 +266,8 @@ export class Spaces<W extends SpaceWatch> {
     try {
       await watch.closing()
       await replica.close()
-      watch.closed()
     } finally {
+      watch.closed()
       this.entries.delete(space)
     }
   }

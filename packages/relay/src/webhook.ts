@@ -55,7 +55,7 @@ export function createWebhook(url: string, secret: string, options: WebhookOptio
       },
     }),
     ...(events.includes('change') && {
-      onChange: ({ doc, seq, identity }, call) => tell('change', { doc, seq, subject: identity?.subject ?? null }, call),
+      onChange: ({ doc, seq, identity, deleted }, call) => tell('change', { doc, seq, subject: identity?.subject ?? null, deleted }, call),
     }),
     ...(events.includes('connect') && { onConnect: (event, call) => tell('connect', connection(event), call) }),
     ...(events.includes('disconnect') && { onDisconnect: (event, call) => tell('disconnect', connection(event), call) }),

@@ -4,6 +4,7 @@
 
 import * as decoding from 'lib0/decoding'
 import * as encoding from 'lib0/encoding'
+import { MessageRun } from './message-run.ts'
 
 const SYNC = 0
 const AWARENESS = 1
@@ -110,7 +111,7 @@ export function step1Frame(stateVector: Uint8Array): Uint8Array {
   return syncFrame(STEP_1, stateVector)
 }
 
-/** Answer to step 1; the first one makes a client `synced`. One frame for all who get the same update object, as updateFrame. */
+/** Answer to step 1; the first one makes a client `synced`. One frame for all who get the same update object. Not to be changed. */
 export function step2Frame(update: Uint8Array): Uint8Array {
   let frame = step2Frames.get(update)
   if (frame === undefined) {
@@ -122,17 +123,22 @@ export function step2Frame(update: Uint8Array): Uint8Array {
 
 const step2Frames = new WeakMap<Uint8Array, Uint8Array>()
 
-/** One frame for all who get the same update object: a room of a hundred encodes it once. Not to be changed. */
 export function updateFrame(update: Uint8Array): Uint8Array {
-  let frame = updateFrames.get(update)
-  if (frame === undefined) {
-    frame = syncFrame(UPDATE, update)
-    updateFrames.set(update, frame)
-  }
-  return frame
+  return syncFrame(UPDATE, update)
 }
 
-const updateFrames = new WeakMap<Uint8Array, Uint8Array>()
+/** Each update as a message. One run for all who get the same array: a room of a hundred encodes it once. */
+export function updateRun(updates: readonly Uint8Array[]): MessageRun {
+  let run = updateRuns.get(updates)
+  if (run === undefined) {
+    run = new MessageRun(updateHead, updates)
+    updateRuns.set(updates, run)
+  }
+  return run
+}
+
+const updateHead = Uint8Array.of(SYNC, UPDATE)
+const updateRuns = new WeakMap<readonly Uint8Array[], MessageRun>()
 
 /** `bytes`: a y-protocols awareness update. */
 export function awarenessFrame(bytes: Uint8Array): Uint8Array {

@@ -34,7 +34,9 @@ export function openRoom(ws: WebSocket, { request, address }: Entrance, doc: Doc
   const { clock, limits, pass, visit } = door
   const { replica } = visit
   const socket = doorSocket(ws, request, { clock, limits, firstFrameBytesMax: limits.roomFirstFrameBytesMax })
-  countsFor(ws, { subject: pass.identity.subject, document: `${replica.space} ${doc}` })
+  // Those who only read take nothing of the rate that the document's writers share.
+  const { subject } = pass.identity
+  countsFor(ws, mayWrite(pass, replica, doc) ? { subject, document: `${replica.space} ${doc}` } : { subject })
   const writer = `${address} ${replica.space} ${doc}`
   const session = new RoomSession({
     limits,

@@ -11,6 +11,7 @@ import type { Guest, GuestPort, WriteOutcome } from '@syncline/replica'
 import { closingFor, type Closing } from './close-code.ts'
 import { EMPTY_STATE_VECTOR } from './deaf-guest.ts'
 import type { SessionSocket, SocketSession } from './door-socket.ts'
+import type { MessageRun } from './message-run.ts'
 import type { RelayLimits } from './relay-limits.ts'
 import { isKnownUpdate } from './known-update.ts'
 import { SavedVersions } from './y-sweet/saved-versions.ts'
@@ -80,7 +81,8 @@ export class RoomSession implements SocketSession {
   private attach(): Guest {
     return this.options.attach({
       subject: this.options.subject,
-      deliver: (updates) => updates.forEach((update) => this.send(codec.updateFrame(update))),
+      hearsItself: true,
+      deliver: (updates) => this.sendRun(codec.updateRun(updates)),
       presence: (bytes) => this.send(codec.awarenessFrame(bytes)),
       ping: () => this.socket.ping(),
       close: (code, reason) => this.end(closingFor(code, reason)),
@@ -226,23 +228,25 @@ export class RoomSession implements SocketSession {
     const update = new Uint8Array(message.update)
     this.unsavedWrites++
     const number = this.saved?.begun() ?? 0
-    const settled = (outcome: WriteOutcome): void => {
+    const { guest } = this
+    const { kind } = message
+    guest.submit(update, (outcome) => {
       this.unsavedWrites--
-      this.saved?.settled(number, message.kind === 'step-2', outcome.kind === 'committed' || outcome.kind === 'known')
+      this.saved?.settled(number, kind === 'step-2', outcome.kind === 'committed' || outcome.kind === 'known')
       if (outcome.kind === 'committed') this.options.onWrote?.(outcome.seq)
-      if (!this.ended) this.tell(message.kind, update, outcome)
+      if (!this.ended) this.tell(kind, update, outcome, guest.heard(outcome))
       this.sayWhatIsSaved()
       this.work()
       if (this.unsavedWrites === 0) for (const resolve of this.savedAll.splice(0)) resolve()
-    }
-    void this.guest.write(update).then(settled)
+    })
   }
 
-  private tell(kind: 'step-2' | 'update', update: Uint8Array, outcome: WriteOutcome): void {
+  /** `echoed`: with the updates of others. */
+  private tell(kind: 'step-2' | 'update', update: Uint8Array, outcome: WriteOutcome, echoed: boolean): void {
     switch (outcome.kind) {
       case 'committed':
         this.asks = 0
-        return this.send(codec.updateFrame(update))
+        return echoed ? undefined : this.send(codec.updateFrame(update))
       case 'known':
         return this.send(codec.updateFrame(update))
       case 'held':
@@ -324,5 +328,11 @@ export class RoomSession implements SocketSession {
     if (this.ended) return
     this.sentSinceBeat = true
     this.socket.send(frame)
+  }
+
+  private sendRun(run: MessageRun): void {
+    if (this.ended) return
+    this.sentSinceBeat = true
+    this.socket.sendRun(run)
   }
 }

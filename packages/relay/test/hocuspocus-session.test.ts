@@ -152,6 +152,9 @@ function doorHere({ limits, at, rights = EVERYTHING, hooks = {} }: DoorOptions =
     onTurnedAway: () => undefined,
     socket: {
       send: (frame) => door.answers.push(readAnswer(frame)),
+      sendRun: (run) => {
+        for (const message of run) door.answers.push(readAnswer(message))
+      },
       close: (closing) => door.closings.push(closing),
       closeLater: (closing) => door.closings.push(closing),
       ping: () => undefined,

@@ -199,7 +199,7 @@ test('[HK-2] changes are told after the commit, one call for all of them when th
   await clock.pass(1_999)
   expect(told).toEqual([])
   await clock.pass(1)
-  expect(told).toEqual([{ doc: NOTE, identity: BEN, seq: second }])
+  expect(told).toEqual([{ doc: NOTE, identity: BEN, seq: second, deleted: false }])
 
   // Never quiet: told ten seconds after the first change.
   for (let at = 0; at < 10; at++) {
@@ -218,7 +218,7 @@ test('[HK-2] changes are told after the commit, one call for all of them when th
   await opened.release()
   await turns()
   await clock.pass(2_000)
-  expect(told[2]).toEqual({ doc: 'other', identity: null, seq })
+  expect(told[2]).toEqual({ doc: 'other', identity: null, seq, deleted: false })
   await runner.close()
 })
 
@@ -380,6 +380,7 @@ test('[HK-5] a webhook is signed, repeated until it is taken, and can give a doc
     doc: 'note',
     seq: 1,
     subject: null,
+    deleted: false,
     atMs: expect.any(Number),
   })
   expect(received.at(-1)!.event).toMatchObject({ doc: 'note', door: 'y-websocket', subject: 'ada' })

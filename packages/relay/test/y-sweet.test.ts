@@ -94,6 +94,9 @@ function roomHere(options: { replica?: Replica; mayWrite?: () => boolean; refuse
         if ('problem' in read) throw new Error(read.problem)
         sent.push(...read.messages)
       },
+      sendRun(run) {
+        for (const message of run) this.send(message)
+      },
       close: () => undefined,
       closeLater: () => undefined,
       ping: () => undefined,

@@ -67,6 +67,9 @@ function roomHere(options: { limits?: Partial<RelayLimits>; replica?: Replica; s
         expect(read.messages, 'one message per frame').toHaveLength(1)
         room.sent.push(...read.messages)
       },
+      sendRun(run) {
+        for (const message of run) this.send(message)
+      },
       close: (closing) => room.closings.push(closing),
       closeLater: (closing) => room.closings.push(closing),
       ping: () => undefined,

@@ -4,6 +4,7 @@
 // Rules: IN-1, CV-1, I2, I6, DD-1.
 
 import {
+  DOC_EPOCH_MAX,
   isDeletion,
   isRefusal,
   judge,
@@ -63,8 +64,9 @@ export function admitFramed(context: AdmissionContext, doc: DocState, framed: Ui
 /** Makes a later life of the document, or its deletion, part of the pending batch; known when it is in that epoch already, or beyond. */
 export function enterEpoch(context: AdmissionContext, doc: DocState, from: Provenance): Admitted {
   if (from.docEpoch <= doc.admitted.epoch) return KNOWN
-  const isNewHere = !doc.stored && doc.uncommitted === 0
-  if (isNewHere && !isDeletion(from.docEpoch) && context.documents() >= context.limits.documentsMax) return spaceFull(context)
+  if (from.docEpoch > DOC_EPOCH_MAX) return { kind: 'refused', code: 'doc-deleted', reason: 'its name is used up', retryable: false }
+  const begins = !isDeletion(from.docEpoch) && (isDeletion(doc.admitted.epoch) || (!doc.stored && doc.uncommitted === 0))
+  if (begins && context.documents() >= context.limits.documentsMax) return spaceFull(context)
   const batch = context.batch()
   for (const row of [...context.held.of(doc.key)]) context.held.drop(row, batch)
   doc.admitted = new Knowledge(from.docEpoch)

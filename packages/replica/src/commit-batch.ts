@@ -30,7 +30,10 @@ export interface BatchRow {
   readonly updates: Uint8Array[]
   readonly facts: UpdateFacts[]
   bytes: number
+  /** Who wrote it: the first of them, where guests wrote it together. */
   readonly source: SourceId
+  /** Who wrote each of the updates. */
+  readonly sources: SourceId[]
   /** The link it came by, 0 for none: not sent back there (H3: within this link only). */
   readonly link: LinkId
 }
@@ -44,6 +47,8 @@ export interface BatchWrite {
   readonly update: Uint8Array | null
   readonly ticket: Ticket | null
   readonly row: BatchRow | null
+  /** The row has a part of the update. */
+  readonly cut: boolean
 }
 
 /** Where an admitted update came from. */
@@ -96,7 +101,8 @@ export class CommitBatch {
     )
   }
 
-  /** Adds one admitted update to the document's newest row when it has the same provenance and room, else to a new row. */
+  /** Adds one admitted update to the document's newest row when it has the same provenance and room, else to a new row. Guests share rows: only who is told what tells
+   *  them apart. */
   add(doc: DocState, update: Uint8Array, facts: UpdateFacts, from: Provenance, rowBytesTarget: number): BatchRow {
     let row = this.#newestRow.get(doc)
     const fits =
@@ -104,11 +110,12 @@ export class CommitBatch {
       row.docEpoch === from.docEpoch &&
       row.origin === from.origin &&
       row.n === from.n &&
-      row.source === from.source &&
       row.link === from.link &&
+      (row.source === from.source || (row.source > LOCAL && from.source > LOCAL)) &&
       row.bytes + update.length <= rowBytesTarget
     if (row === undefined || !fits) row = this.enter(doc, from)
     row.updates.push(update)
+    row.sources.push(from.source)
     row.facts.push(facts)
     row.bytes += update.length
     return row
@@ -124,7 +131,7 @@ export class CommitBatch {
     // Quarantine forgot what was stored: what is admitted since is whole, and has to be served like any content.
     if (doc.quarantined) this.healed.add(doc.key)
     if (link !== 0) this.links.add(link)
-    const row = { doc, docEpoch, origin, n, updates: [], facts: [], bytes: 0, source, link }
+    const row = { doc, docEpoch, origin, n, updates: [], facts: [], bytes: 0, source, sources: [], link }
     this.rows.push(row)
     this.#newestRow.set(doc, row)
     return row

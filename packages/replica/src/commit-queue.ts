@@ -4,9 +4,9 @@
 
 import { Knowledge, type DocKey, type DocumentTree, type EpochNonce, type SynclineError, type UpdateFacts } from '@syncline/protocol'
 import type { StoreReader, SweepResult, Totals, Transaction } from '@syncline/store'
-import { CommitBatch, LOCAL, NOBODY, type BatchWrite } from './commit-batch.ts'
+import { CommitBatch, LOCAL, NOBODY, type BatchRow, type BatchWrite } from './commit-batch.ts'
 import type { DocState, DocumentTable } from './documents.ts'
-import type { Effect, LinkId } from './effects.ts'
+import type { Effect, LinkId, WriteOutcome } from './effects.ts'
 import type { HeldUpdates } from './held-updates.ts'
 import { RecentRows } from './recent-rows.ts'
 
@@ -134,15 +134,13 @@ export class CommitQueue {
       this.recent.push({ ...transaction.rows[index]!, seq, prev: isLater ? 0 : row.doc.lastSeq, link: row.link })
       row.doc.lastSeq = seq
       if (row.source === LOCAL && row.link === 0) row.doc.localSeq = seq
-      const { docEpoch, updates, source, link, doc } = row
-      effects.push({ kind: 'deliver', key: doc.key, doc: doc.name, docEpoch, updates, source, link, seq })
-      if (isLater) effects.push({ kind: 'event', event: { type: 'epoch', doc: doc.name, docEpoch } })
+      deliverRow(row, seq, effects)
+      if (isLater) effects.push({ kind: 'event', event: { type: 'epoch', doc: row.doc.name, docEpoch: row.docEpoch } })
     })
     this.#settleDocuments(batch, transaction)
     for (const write of batch.writes) {
       if (write.ticket === null) continue
-      const seq = write.row === null ? null : seqOf.get(write.row)!
-      effects.push({ kind: 'written', ticket: write.ticket, outcome: seq === null ? { kind: 'known' } : { kind: 'committed', seq } })
+      effects.push({ kind: 'written', ticket: write.ticket, outcome: outcomeOf(write, seqOf) })
     }
     if (this.failure !== null) {
       this.failure = null
@@ -256,4 +254,22 @@ export class CommitQueue {
     this.recent = new RecentRows(this.head, this.#options.recentBytesMax)
     this.rotated(this.#options.reader.nonce())
   }
+}
+
+/** One effect for each run of updates by one writer. */
+function deliverRow({ doc, docEpoch, updates, source, sources, link }: BatchRow, seq: number, effects: Effect[]): void {
+  const row = { kind: 'deliver', key: doc.key, doc: doc.name, docEpoch, link, seq } as const
+  let from = 0
+  for (let to = 1; to < sources.length; to++) {
+    if (sources[to] === sources[from]) continue
+    effects.push({ ...row, updates: updates.slice(from, to), source: sources[from]! })
+    from = to
+  }
+  effects.push({ ...row, updates: from === 0 ? updates : updates.slice(from), source: sources[from] ?? source })
+}
+
+function outcomeOf({ row, cut }: BatchWrite, seqOf: ReadonlyMap<object, number>): WriteOutcome {
+  if (row === null) return { kind: 'known' }
+  const seq = seqOf.get(row)!
+  return cut ? { kind: 'committed', seq, cut } : { kind: 'committed', seq }
 }

@@ -11,6 +11,8 @@ import type { WriteDesk } from './write-desk.ts'
 
 /** What a deletion took away. */
 export interface DeletedContent {
+  /** Of the life that ended: 0 is the first one, 2 the next. */
+  readonly life: number
   /** In ms since 1970, when this replica heard of the deletion. */
   readonly deletedAtMs: number
   /** One v1 update: Y.applyUpdate makes a document of it. */
@@ -42,9 +44,9 @@ export class DocumentLives {
     return isDeletion(this.#reader.doc(docKeyOf(this.#space, doc))?.docEpoch ?? 0)
   }
 
-  remains(doc: DocId): DeletedContent | null {
-    const remains = this.#reader.remains(docKeyOf(this.#space, doc))
-    return remains === undefined ? null : { deletedAtMs: remains.atMs, update: remainsUpdate(remains) }
+  remains(doc: DocId): DeletedContent[] {
+    const all = this.#reader.remains(docKeyOf(this.#space, doc))
+    return all.map((remains) => ({ life: remains.docEpoch, deletedAtMs: remains.atMs, update: remainsUpdate(remains) }))
   }
 
   async #enter(doc: DocId, docEpoch: number): Promise<number> {

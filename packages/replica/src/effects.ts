@@ -30,7 +30,7 @@ export interface Access {
 /** What became of a write. committed: by this write. known: it added nothing, and what it repeats is committed. held: its dependencies are
  *  missing here; ask the writer for what follows `stateVector`. failed: the store did not take it; nothing of it is kept for a guest. */
 export type WriteOutcome =
-  | { readonly kind: 'committed'; readonly seq: number }
+  | { readonly kind: 'committed'; readonly seq: number; /** Not as it was written: only what of it was new. */ readonly cut?: true }
   | { readonly kind: 'known' }
   | { readonly kind: 'held'; readonly stateVector: Uint8Array }
   | { readonly kind: 'refused'; readonly code: ErrorCode; readonly reason: string }
@@ -45,7 +45,7 @@ export type Effect =
   | { readonly kind: 'commit'; readonly transaction: Transaction }
   /** Compaction, epoch rotation or quarantine; then call maintained() or maintenanceFailed(). */
   | { readonly kind: 'maintain'; readonly work: Maintenance }
-  /** One committed row: for open documents and guests, except `source` when it came by no link. `seq` is its place in the log. */
+  /** One committed row, or what one guest wrote of it: for open documents and guests, except `source` when it came by no link. `seq` is its place in the log. */
   | {
       readonly kind: 'deliver'
       readonly key: DocKey
@@ -111,6 +111,10 @@ export type ReplicaEvent =
   | { readonly type: 'rollback-detected'; readonly peer: ReplicaId; readonly nonce: EpochNonce; readonly seq: number }
   | { readonly type: 'storage-failed'; readonly code: ErrorCode; readonly reason: string }
   | { readonly type: 'storage-recovered' }
+  /** A document was put together for a sweep: from its bytes, or through a Y.Doc where bytes do not tell. */
+  | { readonly type: 'compacted'; readonly doc: DocId; readonly way: 'bytes' | 'ydoc' }
+  /** What was made from bytes is not what a Y.Doc makes: a fault of this program, which took the Y.Doc's instead. */
+  | { readonly type: 'compaction-mismatch'; readonly doc: DocId; readonly reason: string }
   | { readonly type: 'swept'; readonly documents: number }
   /** By the host: an open Y.Doc does not take what is committed, and shows less. */
   | { readonly type: 'document-stuck'; readonly doc: DocId; readonly reason: string }

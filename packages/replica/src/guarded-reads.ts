@@ -46,6 +46,11 @@ export class GuardedReads {
     return this.#reader.doc(key)
   }
 
+  /** Epoch of what content() reads; 0 for none. */
+  docEpoch(key: DocKey): number {
+    return this.#reader.doc(key)?.docEpoch ?? 0
+  }
+
   /** Newest committed row of the document, 0 for none. */
   lastSeq(key: DocKey): number {
     return this.#reader.doc(key)?.lastSeq ?? 0

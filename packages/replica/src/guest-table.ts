@@ -18,7 +18,7 @@ export interface GuestTableParts {
   readonly reads: GuardedReads
   readonly turns: Turns
   readonly writes: WriteDesk
-  report(error: unknown, doc: DocId): void
+  report(error: unknown, doc: DocId | null): void
 }
 
 /** What guests that lag behind may cost in one turn of the loop, in bytes read and handed over: others wait meanwhile. */
@@ -35,6 +35,8 @@ export class GuestTable {
   readonly #answers: SharedAnswers
   /** Those that lag behind and may take more, in the order of their turns. */
   readonly #catchingUp = new Set<AttachedGuest>()
+  /** Of writes that are settled: told when the turn has nothing else to do for guests. */
+  #outcomes: (() => void)[] = []
   #nextSource: SourceId = 1
   #closed = false
 
@@ -85,21 +87,37 @@ export class GuestTable {
     const ofDocument = this.#byDocument.get(doc)
     if (ofDocument === undefined) return
     const seq = rows.at(-1)!.seq
-    const writers = new Set(rows.filter((row) => row.link === 0).map((row) => row.source))
-    const all = rows.flatMap((row) => row.updates)
+    const writers = new Set<SourceId>()
+    const all: Uint8Array[] = []
+    let docEpoch = 0
+    for (const row of rows) {
+      if (row.link === 0) writers.add(row.source)
+      for (const update of row.updates) all.push(update)
+      docEpoch = Math.max(docEpoch, row.docEpoch)
+    }
     for (const guest of ofDocument) {
-      if (rows.some((row) => row.docEpoch > guest.docEpoch)) {
-        guest.close('doc-deleted', 'the document was deleted')
-        continue
-      }
-      const isWriter = writers.has(guest.source)
-      const updates = isWriter ? rows.filter((row) => row.link !== 0 || row.source !== guest.source).flatMap((row) => row.updates) : all
-      guest.deliver(updates, seq)
+      if (docEpoch > guest.docEpoch) guest.close('doc-deleted', 'the document was deleted')
+      else if (guest.hearsItself || !writers.has(guest.source)) guest.deliver(all, seq)
+      else guest.deliver(updatesOfOthers(rows, guest.source), seq)
     }
   }
 
   deliverPresence(doc: DocId, bytes: Uint8Array, source: SourceId): void {
     for (const guest of this.#of(doc)) if (guest.source !== source) guest.deliverPresence(bytes)
+  }
+
+  /** Tells guests what became of their writes. To be called after deliver(), or when nothing more is delivered. */
+  tellOutcomes(): void {
+    if (this.#outcomes.length === 0) return
+    const outcomes = this.#outcomes
+    this.#outcomes = []
+    for (const tell of outcomes) {
+      try {
+        tell()
+      } catch (error) {
+        this.#parts.report(error, null)
+      }
+    }
   }
 
   /** Every 250 ms: those that did not drain may have by now. */
@@ -141,11 +159,12 @@ export class GuestTable {
       missed: (key, position) => this.#missed.after(key, position),
       lastSeq: (key) => reads.lastSeq(key),
       docEpoch: (doc) => core.docEpoch(doc),
+      storedEpoch: (key) => reads.docEpoch(key),
       catchesUp: (guest) => {
         this.#catchingUp.add(guest)
         turns.wake()
       },
-      write: (guest, update) => this.#write(guest, update),
+      write: (guest, update, told) => this.#write(guest, update, told),
       presence: (guest, bytes) => {
         core.presence({ doc: guest.id, bytes, source: guest.source })
         turns.wake()
@@ -160,10 +179,10 @@ export class GuestTable {
     }
   }
 
-  #write(guest: AttachedGuest, update: Uint8Array): Promise<WriteOutcome> {
-    if (this.#closed) return Promise.resolve({ kind: 'failed', code: 'replica-closed' })
+  #write(guest: AttachedGuest, update: Uint8Array, told: (outcome: WriteOutcome) => void): void {
+    if (this.#closed) return queueMicrotask(() => told({ kind: 'failed', code: 'replica-closed' }))
     const { id: doc, docEpoch, source } = guest
-    return new Promise((resolve) => this.#parts.writes.write({ doc, docEpoch, update, source }, (_, outcome) => resolve(outcome)))
+    this.#parts.writes.write({ doc, docEpoch, update, source }, (_, outcome) => this.#outcomes.push(() => told(outcome)))
   }
 
   #detach(guest: AttachedGuest): void {
@@ -175,4 +194,8 @@ export class GuestTable {
     this.#parts.core.guestLeft(guest.source)
     this.#parts.turns.wake()
   }
+}
+
+function updatesOfOthers(rows: readonly Delivery[], source: SourceId): Uint8Array[] {
+  return rows.flatMap((row) => (row.link === 0 && row.source === source ? [] : row.updates))
 }

@@ -11,7 +11,9 @@ import type { Missed } from './missed-rows.ts'
 export interface GuestPort {
   /** Who it is, where that is known for sure: as Access.subject. */
   readonly subject?: string | null
-  /** Committed v1 updates, in log order; never what this guest wrote itself, except when it catches up. */
+  /** True: it is handed what it wrote itself as well, in its place, as soon as that is committed. Default: that is left out, except when it catches up. */
+  readonly hearsItself?: boolean
+  /** Committed v1 updates, in log order. All guests that one commit brings the same are handed the same array; not to be changed. */
   deliver(updates: readonly Uint8Array[]): void
   /** y-protocols awareness bytes of others. */
   presence(bytes: Uint8Array): void
@@ -34,6 +36,10 @@ export interface Guest {
   diff(stateVector: Uint8Array): Uint8Array
   /** Resolves with what became of the update, and never before a commit covers it. Never rejects. */
   write(update: Uint8Array): Promise<WriteOutcome>
+  /** As write(), for those who write much: `told` is called once, never during the call, and after deliver() of the commit. */
+  submit(update: Uint8Array, told: (outcome: WriteOutcome) => void): void
+  /** Whether deliver() has handed back the very update that came to this outcome. To be asked when the outcome comes. */
+  heard(outcome: WriteOutcome): boolean
   /** Bytes of write() calls without an outcome: a door stops reading its socket above its bound. */
   readonly unsettledBytes: number
   presence(bytes: Uint8Array): void
@@ -52,6 +58,9 @@ export function docDeleted(doc: DocId): SynclineError {
   return new SynclineError('doc-deleted', `The document ${doc} was deleted.`)
 }
 
+const EMPTY_STATE_VECTOR = Uint8Array.of(0)
+const EMPTY_UPDATE = Uint8Array.of(0, 0)
+
 /** Handing over an update costs about as much time as copying this many bytes. */
 const UPDATE_COST_BYTES = 512
 
@@ -61,10 +70,13 @@ export interface GuestHost {
   diffFor(doc: DocId, stateVector: Uint8Array): Uint8Array
   missed(key: DocKey, position: number): Missed | null
   lastSeq(key: DocKey): number
+  /** The committed epoch as the engine has settled it. */
   docEpoch(doc: DocId): number
+  /** That of what diffFor() reads, which may be a commit ahead. */
+  storedEpoch(key: DocKey): number
   /** It lags behind and may take more: to be called back with catchUp, in its turn. */
   catchesUp(guest: AttachedGuest): void
-  write(guest: AttachedGuest, update: Uint8Array): Promise<WriteOutcome>
+  write(guest: AttachedGuest, update: Uint8Array, told: (outcome: WriteOutcome) => void): void
   presence(guest: AttachedGuest, bytes: Uint8Array): void
   presenceSnapshot(doc: DocId): Uint8Array | null
   alive(guest: AttachedGuest): void
@@ -77,6 +89,7 @@ export class AttachedGuest implements Guest {
   readonly id: DocId
   readonly key: DocKey
   readonly source: SourceId
+  readonly hearsItself: boolean
   /** Of the life of the document that it came to. */
   readonly docEpoch: number
   unsettledBytes = 0
@@ -84,6 +97,8 @@ export class AttachedGuest implements Guest {
   readonly #port: GuestPort
   /** Every row of the document up to here was delivered, or was committed before the guest came. */
   #position: number
+  /** Of the newest rows that deliver() handed over as they were committed. */
+  #heardSeq = 0
   #lagging = false
   #presenceMissed = false
   #attached = true
@@ -92,9 +107,10 @@ export class AttachedGuest implements Guest {
     this.#host = host
     this.#port = port
     this.source = source
+    this.hearsItself = port.hearsItself === true
     this.id = id
     this.key = key
-    this.docEpoch = host.docEpoch(id)
+    this.docEpoch = host.storedEpoch(key)
     if (isDeletion(this.docEpoch)) throw docDeleted(id)
     this.#position = host.lastSeq(key)
   }
@@ -105,7 +121,7 @@ export class AttachedGuest implements Guest {
   }
 
   stateVector(): Uint8Array {
-    return this.#host.stateVector(this.id)
+    return this.#host.docEpoch(this.id) === this.docEpoch ? this.#host.stateVector(this.id) : EMPTY_STATE_VECTOR
   }
 
   diff(stateVector: Uint8Array): Uint8Array {
@@ -114,14 +130,25 @@ export class AttachedGuest implements Guest {
     } catch (error) {
       throw new SynclineError('argument-invalid', `A state vector for ${this.id} cannot be read.`, { cause: error })
     }
-    return this.#host.diffFor(this.id, stateVector)
+    // Of a life that is over nothing is left.
+    return this.#host.storedEpoch(this.key) === this.docEpoch ? this.#host.diffFor(this.id, stateVector) : EMPTY_UPDATE
   }
 
-  async write(update: Uint8Array): Promise<WriteOutcome> {
-    this.unsettledBytes += update.length
-    const outcome = await this.#host.write(this, update)
-    this.unsettledBytes -= update.length
-    return outcome
+  write(update: Uint8Array): Promise<WriteOutcome> {
+    return new Promise((resolve) => this.submit(update, resolve))
+  }
+
+  submit(update: Uint8Array, told: (outcome: WriteOutcome) => void): void {
+    const { length } = update
+    this.unsettledBytes += length
+    this.#host.write(this, update, (outcome) => {
+      this.unsettledBytes -= length
+      told(outcome)
+    })
+  }
+
+  heard(outcome: WriteOutcome): boolean {
+    return this.hearsItself && outcome.kind === 'committed' && outcome.cut !== true && outcome.seq <= this.#heardSeq
   }
 
   presence(bytes: Uint8Array): void {
@@ -146,7 +173,7 @@ export class AttachedGuest implements Guest {
     this.#host.detached(this)
   }
 
-  /** All rows of the document that one commit made, own ones left out of `updates`; `seq` is the newest of them all. */
+  /** All rows of the document that one commit made, own ones left out of `updates` unless it hears itself; `seq` is the newest of them all. */
   deliver(updates: readonly Uint8Array[], seq: number): void {
     // Rows that a catch-up read from the store already.
     if (!this.#attached || seq <= this.#position || this.#lagging) return
@@ -155,7 +182,13 @@ export class AttachedGuest implements Guest {
       return
     }
     this.#position = seq
-    if (updates.length > 0) this.#call(() => this.#port.deliver(updates))
+    this.#heardSeq = seq
+    if (updates.length === 0) return
+    try {
+      this.#port.deliver(updates)
+    } catch (error) {
+      this.#host.report(error, this.id)
+    }
   }
 
   deliverPresence(bytes: Uint8Array): void {

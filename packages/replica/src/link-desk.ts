@@ -60,6 +60,7 @@ export class LinkDesk {
   readonly #context: CoreContext
   readonly #parts: DeskParts
   #interests: Scope[]
+  readonly #newlySynced: Channel[] = []
   #ending: { readonly link: LinkSession; readonly code: ErrorCode; readonly reason: string }[] = []
 
   constructor(context: CoreContext, parts: DeskParts) {
@@ -108,6 +109,8 @@ export class LinkDesk {
     for (const channel of link.channels.values()) {
       renewView(this.#context, link, channel)
       channel.rootSent = null
+      // Nothing has to be built any more, and something waited for it.
+      if (channel.ready && (!channel.opened || channel.waiting.length > 0)) this.guard(() => this.#viewReady(link, channel))
       if (channel.peerOpen === null) continue
       channel.reconcileWhy ??= 'roots-differ'
       channel.retried.clear()
@@ -317,6 +320,8 @@ export class LinkDesk {
 
   /** What the links' state asks for: rounds, wants, diffs, the pump, cursors. True when a budget was reached and there is more to do. */
   work(): boolean {
+    // With the flush that hands out what arrived: nobody may see the one without the other.
+    for (const channel of this.#newlySynced.splice(0)) channel.synced = true
     let more = this.#buildViews()
     for (const link of [...this.#context.links.values()]) {
       if (!link.live) continue
@@ -374,7 +379,7 @@ export class LinkDesk {
     channel.exchanged = true
     const event = { type: 'synced', link: link.id, peer: link.hello!.replicaId, scope: channel.text } as const
     this.#context.commits.afterAll(() => {
-      channel.synced = true
+      this.#newlySynced.push(channel)
       this.#context.event(event)
     })
   }

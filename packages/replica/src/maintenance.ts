@@ -5,8 +5,8 @@
 // last in a sweep, few at a time, and the next commit waits until they are installed: some milliseconds, once a minute.
 
 import { encodeDeletes, walkUpdate, type DocKey } from '@syncline/protocol'
-import type { CompactedDoc } from '@syncline/store'
-import { compact } from './compaction.ts'
+import type { CompactedDoc, DocContent } from '@syncline/store'
+import { compact, type Compacted } from './compaction.ts'
 import type { CoreContext } from './core-context.ts'
 import type { DocState } from './documents.ts'
 import type { Maintenance } from './effects.ts'
@@ -97,7 +97,7 @@ export class MaintenancePlan {
     const doc = documents.byKey(key, nowMs)
     const content = doc === undefined ? undefined : reader.content(key)
     if (doc !== undefined && content !== undefined) {
-      const result = compact(content, doc.digest, doc.committed)
+      const result = this.#compact(doc, content)
       if (result.kind === 'compacted') {
         this.#ready.push({ key, expectedLastSeq: doc.lastSeq, update: result.update, knowledge: result.knowledge })
         if (this.#holding) this.#lateBytes += result.update.length
@@ -111,6 +111,17 @@ export class MaintenancePlan {
     if (this.#lateBytes >= LATELY_BYTES_MAX) this.#lately = []
     if (!this.#unfinished && this.#ready.length === 0) this.#holding = false
     return this.#unfinished
+  }
+
+  #compact(doc: DocState, content: DocContent): Compacted {
+    let matched = true
+    return compact(content, doc.digest, doc.committed, {
+      took: (way) => matched && this.#context.event({ type: 'compacted', doc: doc.name, way }),
+      mismatched: (reason) => {
+        matched = false
+        this.#context.event({ type: 'compaction-mismatch', doc: doc.name, reason })
+      },
+    })
   }
 
   #nextLate(): DocKey | undefined {

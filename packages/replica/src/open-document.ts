@@ -6,7 +6,7 @@
 // and no further `update` event comes (settle()). Formatting clean-up after a remote update is a transaction of its own, without origin
 // (isDerived()). And a Y.Doc in the user's hands cannot be replaced, so what it did not take is applied again (loadWhatIsLacking()).
 
-import { isDeletion, lifeAfter, unframeUpdates, SynclineError, type DocId, type DocKey } from '@syncline/protocol'
+import { DOC_EPOCH_MAX, isDeletion, lifeAfter, unframeUpdates, SynclineError, type DocId, type DocKey } from '@syncline/protocol'
 import type { DocContent } from '@syncline/store'
 import type { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
@@ -64,7 +64,10 @@ export interface DocumentHost {
   stateVector(doc: DocId): Uint8Array
   /** A delete-only update of those deletes in `update` that the engine lacks, or null. */
   derivedDeletes(doc: DocId, update: Uint8Array): Uint8Array | null
+  /** The committed epoch as the engine has settled it. */
   docEpoch(doc: DocId): number
+  /** That of `content`, which may be a commit ahead. */
+  storedEpoch(key: DocKey): number
   write(doc: DocId, docEpoch: number, update: Uint8Array, outcome: (ticket: Ticket, outcome: WriteOutcome) => void): Ticket
   presence(doc: DocId, bytes: Uint8Array): void
   presenceSnapshot(doc: DocId): Uint8Array | null
@@ -105,8 +108,8 @@ export class DocumentBinding implements OpenDocument {
     this.#host = host
     this.id = id
     this.key = key
-    const stored = host.docEpoch(id)
-    if (isDeletion(stored) && options.recreate !== true) throw docDeleted(id)
+    const stored = host.storedEpoch(key)
+    if (isDeletion(stored) && (options.recreate !== true || stored >= DOC_EPOCH_MAX)) throw docDeleted(id)
     this.docEpoch = lifeAfter(stored)
     this.doc = new Y.Doc({ guid: id, gc: options.gc ?? true })
     this.#edits = new LocalEdits(id, {
@@ -208,7 +211,7 @@ export class DocumentBinding implements OpenDocument {
   #loadWhatIsLacking(): void {
     if (this.#lacks()) {
       this.#applyGuarded(() => {
-        const content = this.#host.content(this.key)
+        const content = this.#host.storedEpoch(this.key) === this.docEpoch ? this.#host.content(this.key) : undefined
         if (content !== undefined) this.#applyContent(content)
       })
     }

@@ -109,6 +109,7 @@ export class OpenDocuments {
       stateVector: (doc) => reads.readOr(EMPTY_STATE_VECTOR, () => core.stateVector(doc)),
       derivedDeletes: (doc, update) => reads.readOr(null, () => core.derivedDeletes(doc, update)),
       docEpoch: (doc) => reads.readOr(0, () => core.docEpoch(doc)),
+      storedEpoch: (key) => reads.docEpoch(key),
       write: (doc, docEpoch, update, outcome) => writes.write({ doc, docEpoch, update, source: 0 }, outcome),
       presence: (doc, bytes) => {
         core.presence({ doc, bytes, source: 0 })

@@ -10,6 +10,7 @@ import {
   rangeHolds,
   type DocId,
   type DocKey,
+  type PresenceEntry,
   type ReplicaId,
 } from '@syncline/protocol'
 import type { Channel } from './channel.ts'
@@ -26,6 +27,8 @@ interface Challenge {
   readonly key: DocKey
   readonly clientId: number
   readonly contender: Owner
+  /** What the contender says of the id, where that is that it is gone. */
+  readonly removal: PresenceEntry | null
   readonly sinceMs: number
 }
 
@@ -135,13 +138,15 @@ export class PresenceHub {
       this.#spread(key, name, claim.accepted, owner)
     }
     if (claim.reply !== null) this.#answer(key, name, claim.reply, owner)
+    const removals = new Map(claim.refused.length === 0 ? [] : removalsIn(bytes))
     for (const { clientId, reason } of claim.refused) {
       if (reason !== 'owned') continue
+      const removal = removals.get(clientId) ?? null
       const subject = this.#subjectOf(owner)
       const holder = room.table.ownerOf(clientId)
       const isSamePerson = subject !== null && holder !== null && this.#subjectOf(holder) === subject
-      if (isSamePerson || this.#departed.some((departed) => departed.owner === holder)) this.#handOver(key, room, clientId, owner)
-      else this.#challenge(key, room, clientId, owner)
+      if (isSamePerson || this.#departed.some((departed) => departed.owner === holder)) this.#handOver(key, room, clientId, owner, removal)
+      else this.#challenge(key, room, clientId, owner, removal)
     }
     if (claim.refused.length > 0 && sourceOf(owner) === null) this.#contradict(owner, key, room, bytes)
     return true
@@ -177,28 +182,32 @@ export class PresenceHub {
   }
 
   /** Asks the owner of a contested id for a sign of life. */
-  #challenge(key: DocKey, room: Room, clientId: number, contender: Owner): void {
+  #challenge(key: DocKey, room: Room, clientId: number, contender: Owner, removal: PresenceEntry | null): void {
     const owner = room.table.ownerOf(clientId)
     const open = this.#challenges.some((one) => one.key === key && one.clientId === clientId)
     if (owner === null || open || this.#challenges.length >= CHALLENGES_MAX) return
     const { nowMs } = this.#context
-    this.#challenges.push({ key, clientId, contender, sinceMs: nowMs })
+    this.#challenges.push({ key, clientId, contender, removal, sinceMs: nowMs })
     const link = this.#linkOf(owner)
     if (link !== undefined) ping(link, nowMs)
     const source = sourceOf(owner)
     if (source !== null && source > 0) this.#context.effects.push({ kind: 'ping-guest', source })
   }
 
-  #decide({ key, clientId, contender, sinceMs }: Challenge): void {
+  #decide({ key, clientId, contender, removal, sinceMs }: Challenge): void {
     const room = this.#rooms.get(key)
     const owner = room?.table.ownerOf(clientId) ?? null
     if (room === undefined || owner === null || owner === contender || this.#heardSince(owner, sinceMs)) return
-    this.#handOver(key, room, clientId, contender)
+    this.#handOver(key, room, clientId, contender, removal)
   }
 
-  #handOver(key: DocKey, room: Room, clientId: number, to: Owner): void {
+  /** Who says that an id is gone does not own it from then on: it goes. */
+  #handOver(key: DocKey, room: Room, clientId: number, to: Owner, removal: PresenceEntry | null = null): void {
     const update = room.table.takeOver(clientId, to)
     if (update !== null) this.#spread(key, room.name, update, to)
+    const gone = removal === null ? null : (room.table.claim(to, encodePresence([removal])!)?.accepted ?? null)
+    if (gone !== null) this.#spread(key, room.name, gone, to)
+    if (room.table.size === 0) this.#rooms.delete(key)
   }
 
   #heardSince(owner: Owner, sinceMs: number): boolean {
@@ -251,6 +260,10 @@ export class PresenceHub {
   #linkOf(owner: Owner): LinkSession | undefined {
     return owner.startsWith('link ') ? this.#context.links.get(Number(owner.slice(5))) : undefined
   }
+}
+
+function removalsIn(bytes: Uint8Array): [clientId: number, entry: PresenceEntry][] {
+  return (decodePresence(bytes) ?? []).flatMap((entry) => (entry.state === null ? [[entry.clientId, entry]] : []))
 }
 
 function mayBePresent({ access }: LinkSession, name: DocId): boolean {

@@ -119,7 +119,7 @@ export class ReplicaCore {
     if (write.source === LOCAL && options.readOnly === true)
       return this.#answer(write.ticket, { kind: 'refused', code: 'read-only', reason: 'this replica is a follower' })
     if (commits.failure !== null) {
-      if (write.source === LOCAL) commits.outbox.push({ ...write, name: write.doc, row: null })
+      if (write.source === LOCAL) commits.outbox.push({ ...write, name: write.doc, row: null, cut: false })
       else this.#answer(write.ticket, { kind: 'failed', code: 'storage-failed' })
       return
     }
@@ -139,7 +139,9 @@ export class ReplicaCore {
     const from = { source, link: 0, docEpoch, origin: commits.origin, n: commits.n }
     const entered = enterEpoch(admission, doc, from)
     const result = update === null || entered.kind === 'refused' ? entered : admit(admission, doc, update, from)
-    const record: BatchWrite = { source, name: write.doc, docEpoch, update, ticket, row: result.kind === 'new' ? result.row : null }
+    const row = result.kind === 'new' ? result.row : null
+    const cut = row !== null && update !== null && row.updates.at(-1) !== update
+    const record: BatchWrite = { source, name: write.doc, docEpoch, update, ticket, row, cut }
     if (result.kind === 'new') commits.pending.writes.push(record)
     else if (result.kind === 'known' && doc.uncommitted > 0) commits.attachKnown(doc, record)
     else if (result.kind === 'known') this.#answer(write.ticket, { kind: 'known' })

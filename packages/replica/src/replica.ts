@@ -82,7 +82,7 @@ export class Replica {
     const core = new ReplicaCore({ replicaId, space, durability, reader, role, random, nowMs: clock.now(), ...coreChoices(options) })
     this.#core = core
     this.#writes = new WriteDesk(core, this.#turns, clock, (write) => this.#observe((observer) => observer.written?.(write)))
-    const report = (error: unknown, doc: DocId): void => this.#report(error, doc)
+    const report = (error: unknown, doc: DocId | null): void => this.#report(error, doc)
     const parts = { core, reads: new GuardedReads(core, reader, this.#turns), turns: this.#turns, writes: this.#writes, report }
     this.#guests = new GuestTable(parts)
     this.#lives = new DocumentLives(core, this.#writes, reader, space)
@@ -176,9 +176,8 @@ export class Replica {
     return this.#lives.recreate(doc)
   }
 
-  /** What the newest deletion of a document took away here, as one v1 update; null when there was nothing, or it is longer ago than it is kept (30 days).
-   *  Cost: builds a Y.Doc. */
-  remains(doc: DocId): DeletedContent | null {
+  /** What deletions of a document took away here, newest first; empty when there was nothing, or it is longer ago than it is kept (30 days). */
+  remains(doc: DocId): readonly DeletedContent[] {
     return this.#lives.remains(doc)
   }
 
@@ -221,6 +220,7 @@ export class Replica {
       this.#guests.deliver(doc, rows)
       this.#documents.deliver(doc, rows)
     }
+    this.#guests.tellOutcomes()
     this.#guests.catchUp()
     for (const link of this.#links.values()) {
       if (!this.#storeBusy) link.caughtUp()
@@ -469,6 +469,7 @@ export class Replica {
     const code = this.#core.storageFailure === null ? 'replica-closed' : 'storage-failed'
     this.#documents.end(new SynclineError(code, `The replica ${this.replicaId} is closed.`))
     this.#writes.failAll(code)
+    this.#guests.tellOutcomes()
     for (const link of this.#links.values()) link.closed()
   }
 }

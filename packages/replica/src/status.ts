@@ -177,6 +177,9 @@ export class StatusBoard {
       case 'reconcile':
       case 'rollback-detected':
         return true
+      case 'compacted':
+      case 'compaction-mismatch':
+        return false
     }
   }
 

@@ -13,7 +13,7 @@ export class WriteDesk {
   readonly #turns: Turns
   readonly #clock: Clock
   readonly #observe: (write: ObservedWrite) => void
-  readonly #waiting = new Map<Ticket, { readonly sinceMs: number; readonly tell: (outcome: WriteOutcome) => void }>()
+  readonly #waiting = new Map<Ticket, { readonly sinceMs: number; readonly told: (ticket: Ticket, outcome: WriteOutcome) => void }>()
   #nextTicket: Ticket = 1
 
   constructor(core: ReplicaCore, turns: Turns, clock: Clock, observe: (write: ObservedWrite) => void) {
@@ -28,9 +28,9 @@ export class WriteDesk {
     return this.#waiting.size
   }
 
-  write(write: Omit<Write, 'ticket'>, outcome: (ticket: Ticket, outcome: WriteOutcome) => void): Ticket {
+  write(write: Omit<Write, 'ticket'>, told: (ticket: Ticket, outcome: WriteOutcome) => void): Ticket {
     const ticket = this.#nextTicket++
-    this.#waiting.set(ticket, { sinceMs: this.#clock.now(), tell: (result) => outcome(ticket, result) })
+    this.#waiting.set(ticket, { sinceMs: this.#clock.now(), told })
     this.#core.write({ ...write, ticket })
     this.#turns.wake()
     return ticket
@@ -40,7 +40,7 @@ export class WriteDesk {
     const write = this.#waiting.get(ticket)
     if (write === undefined) return
     this.#waiting.delete(ticket)
-    write.tell(outcome)
+    write.told(ticket, outcome)
     this.#observe({ outcome, durationMs: this.#clock.now() - write.sinceMs })
   }
 

@@ -1,6 +1,6 @@
 // Deleting documents, on real engines over memory stores: a deletion reaches everybody by every way that content does, and nothing comes back.
 
-import { parseDocId } from '@syncline/protocol'
+import { DOC_EPOCH_MAX, parseDocId } from '@syncline/protocol'
 import { createMemoryStore, type MemoryStore } from '@syncline/store/memory'
 import { expect, test } from 'vitest'
 import * as Y from 'yjs'
@@ -236,4 +236,68 @@ test('[DD-6] the right to delete is enough to delete, and not to write', () => {
   world.settle()
   expectDeletedEverywhere(b)
   expect(b.text('other')).toBe('text')
+})
+
+/** The store lands commits and the engine does not hear of it, until the answer is called. */
+function aheadOf(node: Node): () => void {
+  const { core } = node
+  const committed = core.committed.bind(core)
+  let waiting = 0
+  core.committed = () => {
+    waiting++
+    return new Set()
+  }
+  return () => {
+    core.committed = committed
+    for (; waiting > 0; waiting--) committed()
+  }
+}
+
+test('[DD-5] while the store is a life ahead of what is settled, nothing of the later life travels as content of the earlier one', () => {
+  const world = new World()
+  const [a, b] = [world.node('a'), world.node('b')]
+  a.type(NOTE, 'old')
+  world.settle()
+  const settle = aheadOf(a)
+  a.write(NOTE, update('NEW LIFE'), 0, 2)
+  world.settle()
+  world.connect(a, b, { read: () => true, write: () => true, delete: () => false })
+  world.settle()
+  expect([epochOf(b), b.text(NOTE)]).toEqual([0, ''])
+  settle()
+  world.settle()
+  world.pass(120_000)
+  expect([epochOf(b), b.text(NOTE)]).toEqual([0, ''])
+  const c = world.node('c')
+  world.connect(a, c)
+  world.settle()
+  expect([epochOf(c), c.text(NOTE), c.core.root]).toEqual([2, 'NEW LIFE', a.core.root])
+})
+
+test('[DD-5] a name whose epochs are used up stays deleted, and other documents go on', () => {
+  const world = new World()
+  const [a, b] = [world.node('a'), world.node('b')]
+  world.connect(a, b)
+  a.write(NOTE, null, 0, DOC_EPOCH_MAX)
+  world.settle()
+  const ticket = a.write(NOTE, update('again'), 0, DOC_EPOCH_MAX + 1)
+  a.type('other', 'text')
+  world.settle()
+  expect(a.outcomes.get(ticket)).toMatchObject({ kind: 'refused', code: 'doc-deleted' })
+  expect([b.text('other'), epochOf(b), a.core.root === b.core.root]).toEqual(['text', DOC_EPOCH_MAX, true])
+})
+
+test('[LI-3] beginning a deleted document anew counts against the limit of documents, as making one does', () => {
+  const world = new World()
+  const a = world.node('a', { limits: { documentsMax: 1 } })
+  a.type(NOTE, 'one')
+  world.settle()
+  a.delete(NOTE)
+  world.settle()
+  a.type('other', 'two')
+  world.settle()
+  const ticket = a.write(NOTE, update('again'), 0, 2)
+  world.settle()
+  expect(a.outcomes.get(ticket)).toMatchObject({ kind: 'refused', code: 'space-full' })
+  expect(a.store.reader.totals().documents).toBe(1)
 })

@@ -119,3 +119,17 @@ test('[PR-4] who leaves while a link takes nothing more is gone beyond it once i
   unsent = 0
   await eventually(() => expect(names(ben.awareness)).toEqual(['Ben', 'Cas']))
 })
+
+test('[PR-4] who leaves while the link to one relay is down is gone there too, as soon as another relay says so', async () => {
+  const [a, b, c] = [openHost({ role: 'relay' }), openHost({ role: 'relay' }), openHost({ role: 'relay' })]
+  const direct = linkHosts(a, b)
+  linkHosts(b, c)
+  linkHosts(a, c)
+  const [gone, ben] = [client(b, 'Ada'), client(a, 'Ben')]
+  await eventually(() => expect(names(ben.awareness)).toEqual(['Ada', 'Ben']))
+  await eventually(() => expect(c.replica.load().presenceIds).toBe(2))
+  direct.cut()
+  gone.leave()
+  await eventually(() => expect(names(ben.awareness)).toEqual(['Ben']))
+  await eventually(() => expect([a, b, c].map((host) => host.replica.load().presenceIds)).toEqual([1, 1, 1]))
+})

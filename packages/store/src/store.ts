@@ -168,8 +168,8 @@ export interface StoreReader {
   docs(range: KeyRange, limit: number, after?: DocKey): readonly DocRow[]
   /** Snapshot and tail; undefined for an unknown document. Cost: one read per tail row, at most a few hundred by compaction. */
   content(key: DocKey): DocContent | undefined
-  /** What the document's newest change of epoch took away here, for LIMITS.remainsKeptMs; undefined when it took nothing, or too long ago. */
-  remains(key: DocKey): Remains | undefined
+  /** What changes of the document's epoch took away here, newest first, for LIMITS.remainsKeptMs at least; empty when there was nothing, or too long ago. */
+  remains(key: DocKey): readonly Remains[]
   /** Encoded knowledge of the snapshot (null: none) and the data of the tail rows: enough to rebuild knowledge without the snapshot's bytes. */
   knowledgeParts(key: DocKey): { readonly base: Uint8Array | null; readonly tail: readonly Uint8Array[] } | undefined
   /** Rows with seq > `after`, ascending, at most `rows` and about `bytes` (at least one row when there is any). */

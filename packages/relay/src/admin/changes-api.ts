@@ -14,6 +14,8 @@ import { numberOf } from './api-request.ts'
 interface Change {
   readonly seq: number
   readonly name: string
+  /** Which life of the document it is of: 0, and 2 or more after a deletion. One that is higher than that of what a follower holds takes its place. */
+  readonly life: number
   /** The document was deleted; `update` is empty then. */
   readonly deleted: boolean
   /** Base64 of one Yjs v1 update. */
@@ -65,8 +67,14 @@ async function changesAfter(reader: StoreReader, clock: Clock, pass: Pass, after
 function changesOf(reader: StoreReader, pass: Pass, row: LogRow): Change[] {
   const name = reader.doc(row.doc)?.name
   if (name === undefined || !pass.may('read', name)) return []
-  if (isDeletion(row.docEpoch)) return [{ seq: row.seq, name, deleted: true, update: '' }]
-  return updatesOf(reader, row).map((update) => ({ seq: row.seq, name, deleted: false, update: Buffer.from(update).toString('base64') }))
+  if (isDeletion(row.docEpoch)) return [{ seq: row.seq, name, life: row.docEpoch, deleted: true, update: '' }]
+  return updatesOf(reader, row).map((update) => ({
+    seq: row.seq,
+    name,
+    life: row.docEpoch,
+    deleted: false,
+    update: Buffer.from(update).toString('base64'),
+  }))
 }
 
 function updatesOf(reader: StoreReader, row: LogRow): readonly Uint8Array[] {

@@ -51,14 +51,14 @@ export const exportCommand = command({
           documentsOf(reader, (problem) => terminal.note(problem.message)),
           !deleted,
         )
-      const kept = (row: DocRow): boolean => !deleted || reader.remains(row.key) !== undefined
+      const kept = (row: DocRow): boolean => !deleted || reader.remains(row.key).length > 0
       const rows = all
         ? [...every()].filter(kept)
         : names.map((name) => named(reader, docKeyOf(space, parseDocId(name)), name, data, deleted))
       const total = all && !deleted ? reader.totals().documents : rows.length
       await mkdir(out, { recursive: true })
       const contentOf = (row: DocRow): Uint8Array =>
-        deleted ? Y.mergeUpdates([...reader.remains(row.key)!.updates]) : loadStored(reader, row).update
+        deleted ? Y.mergeUpdates([...reader.remains(row.key)[0]!.updates]) : loadStored(reader, row).update
       const done = await writeAll(contentOf, rows, { out, json, total }, terminal)
       terminal.note(
         `${counted(done.written, 'document')} in ${out}, ${byteText(done.bytes)}${done.unread > 0 ? `; ${done.unread} could not be read` : ''}`,
@@ -73,7 +73,7 @@ function named(reader: StoreReader, key: DocKey, name: string, data: string, del
   if (row === undefined) throw new SynclineError('doc-missing', `There is no document ${JSON.stringify(name)} in ${data}.`)
   if (!deleted && isDeletion(row.docEpoch))
     throw new SynclineError('doc-deleted', `The document ${JSON.stringify(name)} was deleted; --deleted exports what is kept of it.`)
-  if (deleted && reader.remains(row.key) === undefined)
+  if (deleted && reader.remains(row.key).length === 0)
     throw new SynclineError('doc-missing', `Nothing is kept of a deletion of ${JSON.stringify(name)} in ${data}.`)
   return row
 }

@@ -75,7 +75,7 @@ function listDeleted(reader: StoreReader, rows: readonly DocRow[], json: boolean
   const seen = rows
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .map(({ key, name }) => {
-      const remains = reader.remains(key)
+      const [remains] = reader.remains(key)
       const bytes = remains === undefined ? 0 : remains.updates.reduce((sum, update) => sum + update.length, 0)
       return { doc: name, deletedAt: remains === undefined ? null : new Date(remains.atMs).toISOString(), bytes }
     })

@@ -4,6 +4,7 @@
 
 import * as decoding from 'lib0/decoding'
 import * as encoding from 'lib0/encoding'
+import { MessageRun } from '../message-run.ts'
 import { isStateVector, readBytes } from '../y-websocket-codec.ts'
 
 const SYNC = 0
@@ -119,16 +120,21 @@ export function step2Frame(name: string, update: Uint8Array): Uint8Array {
   return syncFrame(name, STEP_2, update)
 }
 
-/** One frame for all who get the same update object under the same name: a room of a hundred encodes it once. Not to be changed. */
 export function updateFrame(name: string, update: Uint8Array): Uint8Array {
-  const last = updateFrames.get(update)
-  if (last?.name === name) return last.frame
-  const frame = syncFrame(name, UPDATE, update)
-  updateFrames.set(update, { name, frame })
-  return frame
+  return syncFrame(name, UPDATE, update)
 }
 
-const updateFrames = new WeakMap<Uint8Array, { readonly name: string; readonly frame: Uint8Array }>()
+/** Each update as a message. One run for all who get the same array under the same name: a room of a hundred encodes it once. */
+export function updateRun(name: string, updates: readonly Uint8Array[]): MessageRun {
+  const last = updateRuns.get(updates)
+  if (last?.name === name) return last.run
+  const head = frameOf(name, SYNC, (encoder) => encoding.writeVarUint(encoder, UPDATE))
+  const run = new MessageRun(head, updates)
+  updateRuns.set(updates, { name, run })
+  return run
+}
+
+const updateRuns = new WeakMap<readonly Uint8Array[], { readonly name: string; readonly run: MessageRun }>()
 
 /** `bytes`: a y-protocols awareness update. */
 export function awarenessFrame(name: string, bytes: Uint8Array): Uint8Array {

@@ -14,6 +14,7 @@ import type { Visit } from '../visit.ts'
 import { isEmptyUpdate } from '../y-websocket-codec.ts'
 import { EMPTY_STATE_VECTOR } from '../deaf-guest.ts'
 import { isKnownUpdate } from '../known-update.ts'
+import type { MessageRun } from '../message-run.ts'
 import * as codec from './codec.ts'
 import { Doorkeeping, type DoorkeepingHost, type Stay } from './doorkeeping.ts'
 import type { HocuspocusHooks } from './hooks.ts'
@@ -33,6 +34,7 @@ export interface DocumentHost {
   /** As visit.ts. */
   visit(doc: DocId, pass: Pass): Promise<Visit>
   send(frame: Uint8Array): void
+  sendRun(run: MessageRun): void
   ping(): void
   buffered(): number
   /** Whether nothing more may be sent that can be left out. */
@@ -229,7 +231,7 @@ export class HocuspocusDocument {
     const port: GuestPort = {
       subject: pass.identity.subject,
       deliver: (updates) => {
-        if (this.readable(pass)) for (const update of updates) this.host.send(codec.updateFrame(this.name, update))
+        if (this.readable(pass)) this.host.sendRun(codec.updateRun(this.name, updates))
       },
       presence: (bytes) => {
         if (this.readable(pass)) this.host.send(codec.awarenessFrame(this.name, bytes))
@@ -343,12 +345,11 @@ export class HocuspocusDocument {
     // A copy: the view would keep the frame, or a shared read buffer, alive until the commit.
     const update = new Uint8Array(message.update)
     this.host.unsaved(1, update.length)
-    const settled = (outcome: WriteOutcome): void => {
+    guest.submit(update, (outcome) => {
       if (outcome.kind === 'committed') visit.wrote(outcome.seq)
       if (this.open?.guest === guest) this.tell(arrival, outcome)
       this.host.unsaved(-1, update.length)
-    }
-    void guest.write(update).then(settled)
+    })
   }
 
   private tell(arrival: Arrival, outcome: WriteOutcome): void {

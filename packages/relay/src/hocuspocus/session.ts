@@ -7,6 +7,7 @@ import { LIMITS, type DocId, type ErrorCode, type SpaceId, type SynclineError } 
 import type { Pass } from '../access/access.ts'
 import { closingFor, type Closing } from '../close-code.ts'
 import type { SessionSocket, SocketSession } from '../door-socket.ts'
+import type { MessageRun } from '../message-run.ts'
 import type { RelayLimits } from '../relay-limits.ts'
 import type { Visit } from '../visit.ts'
 import * as codec from './codec.ts'
@@ -65,6 +66,7 @@ export class HocuspocusSession implements SocketSession {
   private working = false
   private stopping = false
   private ended = false
+  private aliveAtMs: number | null = null
 
   constructor(options: HocuspocusSessionOptions) {
     this.options = options
@@ -88,7 +90,11 @@ export class HocuspocusSession implements SocketSession {
     this.end(closingFor('message-malformed', problem))
   }
 
+  /** At most once in a millisecond: it costs a look at every document of the connection. */
   alive(): void {
+    const now = this.options.now()
+    if (now === this.aliveAtMs) return
+    this.aliveAtMs = now
     for (const document of this.documents.values()) document.alive()
   }
 
@@ -265,6 +271,13 @@ export class HocuspocusSession implements SocketSession {
     this.socket.send(frame)
   }
 
+  private sendRun(run: MessageRun): void {
+    if (this.ended) return
+    this.sentSinceBeat = true
+    this.answered = true
+    this.socket.sendRun(run)
+  }
+
   private makeHost(): DocumentHost {
     const { space, limits, hooks, roster } = this.options
     return {
@@ -277,6 +290,7 @@ export class HocuspocusSession implements SocketSession {
       admit: (token) => this.options.admit(token),
       visit: (doc, pass) => this.options.visit(doc, pass),
       send: (frame) => this.send(frame),
+      sendRun: (run) => this.sendRun(run),
       ping: () => this.socket.ping(),
       buffered: () => Math.max(this.unsent(), this.socket.silent ? LIMITS.socketBufferBytesMax : 0),
       full: () => this.unsent() > this.bufferBytesMax,

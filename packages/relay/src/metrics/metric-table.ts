@@ -169,6 +169,12 @@ export const metricTable = {
   syncline_quarantines_total: { type: 'counter', unit: 'count', help: 'Documents put into quarantine.', labels: own },
   syncline_sweeps_total: { type: 'counter', unit: 'count', help: 'Compaction sweeps.', labels: own },
   syncline_swept_documents_total: { type: 'counter', unit: 'count', help: 'Documents that sweeps compacted.', labels: own },
+  syncline_compactions_total: {
+    type: 'counter',
+    unit: 'count',
+    help: 'Documents put together for a sweep: from their bytes, through a Y.Doc, or through a Y.Doc because a check found that the bytes gave something else (a fault; report it).',
+    labels: { way: 'bytes, ydoc, mismatch' },
+  },
   syncline_maintenance_duration_seconds: {
     type: 'histogram',
     unit: 'seconds',

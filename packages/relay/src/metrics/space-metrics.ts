@@ -109,6 +109,10 @@ export class SpaceMetrics {
         return set.add('syncline_rollbacks_total', {})
       case 'storage-failed':
         return set.add('syncline_storage_failures_total', { code: codeLabel(event.code) })
+      case 'compacted':
+        return set.add('syncline_compactions_total', { way: event.way })
+      case 'compaction-mismatch':
+        return set.add('syncline_compactions_total', { way: 'mismatch' })
       case 'swept':
         set.add('syncline_sweeps_total', {})
         set.add('syncline_swept_documents_total', {}, event.documents)

@@ -191,7 +191,8 @@ function denied(): SynclineError {
 function statusOf({ code }: SynclineError): number {
   if (code === 'access-denied') return 403
   if (code === 'argument-invalid' || code === 'doc-id-invalid') return 400
-  if (code === 'frame-too-large') return 413
+  if (code === 'frame-too-large' || code === 'doc-too-large') return 413
+  if (code === 'doc-deleted') return 410
   return errorTable[code].closeCode === 4401 ? 401 : 503
 }
 

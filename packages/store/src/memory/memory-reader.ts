@@ -57,8 +57,8 @@ export class MemoryReader implements StoreReader {
     return { snapshot: this.state.snapshots.get(key) ?? null, tail: this.tail(doc) }
   }
 
-  remains(key: DocKey): Remains | undefined {
-    return this.open().remains.get(key)
+  remains(key: DocKey): readonly Remains[] {
+    return this.open().remains.get(key) ?? []
   }
 
   knowledgeParts(key: DocKey): { base: Uint8Array | null; tail: readonly Uint8Array[] } | undefined {

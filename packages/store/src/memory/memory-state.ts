@@ -25,7 +25,8 @@ export interface MemoryState {
   readonly rows: Map<number, LogRow>
   readonly docs: Map<DocKey, DocRow>
   readonly snapshots: Map<DocKey, StoredSnapshot>
-  readonly remains: Map<DocKey, Remains>
+  /** Newest first. */
+  readonly remains: Map<DocKey, readonly Remains[]>
   readonly epochs: Map<EpochNonce, StoredEpoch>
   readonly cursors: Map<string, CursorRow>
   readonly acks: Map<string, AckRow>

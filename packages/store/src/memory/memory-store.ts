@@ -174,7 +174,11 @@ class StoreInMemory implements MemoryStore {
   rotateEpochNow(): EpochNonce {
     const { head, epochs, remains } = this.assertOpen()
     const endedAtMs = this.now()
-    for (const [key, { atMs }] of remains) if (atMs < endedAtMs - LIMITS.remainsKeptMs) remains.delete(key)
+    for (const [key, all] of remains) {
+      const kept = all.filter(({ atMs }) => atMs >= endedAtMs - LIMITS.remainsKeptMs)
+      if (kept.length === 0) remains.delete(key)
+      else remains.set(key, kept)
+    }
     for (const epoch of epochs.values()) {
       if (epoch.endSeq === null) epochs.set(epoch.nonce, { ...epoch, endSeq: head, endedAtMs })
       else if (epoch.endedAtMs < endedAtMs - LIMITS.epochKeptMs) epochs.delete(epoch.nonce)
@@ -219,7 +223,8 @@ class StoreInMemory implements MemoryStore {
     const tail = this.read.tail(doc)
     const updates = tail.flatMap((row) => (row.kind === 'snapshot' ? [] : (unframeUpdates(row.data) ?? [])))
     if (snapshot !== undefined) updates.unshift(snapshot.update)
-    if (updates.length > 0) remains.set(key, { name: doc.name, docEpoch: doc.docEpoch, atMs: this.now(), updates })
+    if (updates.length > 0)
+      remains.set(key, [{ name: doc.name, docEpoch: doc.docEpoch, atMs: this.now(), updates }, ...(remains.get(key) ?? [])])
     for (const row of tail) rows.delete(row.seq)
     rows.delete(snapshot?.seq ?? 0)
     snapshots.delete(key)

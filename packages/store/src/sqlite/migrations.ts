@@ -60,8 +60,8 @@ export const migrations: readonly Migration[] = [
     up: (db) => {
       // what a higher document epoch took away, to be exported for a while. enc: 0 plain, 1 raw deflate
       db.exec(`
-        CREATE TABLE remains(key BLOB PRIMARY KEY, doc_epoch INT NOT NULL, at_ms INT NOT NULL, enc INT NOT NULL, size INT NOT NULL,
-          crc INT NOT NULL, name TEXT NOT NULL, data BLOB NOT NULL);
+        CREATE TABLE remains(key BLOB NOT NULL, doc_epoch INT NOT NULL, at_ms INT NOT NULL, enc INT NOT NULL, size INT NOT NULL,
+          crc INT NOT NULL, name TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY(key, doc_epoch));
       `)
     },
   },

@@ -32,6 +32,7 @@ import {
   isWhole,
   logRowOf,
   refusalRowOf,
+  remainsOf,
   type StoredDoc,
   type StoredEpochRow,
   type StoredLog,
@@ -104,11 +105,9 @@ export class SpaceReader implements SqliteReader {
     )
   }
 
-  remains(key: DocKey): Remains | undefined {
-    const row = this.reading(`what was in document ${key}`, () => remainsStatement(this.db)?.get(blobOf(key)))
-    if (row === undefined || !isWhole(row, crcOf.remains)) return undefined
-    const framed = row.enc === ENCODING.plain ? row.data : inflateRawSync(row.data, { maxOutputLength: row.size + 1 })
-    return { name: row.name as DocId, docEpoch: row.doc_epoch, atMs: row.at_ms, updates: unframeUpdates(framed) ?? [] }
+  remains(key: DocKey): readonly Remains[] {
+    const rows = this.reading(`what was in document ${key}`, () => remainsStatement(this.db)?.all(blobOf(key)) ?? [])
+    return rows.filter((row) => isWhole(row, crcOf.remains)).map(remainsOf)
   }
 
   knowledgeParts(key: DocKey): { readonly base: Uint8Array | null; readonly tail: readonly Uint8Array[] } | undefined {

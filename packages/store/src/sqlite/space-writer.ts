@@ -15,7 +15,6 @@ import {
   docKeyOf,
   documentPoint,
   epochNonceFromBytes,
-  frameUpdates,
   isDeletion,
   unframeUpdates,
   type DocId,
@@ -29,7 +28,7 @@ import { readState, writeState, type LogState } from './file-meta.ts'
 import type { Database } from './load-sqlite.ts'
 import { ROW_FIELDS, durabilityNumber, type PackedDocs, type PackedTransaction } from './packed-transaction.ts'
 import { atomically, readStatements, rebuildDocIndexes, writeStatements, type ReadStatements, type WriteStatements } from './statements.ts'
-import { DIRECTION, ENCODING, FLAG_QUARANTINED, KIND, blobOf, crcOf, isWhole, type StoredDoc } from './stored-rows.ts'
+import { DIRECTION, ENCODING, FLAG_QUARANTINED, KIND, blobOf, crcOf, isWhole, packRemains, type StoredDoc } from './stored-rows.ts'
 
 /** Why an epoch began; stored, for inspection. */
 export const EPOCH_WHY = { created: 0, opened: 1, copied: 2, sweep: 3, rollback: 4, quarantine: 5 } as const
@@ -279,33 +278,54 @@ export class SpaceWriter {
   /** A later life of the document begins: what is stored of it goes, and what was in it is kept aside. Returns how many rows went. */
   private supersede(doc: KnownDoc, docEpoch: number, atMs: number): number {
     const updates = this.contentOf(doc)
-    if (updates.length > 0) this.keepRemains(doc, frameUpdates(updates), atMs)
-    const dropped = this.dropRows(doc)
+    if (updates.length > 0) this.keepRemains(doc, packRemains(updates), atMs)
+    this.sql.forgetRemainsBefore.run(atMs - LIMITS.remainsKeptMs)
+    const dropped = this.dropEveryRow(doc)
     this.sql.dropSnap.run(doc.id)
     Object.assign(doc, { doc_epoch: docEpoch, last_seq: 0, tail_rows: 0, tail_bytes: 0, snap_seq: 0, snap_bytes: 0 })
     this.changed.add(doc)
     return dropped
   }
 
-  private keepRemains(doc: StoredDoc, framed: Uint8Array, atMs: number): void {
+  private keepRemains(doc: StoredDoc, packed: Uint8Array, atMs: number): void {
     const { key, doc_epoch, name } = doc
-    const row = { key, doc_epoch, at_ms: Math.round(atMs), size: framed.length, name, ...deflated(framed) }
+    const row = { key, doc_epoch, at_ms: Math.round(atMs), size: packed.length, name, ...deflated(packed) }
     this.sql.putRemains.run({ ...row, crc: crcOf.remains(row) })
   }
 
-  /** The updates of the document, oldest first, as far as they are whole. */
+  /** The updates of the document, oldest first, as far as they are whole. Never throws for damage: what is deleted need not be. */
   private contentOf(doc: StoredDoc): Uint8Array[] {
-    const updates: Uint8Array[] = []
+    const parts: Uint8Array[][] = []
     for (let seq = doc.last_seq; seq > doc.snap_seq;) {
       const row = this.reads.logRow.get(seq)
-      if (row === undefined || row.doc !== doc.id) break
-      updates.unshift(...(unframeUpdates(row.data) ?? []))
+      if (row === undefined || row.doc !== doc.id || !isWhole(row, crcOf.log) || row.prev >= seq) break
+      parts.push(unframeUpdates(row.data) ?? [])
       seq = row.prev
     }
+    const snapshot = this.wholeSnapshot(doc)
+    if (snapshot !== null) parts.push([snapshot])
+    return parts.toReversed().flat()
+  }
+
+  private wholeSnapshot(doc: StoredDoc): Uint8Array | null {
     const snap = doc.snap_seq === 0 ? undefined : this.reads.snap.get(doc.id)
-    if (snap?.data === undefined) return updates
-    const update = snap.enc === ENCODING.plain ? snap.data : inflateRawSync(snap.data, { maxOutputLength: doc.snap_bytes + 1 })
-    return [update, ...updates]
+    if (snap?.data === undefined || snap.seq !== doc.snap_seq) return null
+    if (!isWhole({ ...snap, crc: snap.data_crc }, (row) => crcOf.snapData(doc.key, row, row.data!))) return null
+    return snap.enc === ENCODING.plain ? snap.data : inflateRawSync(snap.data, { maxOutputLength: doc.snap_bytes + 1 })
+  }
+
+  /** As dropRows(), and where the chain is damaged by reading the whole log. */
+  private dropEveryRow(doc: StoredDoc): number {
+    let seq = doc.last_seq
+    let dropped = 0
+    while (seq > 0) {
+      const row = this.reads.logRow.get(seq)
+      if (row === undefined || row.doc !== doc.id || row.prev >= seq || this.sql.dropLogRow.get(seq) === undefined) break
+      dropped++
+      if (seq === doc.snap_seq) return dropped
+      seq = row.prev
+    }
+    return seq === 0 && doc.snap_seq === 0 ? dropped : dropped + this.sql.dropLogRowsOf.run(doc.id).changes
   }
 
   /** Removes the document's tail and its marker, by its chain. Returns how many rows went. */

@@ -89,7 +89,9 @@ export function readStatements(db: Database): ReadStatements {
 export function remainsStatement(db: Database): Query<[key: Uint8Array], StoredRemains> | null {
   const { query, column } = preparer(db)
   const isThere: Query<[], number> = column("SELECT count(*) FROM sqlite_schema WHERE name = 'remains'")
-  return isThere.get() === 0 ? null : query('SELECT key, doc_epoch, at_ms, enc, size, crc, name, data FROM remains WHERE key = ?')
+  return isThere.get() === 0
+    ? null
+    : query('SELECT key, doc_epoch, at_ms, enc, size, crc, name, data FROM remains WHERE key = ? ORDER BY doc_epoch DESC')
 }
 
 export interface WriteStatements {
@@ -137,6 +139,7 @@ export interface WriteStatements {
   >
   dropLogRow: Query<[seq: number], { prev: number; doc: number }>
   dropLogRowByScan: Query<[seq: number]>
+  dropLogRowsOf: Query<[doc: number]>
   wholeLog: Query<[], StoredLog>
   origin: Query<[nonce: Uint8Array], number>
   addOrigin: Query<[nonce: Uint8Array]>
@@ -176,6 +179,7 @@ export function writeStatements(db: Database): WriteStatements {
     addLogRow: query('INSERT INTO log(seq, doc, doc_epoch, prev, origin, n, kind, crc, data) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)'),
     dropLogRow: query('DELETE FROM log WHERE seq = ? RETURNING prev, doc'),
     dropLogRowByScan: query('DELETE FROM log WHERE +seq = ?'),
+    dropLogRowsOf: query('DELETE FROM log WHERE doc = ?'),
     wholeLog: query(`SELECT ${logColumns} FROM ${logJoins} ORDER BY l.seq`),
     origin: column('SELECT id FROM origin WHERE nonce = ?'),
     addOrigin: query('INSERT INTO origin(nonce) VALUES(?)'),

@@ -1,17 +1,21 @@
 // Rows as SQLite holds them, and as the contract speaks of them. Decides: what a row's checksum covers, and that a row which fails it is never
 // returned (null). Written by space-writer.ts, read by space-reader.ts. Columns may hold anything here, of any type: the disk is not trusted.
 
+import { inflateRawSync } from 'node:zlib'
 import {
   DURABILITIES,
+  LIMITS,
   digestFromBytes,
   docKeyFromBytes,
   epochNonceFromBytes,
+  frameUpdates,
+  unframeUpdates,
   replicaIdFromBytes,
   type DocId,
   type DocKey,
   type EpochNonce,
 } from '@syncline/protocol'
-import type { AckRow, CursorRow, DocRow, HeldRow, LogRow, RefusalRow } from '../store.ts'
+import type { AckRow, CursorRow, DocRow, HeldRow, LogRow, RefusalRow, Remains } from '../store.ts'
 import { checksum } from './checksum.ts'
 
 export const KIND: Readonly<Record<LogRow['kind'], number>> = { updates: 0, snapshot: 1, batch: 2 }
@@ -196,6 +200,21 @@ export function refusalRowOf(row: StoredRefusal): RefusalRow {
     retryable: row.retryable === 1,
     digest: digestFromBytes(row.digest),
   }
+}
+
+/** Updates are framed in groups, and the groups framed: a frame holds no more than a row may (protocol framed-updates.ts). */
+export function packRemains(updates: readonly Uint8Array[]): Uint8Array {
+  const groups: Uint8Array[] = []
+  for (let at = 0; at < updates.length; at += LIMITS.updatesPerRowMax)
+    groups.push(frameUpdates(updates.slice(at, at + LIMITS.updatesPerRowMax)))
+  return frameUpdates(groups)
+}
+
+/** Of a row that is whole. */
+export function remainsOf(row: StoredRemains): Remains {
+  const packed = row.enc === ENCODING.plain ? row.data : inflateRawSync(row.data, { maxOutputLength: row.size + 1 })
+  const updates = (unframeUpdates(packed) ?? []).flatMap((group) => unframeUpdates(group) ?? [])
+  return { name: row.name as DocId, docEpoch: row.doc_epoch, atMs: row.at_ms, updates }
 }
 
 function hexOf(bytes: Uint8Array): string {

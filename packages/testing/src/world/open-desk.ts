@@ -224,6 +224,7 @@ export class OpenDesk {
         return derived
       },
       docEpoch: (doc) => this.#replica.readOr(0, () => core.docEpoch(doc)),
+      storedEpoch: (key) => store.reader.doc(key)?.docEpoch ?? 0,
       write: (doc, docEpoch, update, outcome) => this.#writeEdit(doc, docEpoch, update, outcome),
       presence: (doc, bytes) => {
         if (this.#ended) return
