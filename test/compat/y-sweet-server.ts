@@ -46,6 +46,7 @@ export async function startYSweetServer(options: YSweetServerOptions): Promise<Y
     const taken = answerYSweet(request, response, {
       spaces,
       grants,
+      uploads: { bytes: 0 },
       limits,
       originProblem: (origin) => (origin === undefined ? null : 'no pages'),
       targetOf: ({ url = '' }) => ({ space: null, target: url }),

@@ -44,6 +44,7 @@ export function frontOf({ options, limits, clock, host, replica, spaces, calls, 
   const { port = 4400, tls = null, ySweet = false } = options
   const refusals = new RefusalMemory(limits.refusalKeptMs, limits.refusalsKeptMax)
   const roster = new HocuspocusRoster()
+  const uploads = { bytes: 0 }
   const policy = routing(options, doorman.authenticates)
   const proxies = trustedProxies(options.trustedProxies ?? [])
   const onTurnedAway: NonNullable<RelayOptions['onTurnedAway']> = (error, door) => {
@@ -101,6 +102,7 @@ export function frontOf({ options, limits, clock, host, replica, spaces, calls, 
         spaces,
         grants,
         limits,
+        uploads,
         originProblem: (origin) => originProblem(origin, policy.origins),
         targetOf: ({ url = '' }) => spaceOf(withoutPrefix(url, policy.pathPrefix), policy.spacePrefix),
         pathOf: (space) => (space === DEFAULT_SPACE ? '' : `${policy.spacePrefix}${space}`),

@@ -35,8 +35,14 @@ export interface YSweetHttp {
   clientOf(request: IncomingMessage): { readonly address: string; readonly publicUrl: string }
   /** What stands between that and the addresses of a space: "/s/acme"; empty for the default space. */
   pathOf(space: SpaceId): string
+  readonly uploads: Uploads
   /** An update was refused. */
   onRefused(space: SpaceId, doc: DocId, code: ErrorCode, reason: string): void
+}
+
+/** Bytes of all bodies under way. */
+export interface Uploads {
+  bytes: number
 }
 
 /** A request of somebody who was let in. */
@@ -50,6 +56,7 @@ interface Asked {
 const VALID_FOR_MS = 60 * 60 * 1000
 const VALID_FOR_MS_MAX = 24 * VALID_FOR_MS
 const JSON_BYTES_MAX = 16 * 1024
+const UPLOADS_BYTES_MAX = 128 * 1024 * 1024
 
 /** Answers a request of y-sweet; false when it is none. */
 export function answerYSweet(request: IncomingMessage, response: ServerResponse, door: YSweetHttp): boolean {
@@ -155,23 +162,28 @@ async function read(doc: DocId, { space, pass }: Asked, { spaces }: YSweetHttp):
   }
 }
 
-async function write(doc: DocId, { space, pass, request }: Asked, { spaces, limits, onRefused }: YSweetHttp): Promise<WriteOutcome> {
+async function write(
+  doc: DocId,
+  { space, pass, request }: Asked,
+  { spaces, limits, uploads, onRefused }: YSweetHttp,
+): Promise<WriteOutcome> {
   if (!pass.may('write', doc)) throw denied()
   const visit = await callAt(spaces, { space, doc }, pass, 'write')
   const { replica } = visit
   try {
     if (!mayWrite(pass, replica, doc)) throw denied()
-    const update = await body(request, limits.roomFrameBytesMax)
-    if (!mayWrite(pass, replica, doc)) throw denied()
-    const guest = replica.attachGuest(doc, deafPort)
-    try {
-      const outcome = await guest.write(update)
-      if (outcome.kind === 'committed') visit.wrote(outcome.seq)
-      if (outcome.kind === 'refused') onRefused(space, doc, outcome.code, outcome.reason)
-      return outcome
-    } finally {
-      guest.detach()
-    }
+    return await withBody(request, limits.roomFrameBytesMax, uploads, async (update) => {
+      if (!mayWrite(pass, replica, doc)) throw denied()
+      const guest = replica.attachGuest(doc, deafPort)
+      try {
+        const outcome = await guest.write(update)
+        if (outcome.kind === 'committed') visit.wrote(outcome.seq)
+        if (outcome.kind === 'refused') onRefused(space, doc, outcome.code, outcome.reason)
+        return outcome
+      } finally {
+        guest.detach()
+      }
+    })
   } finally {
     visit.leave()
   }
@@ -201,8 +213,29 @@ function bearerOf(request: IncomingMessage): string | null {
   return /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? null
 }
 
-/** Rejects with "frame-too-large", and "argument-invalid" when the request ends early. */
-async function body(request: IncomingMessage, bytesMax: number): Promise<Uint8Array> {
+/** Runs `use` on the body, whose bytes count until that is done. Rejects with "frame-too-large", "relay-busy" where all bodies under way hold as much as they may,
+ *  "argument-invalid" when the request ends early, and what `use` rejects with. */
+async function withBody<T>(
+  request: IncomingMessage,
+  bytesMax: number,
+  uploads: Uploads,
+  use: (body: Uint8Array) => Promise<T>,
+): Promise<T> {
+  let counted = 0
+  const count = (bytes: number): void => {
+    counted += bytes
+    uploads.bytes += bytes
+    if (uploads.bytes > UPLOADS_BYTES_MAX) throw new SynclineError('relay-busy', 'The requests under way hold as many bytes as they may.')
+  }
+  try {
+    return await use(await body(request, bytesMax, count))
+  } finally {
+    uploads.bytes -= counted
+  }
+}
+
+/** Rejects with "frame-too-large", "argument-invalid" when the request ends early, and what `count` throws. */
+async function body(request: IncomingMessage, bytesMax: number, count: (bytes: number) => void = () => undefined): Promise<Uint8Array> {
   // Refused before it is read, where the client says how long it is: an answer that comes in the middle is seldom heard.
   if (Number(request.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax)
   const parts: Buffer[] = []
@@ -211,6 +244,7 @@ async function body(request: IncomingMessage, bytesMax: number): Promise<Uint8Ar
     for await (const part of request as AsyncIterable<Buffer>) {
       length += part.length
       if (length > bytesMax) throw tooLarge(bytesMax)
+      count(part.length)
       parts.push(part)
     }
   } catch (error) {
