@@ -6,7 +6,7 @@ import { DEFAULT_SPACE, type SpaceId } from '@syncline/protocol'
 import type { Clock, Replica } from '@syncline/replica'
 import type { DoorName, Doorman } from './access/access.ts'
 import { originProblem, spaceOf, withoutPrefix, type Policy } from './doors.ts'
-import { clientOf, trustedProxies } from './forwarded.ts'
+import { clientOf, trustedProxies, type TrustedProxies } from './forwarded.ts'
 import { Front } from './front.ts'
 import { openHocuspocus } from './hocuspocus/door.ts'
 import type { HocuspocusHooks } from './hocuspocus/hooks.ts'
@@ -107,20 +107,21 @@ export function frontOf({ options, limits, clock, host, replica, spaces, calls, 
         targetOf: ({ url = '' }) => spaceOf(withoutPrefix(url, policy.pathPrefix), policy.spacePrefix),
         pathOf: (space) => (space === DEFAULT_SPACE ? '' : `${policy.spacePrefix}${space}`),
         onRefused: (space, ...refused) => refusedAt('y-sweet', space)(...refused),
-        clientOf: (asking) => whereFrom(asking),
+        clientOf: (asking) => whereFrom(asking, proxies, policy.pathPrefix),
       }),
     onTurnedAway,
     onThrottled: (door, by) => operations.throttled(door, by),
   })
+}
 
-  /** Who asks, and how it reaches this relay. */
-  function whereFrom({ socket, headers }: IncomingMessage): { address: string; publicUrl: string } {
-    const client = clientOf(socket.remoteAddress ?? '', (socket as TLSSocket).encrypted, headers, proxies)
-    return {
-      address: client.address,
-      publicUrl: `${client.secure ? 'https' : 'http'}://${headers.host ?? 'localhost'}${policy.pathPrefix}`,
-    }
-  }
+/** Who asks, and how it reaches this relay. */
+function whereFrom(
+  { socket, headers }: IncomingMessage,
+  proxies: TrustedProxies,
+  pathPrefix: string,
+): { address: string; publicUrl: string } {
+  const client = clientOf(socket.remoteAddress ?? '', (socket as TLSSocket).encrypted, headers, proxies)
+  return { address: client.address, publicUrl: `${client.secure ? 'https' : 'http'}://${headers.host ?? 'localhost'}${pathPrefix}` }
 }
 
 /** Which door an address leads to, and whose pages may come. */

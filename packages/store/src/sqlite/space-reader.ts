@@ -7,7 +7,6 @@ import { inflateRawSync } from 'node:zlib'
 import {
   SynclineError,
   docKeyFromBytes,
-  unframeUpdates,
   type DocId,
   type DocKey,
   type EpochNonce,
