@@ -206,6 +206,40 @@ test('[HK-1] a document that cannot be loaded is served to nobody, who comes bac
   expect(new Set(failures)).toEqual(new Set(['hook-failed onLoadDocument default note']))
 })
 
+test('[HK-3] a document whose hook fails ends no Hocuspocus connection that serves another, and is there once the hook works', async () => {
+  let works = false
+  let failures = 0
+  const relay = await relayWith(
+    {
+      onLoadDocument(doc) {
+        if (doc !== 'broken') return null
+        if (!works) throw new Error('down')
+        return freshUpdate('good')
+      },
+      onHookError: () => void failures++,
+    },
+    { limits: { pingEveryMs: 50, hocuspocusTokenAskEveryMs: 50 } },
+  )
+  const socket = socketTo(relay.url)
+  const closings: unknown[] = []
+  socket.on('close', (event: unknown) => closings.push(event))
+  cleanups.push(() => socket.destroy())
+  const healthy = clientOf(relay.url, 'healthy', { token: 'ada', socket })
+  await saved(healthy)
+  const broken = clientOf(relay.url, 'broken', { token: 'ada', socket })
+  for (const client of [healthy, broken]) cleanups.push(() => client.destroy())
+  for (const failed of [1, 2, 3]) {
+    await vi.waitFor(() => expect(failures).toBeGreaterThanOrEqual(failed), { timeout: 5_000 })
+    healthy.text.insert(0, 'x')
+    await healthy.until(() => healthy.provider.unsyncedChanges === 0)
+  }
+  works = true
+  await broken.until(() => broken.text.toString() === 'good')
+  broken.text.insert(0, 'very ')
+  await broken.until(() => broken.provider.unsyncedChanges === 0)
+  expect([closings, broken.denials]).toEqual([[], []])
+})
+
 test.for(Object.entries(doors))('[HK-4] who comes and goes is told once per connection: %s', async ([door, come]) => {
   const told: string[] = []
   const tell =

@@ -55,7 +55,7 @@ export interface DocumentHost {
   /** The store failed: the connection ends for a while. */
   storeFailed(code: ErrorCode): void
   /** A document cannot be had now: the connection ends for a while. */
-  comeBackLater(error: SynclineError): void
+  comeBackLater(error: SynclineError): 'connection-ends' | 'others-are-open'
   /** The replica is done. */
   endAll(code: ErrorCode, reason: string): void
 }
@@ -187,8 +187,11 @@ export class HocuspocusDocument {
   }
 
   private denied(error: SynclineError): void {
-    if (UNAVAILABLE.has(error.code)) this.host.comeBackLater(error)
-    else this.shut(error)
+    if (!UNAVAILABLE.has(error.code)) return this.shut(error)
+    if (this.host.comeBackLater(error) === 'connection-ends') return
+    // Tried again at a later beat, and meanwhile it is silent: as far as its provider knows, the answer takes long.
+    this.interrupted = true
+    this.doorkeeping.turnedAway(error)
   }
 
   private admitted(stay: Stay): void {

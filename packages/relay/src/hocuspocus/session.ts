@@ -305,7 +305,7 @@ export class HocuspocusSession implements SocketSession {
       handshakeWaits: (document) => this.waiting.has(document, (message) => message.kind === 'step-1' && !message.reply),
       refused: (doc, code, reason) => this.options.onRefused(doc, code, reason),
       storeFailed: (code) => this.socket.closeLater(closingFor('storage-failed', code)),
-      comeBackLater: ({ code, message }) => this.socket.closeLater(closingFor(code, message)),
+      comeBackLater: (error) => this.comeBackLater(error),
       endAll: (code, reason) => this.end(closingFor(code, reason)),
     }
   }
@@ -316,6 +316,13 @@ export class HocuspocusSession implements SocketSession {
     if (writes > 0) return
     this.work()
     if (this.unsavedWrites === 0) for (const resolve of this.savedAll.splice(0)) resolve()
+  }
+
+  /** A connection that serves other documents goes on with them. */
+  private comeBackLater({ code, message }: SynclineError): 'connection-ends' | 'others-are-open' {
+    for (const document of this.documents.values()) if (document.isOpen) return 'others-are-open'
+    this.socket.closeLater(closingFor(code, message))
+    return 'connection-ends'
   }
 
   private opened(): void {
