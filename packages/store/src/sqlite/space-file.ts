@@ -26,6 +26,7 @@ import {
   atomically,
   checkpoint,
   readStatements,
+  freePages,
   releasePages,
   writeStatements,
   type ReadStatements,
@@ -68,7 +69,8 @@ export interface OpenWith {
 /** Logs up to this many rows are counted at open (about 0.1 s per million). */
 const COUNTED_ROWS_MAX = 1_000_000
 const REPLACED_CHECK_MS = 1_000
-const IDLE_WAL_BYTES = 2 * 1024 * 1024
+const IDLE_WAL_BYTES = 256 * 1024
+const IDLE_FREE_PAGES = 16
 const IDLE_PAGES_RELEASED = 1_000
 const CLOSE_PAGES_RELEASED = 4_000
 const BUSY_MS = 1_000
@@ -124,15 +126,18 @@ export class SpaceFile {
     return this.writing(atMs, () => this.writer.quarantine(key, atMs))
   }
 
-  /** Called when nothing was written for a while. What is left undone is done at the next pause, at close or at the next open. */
-  tidy(): void {
+  /** Called when nothing was written for a while. True: there is more to tidy at the next pause. What is left undone is done then, at close or at the next open. */
+  tidy(): boolean {
     this.writer.forget()
-    if (walBytes(this.path) < IDLE_WAL_BYTES) return
+    const free = freePages(this.db)
+    if (walBytes(this.path) < IDLE_WAL_BYTES && free < IDLE_FREE_PAGES) return false
     try {
       releasePages(this.db, IDLE_PAGES_RELEASED)
       checkpoint(this.db)
+      return free > IDLE_PAGES_RELEASED
     } catch {
       // a reader in the way or a full disk: later
+      return false
     }
   }
 

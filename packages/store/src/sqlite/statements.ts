@@ -273,7 +273,12 @@ export function copyInto(db: Database, file: string): void {
 
 /** Gives free pages back to the file system, at most `pages`. */
 export function releasePages(db: Database, pages: number): void {
-  if ((db.pragma('freelist_count', { simple: true }) as number) > 0) db.pragma(`incremental_vacuum(${pages})`)
+  if (freePages(db) > 0) db.pragma(`incremental_vacuum(${pages})`)
+}
+
+/** Pages of the file that hold nothing. */
+export function freePages(db: Database): number {
+  return db.pragma('freelist_count', { simple: true }) as number
 }
 
 /** SQLite's own check of its structure, at most `limit` complaints; empty when it has none. Cost: reads the whole file. */

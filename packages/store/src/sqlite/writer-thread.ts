@@ -72,7 +72,13 @@ function serve(): void {
     isMore ||= file.queue.length > 0
   }
   if (isMore) schedule()
-  else cancelIdle = systemClock.after(IDLE_MS, () => files.forEach(({ space }) => space.tidy()))
+  else cancelIdle = systemClock.after(IDLE_MS, tidy)
+}
+
+/** A piece at a time: whoever writes meanwhile does not wait for long. */
+function tidy(): void {
+  const unfinished = [...files.values()].filter(({ space }) => space.tidy())
+  if (unfinished.length > 0) cancelIdle = systemClock.after(IDLE_MS, tidy)
 }
 
 /** One SQLite transaction of one file. */
