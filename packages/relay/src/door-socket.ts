@@ -135,8 +135,10 @@ function connect(ws: WebSocket, session: SocketSession, signs: SignsOfLife, limi
       const allowedMs = limits.silentCloseMs + (ws.bufferedAmount * 1000) / limits.slowestBytesPerSecond
       if (signs.silentForMs > allowedMs) return ws.terminate()
       if (ws.readyState !== WebSocket.OPEN) return
+      const wasSilent = signs.silent
       signs.ping()
-      session.beat()
+      // It reads nothing now: what it is sent only waits.
+      if (!wasSilent) session.beat()
     },
     unsent,
     terminate: () => ws.terminate(),
@@ -187,7 +189,9 @@ class SignsOfLife {
 
   ping(): void {
     this.asked = true
-    this.pingedMs ??= this.clock.now()
+    // One that waits for its answer asks for both.
+    if (this.pingedMs !== null) return
+    this.pingedMs = this.clock.now()
     this.ws.ping()
   }
 }

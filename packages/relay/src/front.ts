@@ -58,6 +58,8 @@ export type RoomRoute = Extract<Route, { door: 'room' | 'y-sweet' }>
 
 /** A document may be large, and a thousand clients may ask for it and read nothing. */
 const RELIEVE_EVERY_MS = 1_000
+const BEATS_PER_TURN = 16
+const BEAT_PAUSE_MS = 5
 /** Of refusals at the upgrade; 401 for the others. */
 const REFUSED_FOR_GOOD: Partial<Record<ErrorCode, number>> = { 'access-denied': 403, 'doc-deleted': 410 }
 
@@ -282,8 +284,10 @@ export class Front {
     ws.on('close', () => this.rooms.delete(room))
   }
 
-  private beat(): void {
-    for (const room of this.rooms) room.beat()
+  /** Not all in one turn: a thousand pings are a thousand writes. */
+  private beat(left: RoomConnection[] = [...this.rooms]): void {
+    for (const room of left.splice(0, BEATS_PER_TURN)) if (this.rooms.has(room)) room.beat()
+    if (left.length > 0 && !this.closing) this.options.clock.after(BEAT_PAUSE_MS, () => this.beat(left))
   }
 
   /** Memory emergency: those with most unread are cut, until the rest is within the bound. */
