@@ -88,13 +88,17 @@ async function reusedClients(store: SqliteStore, author: Author): Promise<string
     interests: [],
   })
   const found: string[] = []
-  for (const name of NAMES.slice(0, 3)) {
-    const opened = replica.openDocument(name)
-    opened.doc.getText('body').insert(0, 'on')
-    await opened.saved()
-    if (author.clients.has(opened.doc.clientID)) found.push(`${name} was written again under the client id ${opened.doc.clientID}`)
-    await opened.release()
+  try {
+    // One in quarantine is not opened: nothing is not what it holds.
+    for (const name of NAMES.slice(0, 3).filter((one) => store.reader.doc(keyOf(one))?.quarantined !== true)) {
+      const opened = replica.openDocument(name)
+      opened.doc.getText('body').insert(0, 'on')
+      await opened.saved()
+      if (author.clients.has(opened.doc.clientID)) found.push(`${name} was written again under the client id ${opened.doc.clientID}`)
+      await opened.release()
+    }
+  } finally {
+    await replica.close()
   }
-  await replica.close()
   return found
 }
