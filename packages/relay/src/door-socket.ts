@@ -196,8 +196,8 @@ class SignsOfLife {
   }
 }
 
-/** What a frame that waits costs beside its bytes: small ones are mostly this. */
-const FRAME_COST_BYTES = 512
+/** What a frame that waits counts beside its bytes: small ones are mostly this, and many of them cost everybody time (docs/performance.md). */
+const FRAME_COST_BYTES = 4096
 
 interface BatchedSender {
   send(frame: Uint8Array): void
