@@ -20,6 +20,8 @@ export interface LongDocumentOptions {
 
 export interface LongDocumentResult {
   readonly ingestSeconds: number
+  /** Of its folder before anybody came. */
+  readonly emptyBytes: number
   readonly diskBytes: number
   readonly quietAfterSeconds: number
   readonly openMs: readonly number[]
@@ -35,6 +37,7 @@ const OPEN_WITHIN_MS = 20_000
 export async function longDocument(options: LongDocumentOptions): Promise<LongDocumentResult> {
   let server = await startServer(options.server, options.serverOptions)
   try {
+    const emptyBytes = server.diskBytes()
     const start = performance.now()
     const write = await typePaper(server.port, options)
     const ingestSeconds = (performance.now() - start) / 1000
@@ -59,7 +62,7 @@ export async function longDocument(options: LongDocumentOptions): Promise<LongDo
       openMs.push(one.ms)
       openBytes = one.bytes
     }
-    return { ingestSeconds, diskBytes, quietAfterSeconds: ms / 1000, openMs, openBytes }
+    return { ingestSeconds, emptyBytes, diskBytes, quietAfterSeconds: ms / 1000, openMs, openBytes }
   } finally {
     await server.discard()
   }

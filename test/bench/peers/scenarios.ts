@@ -100,7 +100,8 @@ const longDocumentScenario: Scenario = {
       coldOpenMs: openMs[Math.floor(openMs.length / 2)]!,
       sentBytes: result.openBytes,
       diskBytes: result.diskBytes,
-      diskTimesDocument: result.diskBytes / paper.encodedBytes,
+      emptyBytes: result.emptyBytes,
+      diskTimesDocument: (result.diskBytes - result.emptyBytes) / paper.encodedBytes,
       quietAfterSeconds: result.quietAfterSeconds,
       ingestSeconds: result.ingestSeconds,
     }
