@@ -1,7 +1,7 @@
 // Deleting a document and beginning it anew, for the host: one write of a later document epoch, and what the deletion took away. What an epoch means is protocol
 // document-epoch.ts, what it does to content admission.ts. Read by replica.ts. Rules: DD-1 to DD-5.
 
-import { deletionOf, docKeyOf, isDeletion, lifeAfter, SynclineError, type DocId, type SpaceId } from '@syncline/protocol'
+import { deletionOf, docKeyOf, lifeAfter, SynclineError, type DocId, type SpaceId } from '@syncline/protocol'
 import type { StoreReader } from '@syncline/store'
 import { LOCAL } from './commit-batch.ts'
 import { remainsUpdate } from './document-diff.ts'
@@ -38,10 +38,6 @@ export class DocumentLives {
 
   async recreate(doc: DocId): Promise<number> {
     return this.#enter(doc, lifeAfter(this.#core.admittedEpoch(doc)))
-  }
-
-  isDeleted(doc: DocId): boolean {
-    return isDeletion(this.#reader.doc(docKeyOf(this.#space, doc))?.docEpoch ?? 0)
   }
 
   remains(doc: DocId): DeletedContent[] {

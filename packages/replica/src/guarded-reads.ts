@@ -41,19 +41,21 @@ export class GuardedReads {
     })
   }
 
-  /** Undefined for a document that is not here. */
-  stored(key: DocKey): DocRow | undefined {
+  /** Where the stored document stands; undefined for one that is not here. From memory where that is sure: a connection asks several times. */
+  stored(key: DocKey): Pick<DocRow, 'docEpoch' | 'lastSeq' | 'quarantined'> | undefined {
+    const state = this.#core.atRest(key)
+    if (state !== undefined) return state.stored ? state : undefined
     return this.#reader.doc(key)
   }
 
   /** Epoch of what content() reads; 0 for none. */
   docEpoch(key: DocKey): number {
-    return this.#reader.doc(key)?.docEpoch ?? 0
+    return this.stored(key)?.docEpoch ?? 0
   }
 
   /** Newest committed row of the document, 0 for none. */
   lastSeq(key: DocKey): number {
-    return this.#reader.doc(key)?.lastSeq ?? 0
+    return this.stored(key)?.lastSeq ?? 0
   }
 
   /** Runs `read`; damage is reported and thrown on. */

@@ -157,9 +157,8 @@ export class GuestTable {
       stateVector: (doc) => reads.stateVector(doc),
       diffFor: (doc, stateVector) => this.#answers.to(doc, core.keyOf(doc), stateVector),
       missed: (key, position) => this.#missed.after(key, position),
-      lastSeq: (key) => reads.lastSeq(key),
       docEpoch: (doc) => core.docEpoch(doc),
-      storedEpoch: (key) => reads.docEpoch(key),
+      stored: (key) => reads.stored(key),
       catchesUp: (guest) => {
         this.#catchingUp.add(guest)
         turns.wake()

@@ -69,11 +69,10 @@ export interface GuestHost {
   stateVector(doc: DocId): Uint8Array
   diffFor(doc: DocId, stateVector: Uint8Array): Uint8Array
   missed(key: DocKey, position: number): Missed | null
-  lastSeq(key: DocKey): number
   /** The committed epoch as the engine has settled it. */
   docEpoch(doc: DocId): number
-  /** That of what diffFor() reads, which may be a commit ahead. */
-  storedEpoch(key: DocKey): number
+  /** Where the document stands that diffFor() reads, which may be a commit ahead; undefined for none. */
+  stored(key: DocKey): { readonly docEpoch: number; readonly lastSeq: number } | undefined
   /** It lags behind and may take more: to be called back with catchUp, in its turn. */
   catchesUp(guest: AttachedGuest): void
   write(guest: AttachedGuest, update: Uint8Array, told: (outcome: WriteOutcome) => void): void
@@ -110,9 +109,10 @@ export class AttachedGuest implements Guest {
     this.hearsItself = port.hearsItself === true
     this.id = id
     this.key = key
-    this.docEpoch = host.storedEpoch(key)
+    const stored = host.stored(key)
+    this.docEpoch = stored?.docEpoch ?? 0
     if (isDeletion(this.docEpoch)) throw docDeleted(id)
-    this.#position = host.lastSeq(key)
+    this.#position = stored?.lastSeq ?? 0
   }
 
   /** True while updates wait in the log for this guest to drain. */
@@ -121,7 +121,9 @@ export class AttachedGuest implements Guest {
   }
 
   stateVector(): Uint8Array {
-    return this.#host.docEpoch(this.id) === this.docEpoch ? this.#host.stateVector(this.id) : EMPTY_STATE_VECTOR
+    // In this order: the first question brings the document into memory.
+    const stateVector = this.#host.stateVector(this.id)
+    return this.#host.docEpoch(this.id) === this.docEpoch ? stateVector : EMPTY_STATE_VECTOR
   }
 
   diff(stateVector: Uint8Array): Uint8Array {
@@ -131,7 +133,7 @@ export class AttachedGuest implements Guest {
       throw new SynclineError('argument-invalid', `A state vector for ${this.id} cannot be read.`, { cause: error })
     }
     // Of a life that is over nothing is left.
-    return this.#host.storedEpoch(this.key) === this.docEpoch ? this.#host.diffFor(this.id, stateVector) : EMPTY_UPDATE
+    return (this.#host.stored(this.key)?.docEpoch ?? 0) === this.docEpoch ? this.#host.diffFor(this.id, stateVector) : EMPTY_UPDATE
   }
 
   write(update: Uint8Array): Promise<WriteOutcome> {

@@ -378,6 +378,12 @@ export class ReplicaCore {
     return this.#context.documents.keyOf(doc)
   }
 
+  /** The document where it is in memory and nothing of it is under way: then it is what the store holds. Undefined: the store has to be asked. */
+  atRest(key: DocKey): Pick<DocState, 'stored' | 'docEpoch' | 'lastSeq' | 'quarantined'> | undefined {
+    const state = this.#context.documents.loaded(key)
+    return state?.uncommitted === 0 ? state : undefined
+  }
+
   /** Committed epoch of the document; 0 for one that is not here. Throws "doc-quarantined". */
   docEpoch(doc: DocId): number {
     return this.#context.documents.head(this.keyOf(doc))?.docEpoch ?? 0

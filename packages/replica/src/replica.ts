@@ -52,6 +52,7 @@ export class Replica {
   readonly #turns: Turns
   readonly #core: ReplicaCore
   readonly #writes: WriteDesk
+  readonly #reads: GuardedReads
   readonly #documents: OpenDocuments
   readonly #lives: DocumentLives
   readonly #guests: GuestTable
@@ -83,7 +84,8 @@ export class Replica {
     this.#core = core
     this.#writes = new WriteDesk(core, this.#turns, clock, (write) => this.#observe((observer) => observer.written?.(write)))
     const report = (error: unknown, doc: DocId | null): void => this.#report(error, doc)
-    const parts = { core, reads: new GuardedReads(core, reader, this.#turns), turns: this.#turns, writes: this.#writes, report }
+    this.#reads = new GuardedReads(core, reader, this.#turns)
+    const parts = { core, reads: this.#reads, turns: this.#turns, writes: this.#writes, report }
     this.#guests = new GuestTable(parts)
     this.#lives = new DocumentLives(core, this.#writes, reader, space)
     this.#documents = new OpenDocuments({
@@ -184,7 +186,7 @@ export class Replica {
   /** Attaches a foreign door's connection to one document. Throws "replica-closed", "doc-deleted". */
   attachGuest(doc: DocId, port: GuestPort): Guest {
     this.#assertOpen()
-    return this.#guests.attach(port, doc, docKeyOf(this.space, doc))
+    return this.#guests.attach(port, doc, this.#core.keyOf(doc))
   }
 
   subscribe(scope: Scope): void {
@@ -384,13 +386,13 @@ export class Replica {
 
   /** Whether anything of the document is committed here, and it was not deleted. Cost: a look-up. */
   has(doc: DocId): boolean {
-    const row = this.#store.reader.doc(docKeyOf(this.space, doc))
+    const row = this.#reads.stored(this.#core.keyOf(doc))
     return row !== undefined && !isDeletion(row.docEpoch)
   }
 
   /** Whether the document was deleted and not begun anew, as far as this replica knows. Cost: a look-up. */
   isDeleted(doc: DocId): boolean {
-    return this.#lives.isDeleted(doc)
+    return isDeletion(this.#reads.docEpoch(this.#core.keyOf(doc)))
   }
 
   /** Sum over all committed documents: two replicas of one space with equal roots hold the same updates. Cost: none. */

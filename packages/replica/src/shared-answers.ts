@@ -30,10 +30,13 @@ const KEPT_BYTES_MAX = 32 * 1024 * 1024
 const MERGED_ROWS_MAX = 256
 /** An empty Yjs state vector. */
 const HAS_NOTHING_BYTES = 1
+/** For a document that is not here. */
+const NOTHING: Answer = { update: Uint8Array.of(0, 0), lastSeq: 0, docEpoch: 0, ticksLeft: 0 }
 
 export class SharedAnswers {
   readonly #source: AnswerSource
   readonly #answers = new Map<DocKey, Answer>()
+  #bytes = 0
 
   constructor(source: AnswerSource) {
     this.#source = source
@@ -47,13 +50,14 @@ export class SharedAnswers {
 
   /** Every 250 ms. */
   tick(): void {
-    for (const [key, answer] of this.#answers) if (--answer.ticksLeft <= 0) this.#answers.delete(key)
+    for (const [key, answer] of this.#answers) if (--answer.ticksLeft <= 0) this.#drop(key, answer)
   }
 
   #upToDate(doc: DocId, key: DocKey): Answer {
     const stored = this.#source.stored(key)
     const kept = this.#answers.get(key)
-    if (stored === undefined || stored.quarantined || kept?.docEpoch !== stored.docEpoch) return this.#build(doc, key, stored)
+    if (stored === undefined) return NOTHING
+    if (stored.quarantined || kept?.docEpoch !== stored.docEpoch) return this.#build(doc, key, stored)
     if (kept.lastSeq === stored.lastSeq) return kept
     const news = this.#committedSince(kept, key, stored.lastSeq)
     if (news === null) return this.#build(doc, key, stored)
@@ -61,10 +65,9 @@ export class SharedAnswers {
     return this.#keep(key, { update, lastSeq: stored.lastSeq, docEpoch: kept.docEpoch, ticksLeft: kept.ticksLeft })
   }
 
-  #build(doc: DocId, key: DocKey, stored: ReturnType<AnswerSource['stored']>): Answer {
-    const update = this.#source.wholeUpdate(doc)
-    const answer = { update, lastSeq: stored?.lastSeq ?? 0, docEpoch: stored?.docEpoch ?? 0, ticksLeft: KEPT_TICKS }
-    return stored === undefined || stored.quarantined ? answer : this.#keep(key, answer)
+  #build(doc: DocId, key: DocKey, { lastSeq, docEpoch, quarantined }: NonNullable<ReturnType<AnswerSource['stored']>>): Answer {
+    const answer = { update: this.#source.wholeUpdate(doc), lastSeq, docEpoch, ticksLeft: KEPT_TICKS }
+    return quarantined ? answer : this.#keep(key, answer)
   }
 
   /** Null: not all of it is in memory, or it is too much. The store may have landed more than is settled. */
@@ -84,15 +87,19 @@ export class SharedAnswers {
   }
 
   #keep(key: DocKey, answer: Answer): Answer {
-    this.#answers.delete(key)
-    let bytes = answer.update.length
-    for (const other of this.#answers.values()) bytes += other.update.length
-    for (const [other, { update }] of this.#answers) {
-      if (bytes <= KEPT_BYTES_MAX) break
-      this.#answers.delete(other)
-      bytes -= update.length
+    const before = this.#answers.get(key)
+    if (before !== undefined) this.#drop(key, before)
+    for (const [other, kept] of this.#answers) {
+      if (this.#bytes + answer.update.length <= KEPT_BYTES_MAX) break
+      this.#drop(other, kept)
     }
     this.#answers.set(key, answer)
+    this.#bytes += answer.update.length
     return answer
+  }
+
+  #drop(key: DocKey, { update }: Answer): void {
+    this.#answers.delete(key)
+    this.#bytes -= update.length
   }
 }
