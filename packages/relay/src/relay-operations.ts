@@ -66,6 +66,7 @@ export class Operations {
       dials: () => this.dials.map(({ state }) => state),
       dataFiles: () => options.dataFiles(),
       spacesStored: () => options.spacesStored(),
+      spacesUnopened: () => this.health.unopenedCount,
     })
   }
 

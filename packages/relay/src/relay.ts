@@ -55,7 +55,11 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     },
     onOpened: (opening) => options.onOpened?.(opening),
     onUpgrade: (space, notice) => options.onUpgrade?.(space, notice),
-    onFailed: (space, error) => (options.onSpaceFailed === undefined ? onError(error) : options.onSpaceFailed(space, error)),
+    onFailed: (space, error) => {
+      operations.health.notOpened(space, error)
+      if (options.onSpaceFailed === undefined) onError(error)
+      else options.onSpaceFailed(space, error)
+    },
   })
   const { replica } = await spaces.open(DEFAULT_SPACE).catch(async (error: unknown) => {
     // Their timers would keep the process.

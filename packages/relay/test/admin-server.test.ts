@@ -1,8 +1,8 @@
 // The admin port over real HTTP: probes that say why, metrics, refusals in words, and an end in bounded time.
 
 import { request, Agent } from 'node:http'
-import { DEFAULT_SPACE, parseDocId, SynclineError } from '@syncline/protocol'
-import { Replica, type Clock, type GuestPort } from '@syncline/replica'
+import { DEFAULT_SPACE, parseDocId, SynclineError, type SpaceId } from '@syncline/protocol'
+import { Replica, type Clock, type GuestPort, type WriteOutcome } from '@syncline/replica'
 import { nodeClock, nodeRandom } from '@syncline/replica/ws'
 import { createMemoryStore } from '@syncline/store/memory'
 import { expect, onTestFinished, test, vi } from 'vitest'
@@ -66,29 +66,42 @@ test('[HE-1] a relay is ready when it listens and not while it drains, and says 
   expect(await ask(`${url}/livez`)).toMatchObject({ status: 200 })
 })
 
-test('[HE-2] a store that fails takes the relay out of traffic at once and calls for a restart after five minutes; both end when it commits again', async () => {
-  const store = createMemoryStore({ space: DEFAULT_SPACE, random: nodeRandom, durability: 'process' })
+type Failing = ReturnType<typeof failingSpace>
+
+/** A space whose disk is full until the test says otherwise. */
+function failingSpace(space: SpaceId): { replica: Replica; disk: { full: boolean }; write(): Promise<WriteOutcome> } {
+  const store = createMemoryStore({ space, random: nodeRandom, durability: 'process' })
   const commit = store.commit.bind(store)
-  let full = true
-  store.commit = (transaction) => (full ? Promise.reject(new SynclineError('store-full', 'The disk is full.')) : commit(transaction))
+  const disk = { full: true }
+  store.commit = (transaction) => (disk.full ? Promise.reject(new SynclineError('store-full', 'The disk is full.')) : commit(transaction))
   const replica = new Replica({ store, role: 'relay', clock, random: nodeRandom })
   onTestFinished(() => replica.close())
+  return {
+    replica,
+    disk,
+    write() {
+      const doc = new Y.Doc()
+      doc.getText('body').insert(0, 'x')
+      const port: GuestPort = {
+        deliver: () => undefined,
+        presence: () => undefined,
+        ping: () => undefined,
+        close: () => undefined,
+        buffered: () => 0,
+      }
+      return replica.attachGuest(parseDocId('note/1'), port).write(Y.encodeStateAsUpdate(doc))
+    },
+  }
+}
+
+test('[HE-2] a store that fails takes the relay out of traffic at once and calls for a restart after five minutes; both end when it commits again', async () => {
+  const { replica, disk, write } = failingSpace(DEFAULT_SPACE)
   const time = steppedHealthClock()
   const health = new Health(time.clock)
   health.listening = true
   health.watch(replica)
   const { url } = await admin(health)
-  const doc = new Y.Doc()
-  doc.getText('body').insert(0, 'x')
-  const port: GuestPort = {
-    deliver: () => undefined,
-    presence: () => undefined,
-    ping: () => undefined,
-    close: () => undefined,
-    buffered: () => 0,
-  }
-  const guest = replica.attachGuest(parseDocId('note/1'), port)
-  expect(await guest.write(Y.encodeStateAsUpdate(doc))).toMatchObject({ kind: 'failed' })
+  expect(await write()).toMatchObject({ kind: 'failed' })
   const { status, text } = await ask(`${url}/readyz`)
   expect([status, JSON.parse(text)]).toMatchObject(
     [503, { reasons: [{ code: 'store-full', words: /space default has not committed/ }] }].map(loose),
@@ -96,10 +109,32 @@ test('[HE-2] a store that fails takes the relay out of traffic at once and calls
   expect(await ask(`${url}/livez`)).toMatchObject({ status: 200 })
   time.passed = STORE_FAILED_MAX_MS + 1_000
   expect(await ask(`${url}/livez`)).toMatchObject({ status: 503, text: expect.stringContaining('store-full') as string })
-  full = false
+  disk.full = false
   // The engine tries its store again by itself, after a second.
   await vi.waitFor(async () => expect(await ask(`${url}/readyz`)).toMatchObject({ status: 200 }), { timeout: 10_000, interval: 50 })
   expect(await ask(`${url}/livez`)).toMatchObject({ status: 200 })
+})
+
+test('[HE-5] the stores of some tenants take nothing from the others, those of all of them do, and a file that nobody asks for is forgotten', async () => {
+  const time = steppedHealthClock()
+  const health = new Health(time.clock)
+  health.listening = true
+  const [own, acme, bolt] = [DEFAULT_SPACE, 'acme' as SpaceId, 'bolt' as SpaceId].map(failingSpace) as [Failing, Failing, Failing]
+  for (const { replica } of [own, acme, bolt]) health.watch(replica)
+  await acme.write()
+  expect(health.ready()).toMatchObject({ ok: true, reasons: [], failing: [{ space: 'acme', code: 'store-full' }] })
+  time.passed = STORE_FAILED_MAX_MS + 1_000
+  expect(health.live()).toEqual({ ok: true, reasons: [] })
+  await bolt.write()
+  expect(health.ready()).toMatchObject({ ok: false, reasons: [{ code: 'store-full' }, { code: 'store-full' }] })
+  time.passed *= 2
+  expect(health.live().ok).toBe(false)
+  acme.disk.full = bolt.disk.full = false
+  await vi.waitFor(() => expect(health.ready()).toEqual({ ok: true, reasons: [] }), { timeout: 10_000, interval: 50 })
+  for (let count = 0; count < 1_100; count++) health.notOpened(`gone-${count}` as SpaceId, new Error('no words of the disk'))
+  expect([health.unopenedCount, health.ready().failing!.length, health.ready().failing![0]!.code]).toEqual([1_000, 20, 'storage-failed'])
+  time.passed += 2 * 60 * 60 * 1000
+  expect([health.unopenedCount, health.ready()]).toEqual([0, { ok: true, reasons: [] }])
 })
 
 test('[HE-3] /metrics is what Prometheus reads, HEAD has no body, and whatever else is asked is refused in words', async () => {

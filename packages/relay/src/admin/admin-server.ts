@@ -102,8 +102,8 @@ function adminApp(options: AdminServerOptions, loopback: boolean): Hono {
   return app
 }
 
-function answer(context: Context, { ok, reasons }: Verdict): Response {
-  return context.json({ ok, reasons }, ok ? 200 : 503)
+function answer(context: Context, { ok, reasons, failing }: Verdict): Response {
+  return context.json({ ok, reasons, ...(failing !== undefined && { failing }) }, ok ? 200 : 503)
 }
 
 function namesLoopback(host: string | undefined): boolean {

@@ -165,7 +165,12 @@ export const metricTable = {
   syncline_rollbacks_total: { type: 'counter', unit: 'count', help: 'Lost tails of the own log that a peer noticed.', labels: own },
   // store
   syncline_storage_failures_total: { type: 'counter', unit: 'count', help: 'Times that a store began to fail.', labels: { code } },
-  syncline_spaces_failed: { type: 'gauge', unit: 'count', help: 'Open spaces whose store does not commit.', labels: own },
+  syncline_spaces_failed: {
+    type: 'gauge',
+    unit: 'count',
+    help: 'Spaces whose store does not commit, and those that could not be opened when it was last tried.',
+    labels: { space: 'default, other' },
+  },
   syncline_quarantines_total: { type: 'counter', unit: 'count', help: 'Documents put into quarantine.', labels: own },
   syncline_sweeps_total: { type: 'counter', unit: 'count', help: 'Compaction sweeps.', labels: own },
   syncline_swept_documents_total: { type: 'counter', unit: 'count', help: 'Documents that sweeps compacted.', labels: own },

@@ -1,7 +1,7 @@
 // The metrics of one relay: gathers what its spaces, doors, dials and disk say into the set of metric-table.ts, and writes it out for Prometheus. Counts happen
 // as things happen; gauges are read at a scrape. Wired in relay.ts, served by admin/admin-server.ts. Rules: MT-1 to MT-5.
 
-import { PROTOCOL_VERSION, type Role } from '@syncline/protocol'
+import { DEFAULT_SPACE, PROTOCOL_VERSION, type Role } from '@syncline/protocol'
 import type { Clock } from '@syncline/replica'
 import type { DialState } from '@syncline/replica/ws'
 import { collectDefaultMetrics, Registry } from 'prom-client'
@@ -26,6 +26,8 @@ export interface RelayMetricsOptions {
   dataFiles?(): readonly string[]
   /** With a file in the data folder. */
   spacesStored?(): number
+  /** That could not be opened when it was last tried. */
+  spacesUnopened?(): number
   /** Of this package. */
   readonly version?: string
 }
@@ -151,11 +153,10 @@ export class RelayMetrics {
     const { set } = this
     set.set('syncline_spaces_open', {}, readings.length)
     set.set('syncline_spaces_stored', {}, this.options.spacesStored?.() ?? readings.length)
-    set.set(
-      'syncline_spaces_failed',
-      {},
-      sum(readings, ({ status }) => Number(status.storage === 'failed')),
-    )
+    const failed = readings.filter(({ status }) => status.storage === 'failed')
+    const ofDefault = failed.filter(({ status }) => status.space === DEFAULT_SPACE).length
+    set.set('syncline_spaces_failed', { space: 'default' }, ofDefault)
+    set.set('syncline_spaces_failed', { space: 'other' }, failed.length - ofDefault + (this.options.spacesUnopened?.() ?? 0))
     set.set(
       'syncline_documents',
       {},
