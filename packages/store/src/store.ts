@@ -43,6 +43,22 @@ export interface DocContent {
   readonly tail: readonly LogRow[]
 }
 
+/** A place in a document's tail: behind its row `seq`, with so many rows and bytes between the snapshot and there. Holds while the log's epoch is `nonce` and the
+ *  document's `docEpoch`: until then rows are only added to the tail. */
+export interface TailPlace {
+  readonly nonce: EpochNonce
+  readonly docEpoch: number
+  readonly seq: number
+  readonly rows: number
+  readonly bytes: number
+}
+
+/** Rows of one document, oldest first, and the place that they begin behind. */
+export interface TailPart {
+  readonly rows: readonly LogRow[]
+  readonly before: TailPlace
+}
+
 /** One epoch of this store's log: its nonce vouches for positions startSeq..endSeq (null: the current one). */
 export interface Epoch {
   readonly nonce: EpochNonce
@@ -166,8 +182,15 @@ export interface StoreReader {
   doc(key: DocKey): DocRow | undefined
   /** Documents by key, ascending, from `range.first` (or after `after`), at most `limit`. */
   docs(range: KeyRange, limit: number, after?: DocKey): readonly DocRow[]
-  /** Snapshot and tail; undefined for an unknown document. Cost: one read per tail row, at most a few hundred by compaction. */
+  /** Snapshot and tail; undefined for an unknown document. Cost: one read per tail row, some 5 us: a long tail holds up whoever shares the thread, and tailPart() does not. */
   content(key: DocKey): DocContent | undefined
+  /** The snapshot alone; null for none, undefined for an unknown document. */
+  snapshot(key: DocKey): DocContent['snapshot'] | undefined
+  /** Where the tail ends now; undefined for an unknown document. */
+  tailEnd(key: DocKey): TailPlace | undefined
+  /** The newest rows between two places (`after` null: the snapshot), at most `rows` and about `bytes`, at least one. With its `before` for `upTo` the next part
+   *  follows; all is read once that is at `after`. Undefined when a place holds no more: then what was read so far is no tail of anything. */
+  tailPart(key: DocKey, after: TailPlace | null, upTo: TailPlace, rows: number, bytes: number): TailPart | undefined
   /** What changes of the document's epoch took away here, newest first, for LIMITS.remainsKeptMs at least; empty when there was nothing, or too long ago. */
   remains(key: DocKey): readonly Remains[]
   /** Encoded knowledge of the snapshot (null: none) and the data of the tail rows: enough to rebuild knowledge without the snapshot's bytes. */

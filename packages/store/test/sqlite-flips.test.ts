@@ -10,6 +10,7 @@ import Sqlite from 'better-sqlite3'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DEFAULT_SPACE, SynclineError, WHOLE_RANGE, replicaIdFromBytes, type DocKey, type EpochNonce } from '@syncline/protocol'
 import { openSqliteReader, openSqliteStore, type SqliteReader } from '@syncline/store/sqlite'
+import type { TailPart } from '@syncline/store'
 import { Author, madeUpBytes } from '../src/contract/author.ts'
 import { removeFolder, temporaryFolder } from './sqlite-harness.ts'
 
@@ -47,6 +48,8 @@ function served(reader: SqliteReader): Map<string, string> {
     ask(`doc ${key}`, () => reader.doc(key))
     ask(`content ${key}`, () => reader.content(key))
     ask(`knowledge ${key}`, () => reader.knowledgeParts(key))
+    ask(`snapshot ${key}`, () => reader.snapshot(key))
+    ask(`tail ${key}`, () => tailOf(reader, key))
     ask(`held ${key}`, () => reader.held(key))
   }
   ask('log', () => {
@@ -55,6 +58,17 @@ function served(reader: SqliteReader): Map<string, string> {
     return rows
   })
   return answers
+}
+
+/** In parts of two rows. */
+function tailOf(reader: SqliteReader, key: DocKey): unknown {
+  const rows = []
+  for (let at = reader.tailEnd(key); at !== undefined && at.rows > 0;) {
+    const part: TailPart | undefined = reader.tailPart(key, null, at, 2, 1e6)
+    rows.push(...(part?.rows ?? []).toReversed())
+    at = part?.before
+  }
+  return rows
 }
 
 /** Answers that may be missing as if never given: each is only a reason to do less. */
@@ -97,7 +111,7 @@ beforeAll(async () => {
   const reading = await openSqliteReader(original)
   truth = served(reading.reader)
   reading.close()
-  expect(truth.size).toBe(10 + 4 * DOCUMENTS)
+  expect(truth.size).toBe(10 + 6 * DOCUMENTS)
 })
 afterAll(() => removeFolder(folder))
 

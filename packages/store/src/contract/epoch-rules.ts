@@ -236,6 +236,7 @@ export const epochRules: readonly Rule[] = [
       const kept = store.reader.content(author.key('b'))
       store = await harness.damage(key)
       checkThrows(() => store.reader.content(key), ['doc-quarantined'], 'content')
+      checkThrows(() => store.reader.tailPart(key, null, store.reader.tailEnd(key)!, 9, 1e6), ['doc-quarantined'], 'a part of the tail')
       checkThrows(() => store.reader.knowledgeParts(key), ['doc-quarantined'], 'knowledge')
       checkThrows(() => wholeLog(store), ['doc-quarantined'], 'a log scan')
       checkEqual(store.reader.content(author.key('b')), kept, 'another document')

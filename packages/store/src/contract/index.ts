@@ -6,7 +6,8 @@ import { deletionRules } from './deletion-rules.ts'
 import { epochRules } from './epoch-rules.ts'
 import { readRules } from './read-rules.ts'
 import type { Rule } from './rule.ts'
+import { tailRules } from './tail-rules.ts'
 
 export type { Rule, StoreHarness } from './rule.ts'
 
-export const storeContract: readonly Rule[] = [...commitRules, ...readRules, ...epochRules, ...deletionRules]
+export const storeContract: readonly Rule[] = [...commitRules, ...readRules, ...epochRules, ...deletionRules, ...tailRules]

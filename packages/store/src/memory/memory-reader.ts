@@ -2,7 +2,21 @@
 
 import { SynclineError, rangeHolds, type DocKey, type EpochNonce, type KeyRange, type ReplicaId, type ScopeText } from '@syncline/protocol'
 import { isDue, urgency } from '../compaction-policy.ts'
-import type { AckRow, CursorRow, DocContent, DocRow, Epoch, HeldRow, LogRow, RefusalRow, Remains, StoreReader, Totals } from '../store.ts'
+import type {
+  AckRow,
+  CursorRow,
+  DocContent,
+  DocRow,
+  Epoch,
+  HeldRow,
+  LogRow,
+  RefusalRow,
+  Remains,
+  StoreReader,
+  TailPart,
+  TailPlace,
+  Totals,
+} from '../store.ts'
 import type { MemoryState } from './memory-state.ts'
 
 export class MemoryReader implements StoreReader {
@@ -55,6 +69,30 @@ export class MemoryReader implements StoreReader {
     const doc = this.whole(key)
     if (doc === undefined) return undefined
     return { snapshot: this.state.snapshots.get(key) ?? null, tail: this.tail(doc) }
+  }
+
+  snapshot(key: DocKey): DocContent['snapshot'] | undefined {
+    return this.whole(key) && (this.state.snapshots.get(key) ?? null)
+  }
+
+  tailEnd(key: DocKey): TailPlace | undefined {
+    const doc = this.open().docs.get(key)
+    return doc && { nonce: this.state.nonce, docEpoch: doc.docEpoch, seq: doc.lastSeq, rows: doc.tailRows, bytes: doc.tailBytes }
+  }
+
+  tailPart(key: DocKey, after: TailPlace | null, upTo: TailPlace, rows: number, bytes: number): TailPart | undefined {
+    const doc = this.whole(key)
+    const holds = ({ nonce, docEpoch }: TailPlace): boolean => nonce === this.state.nonce && docEpoch === doc?.docEpoch
+    if (doc === undefined || !holds(upTo) || (after !== null && !holds(after))) return undefined
+    const end = after?.seq ?? this.state.snapshots.get(key)?.seq ?? 0
+    const part: LogRow[] = []
+    let before = upTo
+    while (before.seq > end && part.length < rows && (part.length === 0 || upTo.bytes - before.bytes < bytes)) {
+      const row = this.state.rows.get(before.seq)!
+      part.push(row)
+      before = { ...before, seq: row.prev, rows: before.rows - 1, bytes: before.bytes - row.data.length }
+    }
+    return { rows: part.reverse(), before }
   }
 
   remains(key: DocKey): readonly Remains[] {

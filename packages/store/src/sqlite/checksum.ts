@@ -7,24 +7,31 @@ import { crc32 } from 'node:zlib'
 export type Checked = number | string | Uint8Array | null
 
 const scratch = Buffer.alloc(1024)
+const view = new DataView(scratch.buffer, scratch.byteOffset, scratch.length)
+/** Bytes up to so many go through the scratch buffer: one call less. */
+const COPIED_MAX = 256
+/** Room for a field's kind and length. */
+const HEAD = 9
 
 /** crc32 over the fields in order, each with its kind and length, so that no two field lists run together. Cost: about 0.3 us and one pass over the bytes. */
 export function checksum(...fields: readonly Checked[]): number {
   let sum = 0
   let at = 0
   for (const field of fields) {
-    if (at > scratch.length - 64) {
+    if (at > scratch.length - HEAD - COPIED_MAX) {
       sum = crc32(scratch.subarray(0, at), sum)
       at = 0
     }
     if (field === null) scratch[at++] = 0
     else if (typeof field === 'number') {
-      scratch[at++] = 1
-      at = scratch.writeDoubleLE(field, at)
+      scratch[at] = 1
+      view.setFloat64(at + 1, field, true)
+      at += HEAD
     } else {
-      scratch[at++] = typeof field === 'string' ? 2 : 3
-      at = scratch.writeDoubleLE(field.length, at)
-      if (typeof field !== 'string' && field.length <= 32) {
+      scratch[at] = typeof field === 'string' ? 2 : 3
+      view.setFloat64(at + 1, field.length, true)
+      at += HEAD
+      if (typeof field !== 'string' && field.length <= COPIED_MAX) {
         scratch.set(field, at)
         at += field.length
       } else {
@@ -33,5 +40,5 @@ export function checksum(...fields: readonly Checked[]): number {
       }
     }
   }
-  return crc32(scratch.subarray(0, at), sum)
+  return at === 0 ? sum : crc32(scratch.subarray(0, at), sum)
 }

@@ -14,7 +14,20 @@ import {
   type ReplicaId,
   type ScopeText,
 } from '@syncline/protocol'
-import type { AckRow, CursorRow, DocContent, DocRow, Epoch, HeldRow, LogRow, RefusalRow, Remains, Totals } from '../store.ts'
+import type {
+  AckRow,
+  CursorRow,
+  DocContent,
+  DocRow,
+  Epoch,
+  HeldRow,
+  LogRow,
+  RefusalRow,
+  Remains,
+  TailPart,
+  TailPlace,
+  Totals,
+} from '../store.ts'
 import { readState } from './file-meta.ts'
 import type { Database } from './load-sqlite.ts'
 import type { SqliteReader } from './sqlite-api.ts'
@@ -37,15 +50,18 @@ import {
   type StoredLog,
   type StoredSnap,
 } from './stored-rows.ts'
+import { TailChain, quarantined, type ChainPlace } from './tail-chain.ts'
 
 export class SpaceReader implements SqliteReader {
   private readonly db: Database
   private readonly sql: ReadStatements
+  private readonly chain: TailChain
 
   /** `db`: an open connection, which this reader closes. */
   constructor(db: Database) {
     this.db = db
     this.sql = withStoreErrors('The file could not be read', () => readStatements(db))
+    this.chain = new TailChain(this.sql)
   }
 
   head(): number {
@@ -97,9 +113,38 @@ export class SpaceReader implements SqliteReader {
       atOneState(this.db, () => {
         const doc = this.storedDoc(key)
         if (doc === undefined) return undefined
-        const snap = doc.snap_seq === 0 ? null : wholeSnap(doc, this.sql.snap.get(doc.id))
-        const snapshot = snap && { seq: snap.seq, update: unpackSnapshot(doc, snap), knowledge: snap.know }
-        return { snapshot, tail: this.tail(doc).map(logRowOf) }
+        return { snapshot: this.snapshotOf(doc), tail: this.tail(doc) }
+      }),
+    )
+  }
+
+  snapshot(key: DocKey): DocContent['snapshot'] | undefined {
+    return this.reading(`document ${key}`, () =>
+      atOneState(this.db, () => {
+        const doc = this.storedDoc(key)
+        return doc && this.snapshotOf(doc)
+      }),
+    )
+  }
+
+  tailEnd(key: DocKey): TailPlace | undefined {
+    return this.reading(`document ${key}`, () =>
+      atOneState(this.db, () => {
+        const doc = this.storedDoc(key)
+        return doc && { nonce: this.nonce(), docEpoch: doc.doc_epoch, ...endOf(doc) }
+      }),
+    )
+  }
+
+  tailPart(key: DocKey, after: TailPlace | null, upTo: TailPlace, rows: number, bytes: number): TailPart | undefined {
+    return this.reading(`document ${key}`, () =>
+      atOneState(this.db, () => {
+        const doc = this.storedDoc(key)
+        const nonce = this.nonce()
+        const holds = (place: TailPlace): boolean => place.nonce === nonce && place.docEpoch === doc?.doc_epoch
+        if (doc === undefined || !holds(upTo) || (after !== null && !holds(after))) return undefined
+        const part = this.chain.read(doc, after ?? beginOf(doc), upTo, rows, bytes)
+        return { rows: part.rows, before: { ...upTo, ...part.before } }
       }),
     )
   }
@@ -174,23 +219,13 @@ export class SpaceReader implements SqliteReader {
     return row
   }
 
-  /** The rows after the snapshot, oldest first, by their chain; it must end where the snapshot stands and have the length the document claims. */
-  private tail(doc: StoredDoc): StoredLog[] {
-    const tail: StoredLog[] = []
-    let seq = doc.last_seq
-    let bytes = 0
-    while (seq > doc.snap_seq && tail.length <= doc.tail_rows) {
-      const row = this.sql.logRow.get(seq)
-      if (row === undefined) throw quarantined(docKeyFromBytes(doc.key), `row ${seq} is missing`)
-      if (!isWhole(row, crcOf.log) || row.doc !== doc.id) throw quarantined(docKeyFromBytes(doc.key), `row ${seq} fails its checksum`)
-      tail.push(row)
-      bytes += row.data.length
-      seq = row.prev
-    }
-    if (seq !== doc.snap_seq || tail.length !== doc.tail_rows || bytes !== doc.tail_bytes) {
-      throw quarantined(docKeyFromBytes(doc.key), 'its rows are not the ones it counted')
-    }
-    return tail.toReversed()
+  private snapshotOf(doc: StoredDoc): DocContent['snapshot'] {
+    const snap = doc.snap_seq === 0 ? null : wholeSnap(doc, this.sql.snap.get(doc.id))
+    return snap && { seq: snap.seq, update: unpackSnapshot(doc, snap), knowledge: snap.know }
+  }
+
+  private tail(doc: StoredDoc): LogRow[] {
+    return this.chain.read(doc, beginOf(doc), endOf(doc), Infinity, Infinity).rows
   }
 
   /** Whole rows up to the bounds or to the first damaged one. */
@@ -232,6 +267,15 @@ function assertAscends<K extends string | number>(before: K, next: K): void {
   if (next <= before) throw new SynclineError('store-corrupt', `Rows are out of order: ${next} follows ${before}.`)
 }
 
+/** Of a document's tail. */
+function beginOf(doc: StoredDoc): ChainPlace {
+  return { seq: doc.snap_seq, rows: 0, bytes: 0 }
+}
+
+function endOf(doc: StoredDoc): ChainPlace {
+  return { seq: doc.last_seq, rows: doc.tail_rows, bytes: doc.tail_bytes }
+}
+
 function wholeDocRow(row: StoredDoc): DocRow {
   if (!isWhole(row, crcOf.doc)) throw quarantined(docKeyFromBytes(row.key), 'its record fails its checksum')
   return docRowOf(row)
@@ -250,8 +294,4 @@ function wholeSnap(doc: StoredDoc, snap: StoredSnap | undefined): StoredSnap {
 function unpackSnapshot(doc: StoredDoc, snap: StoredSnap): Uint8Array {
   if (snap.enc === ENCODING.plain) return snap.data!
   return inflateRawSync(snap.data!, { maxOutputLength: doc.snap_bytes + 1 })
-}
-
-function quarantined(doc: DocKey, why: string): SynclineError {
-  return new SynclineError('doc-quarantined', `The stored document ${doc} is damaged: ${why}.`, { detail: { doc } })
 }

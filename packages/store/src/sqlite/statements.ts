@@ -5,6 +5,7 @@ import { LIMITS } from '@syncline/protocol'
 import type Sqlite from 'better-sqlite3'
 import type { Database } from './load-sqlite.ts'
 import type {
+  ChainRow,
   StoredAck,
   StoredCursor,
   StoredDoc,
@@ -17,8 +18,11 @@ import type {
 } from './stored-rows.ts'
 
 const docColumns = 'id, key, doc_epoch, digest, last_seq, tail_rows, tail_bytes, snap_seq, snap_bytes, flags, crc, name'
-const logColumns = 'l.seq, l.doc, l.doc_epoch, l.prev, l.n, l.kind, l.crc, l.data, d.key AS key, o.nonce AS origin'
-const logJoins = 'log l LEFT JOIN doc d ON d.id = l.doc LEFT JOIN origin o ON o.id = l.origin'
+const rowColumns = 'l.seq, l.doc, l.doc_epoch, l.prev, l.n, l.kind, l.crc, l.data'
+/** For scans. */
+const logRows = `SELECT ${rowColumns}, d.key AS key, o.nonce AS origin FROM log l LEFT JOIN doc d ON d.id = l.doc LEFT JOIN origin o ON o.id = l.origin`
+/** For single rows: SQLite takes 20 us to begin a join. */
+const logRow = `SELECT ${rowColumns}, (SELECT key FROM doc WHERE id = l.doc) AS key, (SELECT nonce FROM origin WHERE id = l.origin) AS origin FROM log l`
 /** urgency() of compaction-policy.ts in SQL, letter for letter as the partial index states it: due from 1 on. */
 const urgency = `max(tail_rows / ${LIMITS.tailRowsDue}.0, tail_bytes / max(${LIMITS.tailBytesDue}.0, snap_bytes / 4.0))`
 
@@ -42,6 +46,9 @@ export interface ReadStatements {
   snap: Query<[doc: number], StoredSnap>
   snapKnowledge: Query<[doc: number], StoredSnap>
   logRow: Query<[seq: number], StoredLog>
+  /** Without what its numbers stand for, as an array: what a walk along a chain needs. */
+  chainRow: Query<[seq: number], ChainRow>
+  originNonce: Query<[id: number], Uint8Array>
   logAfter: Query<[after: number, limit: number], StoredLog>
   /** Who a damaged row belongs to, by who points at it. Cost: full scans; only a damaged row is worth them. */
   docEndingAt: Query<[seq: number], { key: Uint8Array }>
@@ -57,7 +64,7 @@ export interface ReadStatements {
 }
 
 export function readStatements(db: Database): ReadStatements {
-  const { query, column } = preparer(db)
+  const { query, column, row } = preparer(db)
   return {
     meta: query('SELECT v, crc FROM meta WHERE k = ?'),
     epoch: query('SELECT nonce, start_seq, end_seq, crc FROM epoch WHERE nonce = ?'),
@@ -70,8 +77,10 @@ export function readStatements(db: Database): ReadStatements {
     docsDue: query(`SELECT ${docColumns} FROM doc INDEXED BY doc_due WHERE ${urgency} >= 1 AND flags = 0 ORDER BY ${urgency} DESC LIMIT ?`),
     snap: query('SELECT seq, enc, know_crc, data_crc, know, data FROM snap WHERE doc = ?'),
     snapKnowledge: query('SELECT seq, enc, know_crc, data_crc, know FROM snap WHERE doc = ?'),
-    logRow: query(`SELECT ${logColumns} FROM ${logJoins} WHERE l.seq = ?`),
-    logAfter: query(`SELECT ${logColumns} FROM ${logJoins} WHERE l.seq > ? ORDER BY l.seq LIMIT ?`),
+    logRow: query(`${logRow} WHERE l.seq = ?`),
+    chainRow: row('SELECT doc, doc_epoch, prev, origin, n, kind, crc, data FROM log WHERE seq = ?'),
+    originNonce: column('SELECT nonce FROM origin WHERE id = ?'),
+    logAfter: query(`${logRows} WHERE l.seq > ? ORDER BY l.seq LIMIT ?`),
     docEndingAt: query('SELECT key FROM doc WHERE last_seq = ?'),
     docPassing: query('SELECT d.key AS key FROM log l JOIN doc d ON d.id = l.doc WHERE l.prev = ?'),
     everyDoc: query(`SELECT ${docColumns} FROM doc`),
@@ -180,7 +189,7 @@ export function writeStatements(db: Database): WriteStatements {
     dropLogRow: query('DELETE FROM log WHERE seq = ? RETURNING prev, doc'),
     dropLogRowByScan: query('DELETE FROM log WHERE +seq = ?'),
     dropLogRowsOf: query('DELETE FROM log WHERE doc = ?'),
-    wholeLog: query(`SELECT ${logColumns} FROM ${logJoins} ORDER BY l.seq`),
+    wholeLog: query(`${logRows} ORDER BY l.seq`),
     origin: column('SELECT id FROM origin WHERE nonce = ?'),
     addOrigin: query('INSERT INTO origin(nonce) VALUES(?)'),
     putSnap: query('INSERT OR REPLACE INTO snap(doc, seq, enc, know_crc, data_crc, know, data) VALUES(?, ?, ?, ?, ?, ?, ?)'),
@@ -206,14 +215,16 @@ export function writeStatements(db: Database): WriteStatements {
   }
 }
 
-/** Statements whose types are those of the verb they are assigned to: rows, or the first column of each. */
+/** Statements whose types are those of the verb they are assigned to: rows, the first column of each, or rows as arrays. */
 function preparer(db: Database): {
   query: <P extends unknown[], R>(sql: string) => Query<P, R>
   column: <P extends unknown[], R>(sql: string) => Query<P, R>
+  row: <P extends unknown[], R>(sql: string) => Query<P, R>
 } {
   return {
     query: <P extends unknown[], R>(sql: string) => db.prepare(sql) as unknown as Query<P, R>,
     column: <P extends unknown[], R>(sql: string) => db.prepare(sql).pluck() as unknown as Query<P, R>,
+    row: <P extends unknown[], R>(sql: string) => db.prepare(sql).raw() as unknown as Query<P, R>,
   }
 }
 

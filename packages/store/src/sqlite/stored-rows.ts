@@ -19,7 +19,7 @@ import type { AckRow, CursorRow, DocRow, HeldRow, LogRow, RefusalRow, Remains } 
 import { checksum } from './checksum.ts'
 
 export const KIND: Readonly<Record<LogRow['kind'], number>> = { updates: 0, snapshot: 1, batch: 2 }
-const kindOf = ['updates', 'snapshot', 'batch'] as const satisfies readonly LogRow['kind'][]
+export const kindOf = ['updates', 'snapshot', 'batch'] as const satisfies readonly LogRow['kind'][]
 export const FLAG_QUARANTINED = 1
 export const ENCODING = { plain: 0, deflate: 1 } as const
 export const DIRECTION = { in: 0, out: 1 } as const
@@ -52,6 +52,18 @@ export interface StoredLog {
   key: Uint8Array | null
   origin: Uint8Array | null
 }
+
+/** A log row by its columns. */
+export type ChainRow = readonly [
+  doc: number,
+  docEpoch: number,
+  prev: number,
+  origin: number,
+  n: number,
+  kind: number,
+  crc: number,
+  data: Uint8Array,
+]
 
 export interface StoredSnap {
   seq: number
@@ -132,6 +144,16 @@ export const crcOf = {
   refusal: (r: Omit<StoredRefusal, 'crc'>): number => checksum(r.peer, r.key, r.direction, r.code, r.retryable, r.digest),
   remains: (r: Omit<StoredRemains, 'crc'>): number => checksum(r.key, r.doc_epoch, r.at_ms, r.enc, r.size, r.name, r.data),
   meta: (k: string, v: string): number => checksum(k, v),
+}
+
+/** isWhole() of a log row by its columns, with the key and nonce that its numbers stand for. */
+export function isWholeRow(seq: number, key: Uint8Array, nonce: Uint8Array, columns: ChainRow): boolean {
+  const [, docEpoch, prev, , n, kind, crc, data] = columns
+  try {
+    return checksum(seq, docEpoch, prev, n, kind, key, nonce, data) === crc
+  } catch {
+    return false
+  }
 }
 
 /** True when the row is what was written. A column of a wrong type is damage like any other. */
@@ -217,7 +239,7 @@ export function remainsOf(row: StoredRemains): Remains {
   return { name: row.name as DocId, docEpoch: row.doc_epoch, atMs: row.at_ms, updates }
 }
 
-function hexOf(bytes: Uint8Array): string {
+export function hexOf(bytes: Uint8Array): string {
   return Buffer.prototype.toString.call(bytes, 'hex')
 }
 

@@ -1,18 +1,19 @@
 // A file of an older format becomes one of the newest. Decides: that a complete copy stands beside the file before its content changes (written by SQLite itself,
 // looked through, on the medium, then given its name); how much room that takes; which copy of an attempt that was cut off is good enough; and that the change is one
-// transaction, so that whatever ends the process leaves the old file or the new one. Called by space-file.ts, under the file's lock. Rules: UP-1 to UP-4.
+// transaction, so that whatever ends the process leaves the old file or the new one. Called by space-file.ts, under the file's lock; whether there is anything to do can be
+// asked of any file, by writer.ts and by who looks after a folder. Rules: UP-1 to UP-4, UP-6.
 //
 // The backup is a file of the older format: the older release opens it, under a new replica id, because it is a copy (file-fingerprint.ts). What every format has
 // alike, because this file reads it before any step ran: meta(k, v, crc) with its rows `identity` and `state`, and epoch(id, nonce).
 
-import { closeSync, existsSync, fchmodSync, fsyncSync, openSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs'
+import { closeSync, existsSync, fchmodSync, fsyncSync, openSync, readSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { platform } from 'node:process'
 import { SynclineError, type SpaceId } from '@syncline/protocol'
 import { readIdentity, readState } from './file-meta.ts'
 import { formatOf } from './inspect-file.ts'
 import type { Database, DatabaseConstructor } from './load-sqlite.ts'
-import type { Migration } from './migrations.ts'
+import { APPLICATION_ID, FORMAT, type Migration } from './migrations.ts'
 import { asStoreError, withStoreErrors } from './sqlite-error.ts'
 import { copyInto, fileMark, metaStatement, structureComplaints, usedBytes } from './statements.ts'
 import type { UpgradeStage } from './upgrade-notice.ts'
@@ -27,6 +28,28 @@ export interface Upgrade {
 
 /** Room that must be left beside the backup, for the transaction of the upgrade and the next commits. */
 const MARGIN_BYTES = 8 * 1024 * 1024
+
+const HEADER_BYTES = 100
+const USER_VERSION_AT = 60
+const APPLICATION_ID_AT = 68
+
+/** True when the file is of a format before the newest, so that opening it for writing upgrades it. False for what is no file of ours, or cannot be read: opening it says
+ *  why. Takes no lock. Cost: 100 bytes of the file; where a process was killed right after an upgrade, true for a file that has nothing left to do. */
+export function isOlderFormat(path: string): boolean {
+  const header = Buffer.alloc(HEADER_BYTES)
+  try {
+    const file = openSync(path, 'r')
+    try {
+      readSync(file, header, 0, HEADER_BYTES, 0)
+    } finally {
+      closeSync(file)
+    }
+  } catch {
+    return false
+  }
+  const version = header.readUInt32BE(USER_VERSION_AT)
+  return header.readUInt32BE(APPLICATION_ID_AT) === APPLICATION_ID && version > 0 && version < FORMAT
+}
 
 /** Runs `change`, which brings the file to the newest format in one transaction, with a backup kept first. Throws "store-foreign" for another space, "store-corrupt" where
  *  the copy cannot be made whole, "store-full" and "store-io"; the file is as it was then. Cost: writes the file once and reads it twice, before the change. */

@@ -1,12 +1,14 @@
 // The main thread's end of the writer thread. Decides: when the thread starts (first file) and ends (a moment after the last file closed, since
 // starting costs more than waiting), and that its death is an error to those who wait, not to the process. While nothing is asked, the thread
-// does not keep the process alive.
+// does not keep the process alive. A file of an older format that is opened while others are open gets into a second thread, for as long as it
+// is open: its upgrade takes as long as it takes, and the commits of the others do not wait for it. Rule: UP-6.
 
 import { Worker } from 'node:worker_threads'
 import { SynclineError } from '@syncline/protocol'
 import type { Opened, OpenRequest } from './space-file.ts'
 import { systemClock } from './clock.ts'
 import type { CommitCounters } from './sqlite-api.ts'
+import { isOlderFormat } from './upgrade-file.ts'
 import type { UpgradeStage } from './upgrade-notice.ts'
 import {
   receivedError,
@@ -68,7 +70,7 @@ class Writer {
     this.counters.delete(file)
     if (this.counters.size > 0 || this.isDead) return
     this.cancelEnd = systemClock.after(LINGER_MS, () => {
-      if (writer === this) writer = null
+      this.leave()
       const message: WriterRequest = { kind: 'end' }
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
       this.thread.postMessage(message)
@@ -90,9 +92,15 @@ class Writer {
     if (this.waiting.size === 0) this.thread.unref()
   }
 
+  /** The next file starts another thread. */
+  private leave(): void {
+    if (writer === this) writer = null
+    if (upgrader === this) upgrader = null
+  }
+
   private die(cause: unknown): void {
     this.isDead = true
-    if (writer === this) writer = null
+    this.leave()
     for (const { reject } of this.waiting.values()) reject(died(cause))
     this.waiting.clear()
   }
@@ -100,7 +108,14 @@ class Writer {
 
 /** Of this process; null when it does not run. */
 let writer: Writer | null = null
+/** As `writer`, for files that are upgraded while that one is in use. */
+let upgrader: Writer | null = null
 let nextFile = 0
+
+function writerFor(path: string): Writer {
+  if (writer !== null && writer.counters.size > 0 && isOlderFormat(path)) return (upgrader ??= new Writer())
+  return (writer ??= new Writer())
+}
 
 /** One open file in the writer thread. */
 export class WriterFile {
@@ -118,8 +133,7 @@ export class WriterFile {
 
   /** Starts the thread when it does not run. `onUpgrade` hears of an upgrade to the newest format while it goes on. Rejects with what opening refused. */
   static async open(request: OpenRequest, onUpgrade: (stage: UpgradeStage) => void = () => undefined): Promise<WriterFile> {
-    writer ??= new Writer()
-    const own = writer
+    const own = writerFor(request.path)
     const file = own.addFile()
     own.upgrades.set(file, onUpgrade)
     try {
