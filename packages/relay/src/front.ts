@@ -14,11 +14,13 @@ import type { DoorName, Doorman, Pass } from './access/access.ts'
 import { closingFor } from './close-code.ts'
 import { routeUpgrade, withoutPrefix, type Policy, type Route } from './doors.ts'
 import { clientOf, type TrustedProxies } from './forwarded.ts'
+import { giveSocket } from './given-socket.ts'
 import { listenError } from './listen-error.ts'
 import { isLoopbackHost } from './loopback.ts'
 import { RateLimits, type RateBound } from './rate-limits.ts'
 import type { RefusalMemory } from './refusal-memory.ts'
 import type { RelayLimits } from './relay-limits.ts'
+import type { GivenSocket } from './relay-options.ts'
 import type { Certificate } from './tls-files.ts'
 import { permissionDeniedFrame } from './y-websocket-codec.ts'
 import type { Visit } from './visit.ts'
@@ -114,7 +116,7 @@ export class Front {
 
   /** Resolves with the port once it accepts connections. Rejects with "port-taken", "port-forbidden" or "argument-invalid". */
   async listen(): Promise<number> {
-    const { host, port, limits, clock } = this.options
+    const { host, port, limits } = this.options
     await new Promise<void>((resolve, reject) => {
       this.server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)))
       this.server.listen({ host, port, backlog: limits.backlog }, resolve)
@@ -122,9 +124,24 @@ export class Front {
     this.server.removeAllListeners('error')
     // Later errors are of accept() (out of descriptors): the connection is lost, the relay is not.
     this.server.on('error', () => undefined)
+    this.watch()
+    return (this.server.address() as AddressInfo).port
+  }
+
+  /** Instead of listening: connections are given to it. Each brings one request, since the next may be for another process. */
+  takeGiven(): (given: GivenSocket) => void {
+    const { server } = this
+    this.watch()
+    // What it does when it listens: from then on Node holds requests to the time that they have.
+    server.emit('listening')
+    server.prependListener('request', (_, response) => response.setHeader('connection', 'close'))
+    return (given) => giveSocket(server, given)
+  }
+
+  private watch(): void {
+    const { limits, clock } = this.options
     this.stopBeat = clock.every(limits.pingEveryMs, () => this.beat())
     this.stopRelief = clock.every(Math.min(limits.pingEveryMs, RELIEVE_EVERY_MS), () => this.relieve())
-    return (this.server.address() as AddressInfo).port
   }
 
   /** For connections from now on. Throws what Node throws for a pair that does not fit; the old one stays then. No effect without TLS. */

@@ -124,8 +124,11 @@ function whereFrom(
   return { address: client.address, publicUrl: `${client.secure ? 'https' : 'http'}://${headers.host ?? 'localhost'}${pathPrefix}` }
 }
 
-/** Which door an address leads to, and whose pages may come. */
-function routing(options: RelayOptions, authenticates: boolean): Policy {
+/** Which door an address leads to, and whose pages may come. Also asked by the process that spreads connections over workers. */
+export function routing(
+  options: Pick<RelayOptions, 'insecure' | 'origins' | 'hocuspocusPath' | 'ySweet' | 'pathPrefix' | 'spacePrefix'>,
+  authenticates: boolean,
+): Policy {
   const { insecure = false, origins, hocuspocusPath = '/', ySweet = false, pathPrefix = '', spacePrefix = null } = options
   const listed = origins === undefined ? null : new Set(origins.map((origin) => origin.toLowerCase()))
   const anybody = listed === null ? authenticates || insecure : listed.has('*')

@@ -14,6 +14,7 @@ import { Sampler } from './admin/sampler.ts'
 import type { Front } from './front.ts'
 import { createRelayMetrics, type RelayMetrics } from './metrics/relay-metrics.ts'
 import type { RateBound } from './rate-limits.ts'
+import type { GivenSocket } from './relay-options.ts'
 import { relayVersion } from './relay-version.ts'
 
 export interface OperationsOptions {
@@ -37,6 +38,8 @@ export interface Served {
   readonly url: string
   /** Null: no admin port. */
   readonly admin: { readonly host?: string; readonly port: number } | null
+  /** Connections to the admin port are given to it: another process listens. Default false. */
+  readonly given?: boolean
 }
 
 export class Operations {
@@ -70,13 +73,19 @@ export class Operations {
     })
   }
 
+  /** A connection to the admin port that another process accepted. */
+  takeAdmin(given: GivenSocket): void {
+    if (this.admin === null) given.socket.destroy()
+    else this.admin.take(given)
+  }
+
   /** Where the admin port listens; null: nowhere. */
   get adminUrl(): string | null {
     return this.admin?.url ?? null
   }
 
   /** The doors are open. Rejects with what createAdminServer rejects with. */
-  async serve({ replica, spaces, front, dials, url, admin }: Served): Promise<void> {
+  async serve({ replica, spaces, front, dials, url, admin, given = false }: Served): Promise<void> {
     const { clock, doorman, onRefused, onError } = this.options
     this.front = front
     this.dials = dials
@@ -96,6 +105,7 @@ export class Operations {
     this.api = api
     this.admin = await createAdminServer({
       ...admin,
+      given,
       clock,
       health: this.health,
       metrics: this.metrics,

@@ -1,11 +1,14 @@
 // What a relay is made with, and what it is then. Built by relay.ts. Every option is also a setting of `syncline serve` (config/settings.ts).
 
+import type { Socket } from 'node:net'
 import type { DocId, ErrorCode, ReplicaId, SpaceId, SynclineError } from '@syncline/protocol'
 import type { Clock, Replica, ReplicaEvent } from '@syncline/replica'
 import type { UpgradeNotice } from '@syncline/store/sqlite'
 import type { DoorName, Doorman } from './access/access.ts'
+import type { Health } from './admin/health.ts'
 import type { HookLimits } from './hook-calls.ts'
 import type { RelayHooks } from './hooks.ts'
+import type { RelayMetrics } from './metrics/relay-metrics.ts'
 import type { RelayLimits } from './relay-limits.ts'
 import type { Opening } from './spaces.ts'
 import type { Certificate } from './tls-files.ts'
@@ -66,6 +69,32 @@ export interface RelayOptions {
   onError?(error: unknown): void
   /** Somebody was not let in, or not any more: "auth-required" and its like, "access-denied". */
   onTurnedAway?(error: SynclineError, door: DoorName): void
+  /** This relay is one of several processes that share a port and a data folder, each with spaces of its own. Default: it is alone. */
+  readonly part?: RelayPart
+}
+
+/** What a relay is told that shares its port with others; made by workers/worker.ts. It listens nowhere: connections are given to it. */
+export interface RelayPart {
+  /** Whether this one has the space. The others are never opened here. */
+  serves(space: SpaceId): boolean
+  /** The stores are open, and connections may be given to it. Resolves with where clients connect. */
+  opened(inside: RelayInside): Promise<{ readonly url: string; readonly port: number }>
+}
+
+/** A connection that another process accepted. */
+export interface GivenSocket {
+  readonly socket: Socket
+  /** What was read of it already. */
+  readonly bytes: Uint8Array
+  /** The WebSocket handshake was answered already. */
+  readonly answered: boolean
+}
+
+export interface RelayInside {
+  /** For clients: the port of the doors, or the admin port. */
+  take(port: 'doors' | 'admin', given: GivenSocket): void
+  readonly health: Pick<Health, 'live' | 'ready'>
+  readonly metrics: Pick<RelayMetrics, 'gather'>
 }
 
 export interface HeldSpace {

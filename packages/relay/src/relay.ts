@@ -3,8 +3,9 @@
 
 import { randomBytes } from 'node:crypto'
 import { DEFAULT_SPACE, SynclineError, type ReplicaId, type SpaceId } from '@syncline/protocol'
-import type { Clock, Replica, ReplicaEvent } from '@syncline/replica'
-import { dial, nodeClock, type Dial } from '@syncline/replica/ws'
+import { Replica, type Clock, type ReplicaEvent } from '@syncline/replica'
+import { dial, nodeClock, nodeCompression, nodeRandom, type Dial } from '@syncline/replica/ws'
+import { createMemoryStore } from '@syncline/store/memory'
 import type { DoorName } from './access/access.ts'
 import { boundedDoorman } from './access/bounded-doorman.ts'
 import { openDoorman } from './access/open-doorman.ts'
@@ -16,7 +17,7 @@ import { isLoopbackHost } from './loopback.ts'
 import { frontOf } from './relay-doors.ts'
 import { RELAY_LIMITS, type RelayLimits } from './relay-limits.ts'
 import { Operations } from './relay-operations.ts'
-import type { HeldSpace, Relay, RelayOptions } from './relay-options.ts'
+import type { HeldSpace, Relay, RelayInside, RelayOptions } from './relay-options.ts'
 import { RelaySpace } from './relay-space.ts'
 import { Spaces } from './spaces.ts'
 import type { Certificate } from './tls-files.ts'
@@ -49,6 +50,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     clock,
     limits: { documentBytesMax, documentsMax },
     bounds: limits,
+    ...(options.part !== undefined && { serves: (space) => options.part!.serves(space) }),
     watch: (space) => {
       const { metrics, health, sampler } = operations
       return new RelaySpace(space, { clock, hooks, hookLimits, calls, metrics, health, sampler, onEvent, onError })
@@ -61,7 +63,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
       else options.onSpaceFailed(space, error)
     },
   })
-  const { replica } = await spaces.open(DEFAULT_SPACE).catch(async (error: unknown) => {
+  const replica = await homeOf(spaces, clock).catch(async (error: unknown) => {
     // Their timers would keep the process.
     await Promise.all([spaces.close(), operations.close()])
     throw error
@@ -129,16 +131,27 @@ class RunningRelay implements Relay {
   async open(options: RelayOptions): Promise<void> {
     const { host, secure, replica, front, spaces, many, operations } = this.parts
     const { dials } = this
-    this.port = await front.listen()
-    this.url = `${secure ? 'wss' : 'ws'}://${host.includes(':') ? `[${host}]` : host}:${this.port}`
+    const { part, admin = null } = options
+    if (part === undefined) {
+      this.port = await front.listen()
+      this.url = `${secure ? 'wss' : 'ws'}://${host.includes(':') ? `[${host}]` : host}:${this.port}`
+    } else {
+      const doors = front.takeGiven()
+      const { health, metrics } = operations
+      const take: RelayInside['take'] = (port, given) => (port === 'doors' ? doors(given) : operations.takeAdmin(given))
+      const { url, port } = await part.opened({ health, metrics, take })
+      this.url = url
+      this.port = port
+    }
     await this.dialPeers(options)
-    await operations.serve({ replica, spaces: { source: spaces, many }, front, dials, url: this.url, admin: options.admin ?? null })
+    const given = part !== undefined
+    await operations.serve({ replica, spaces: { source: spaces, many }, front, dials, url: this.url, admin, given })
   }
 
   /** A link carries one space, so each peer is dialled once for each. The spaces stay open. */
-  private async dialPeers({ peers = [], peerSpaces = [DEFAULT_SPACE], peerToken }: RelayOptions): Promise<void> {
+  private async dialPeers({ peers = [], peerSpaces = [DEFAULT_SPACE], peerToken, part }: RelayOptions): Promise<void> {
     if (peers.length === 0) return
-    for (const name of peerSpaces) {
+    for (const name of peerSpaces.filter((one) => part?.serves(spaceNamed(one)) ?? true)) {
       const { replica } = await this.space(name)
       for (const url of peers) this.dials.push(dial(replica, { url, ...(peerToken === undefined ? {} : { token: peerToken }) }))
     }
@@ -188,14 +201,22 @@ class RunningRelay implements Relay {
 
   /** What was read is committed and acknowledged before its connection goes; the admin port says "draining" until the end. */
   private async drain(): Promise<void> {
-    const { front, spaces, calls, operations } = this.parts
+    const { front, spaces, calls, operations, replica } = this.parts
     operations.detach()
     await Promise.all([front.finishRooms(), ...this.dials.map((one) => one.close())])
     for (const { watch } of spaces.opened()) watch.hooks.stop()
     await calls.close()
     await spaces.close()
+    await replica.close()
     this.drained = true
   }
+}
+
+/** The replica of the default space. Where another process has that space, one in memory which nobody is linked to: frames that are no greeting are refused on it. */
+async function homeOf(spaces: Spaces<RelaySpace>, clock: Clock): Promise<Replica> {
+  if (spaces.serves(DEFAULT_SPACE)) return (await spaces.open(DEFAULT_SPACE)).replica
+  const store = createMemoryStore({ space: DEFAULT_SPACE, random: nodeRandom, durability: 'process' })
+  return new Replica({ store, role: 'relay', clock, random: nodeRandom, compression: nodeCompression })
 }
 
 /** Throws "argument-invalid". */

@@ -56,6 +56,8 @@ export interface SpaceBounds {
 
 export interface SpacesOptions<W extends SpaceWatch> extends OpenOptions {
   readonly bounds: SpaceBounds
+  /** Other processes have spaces of this folder: whether this one has the space. */
+  serves?(space: SpaceId): boolean
   watch(space: SpaceId): W
   /** A space could not be opened, or not be closed in order. Whoever wanted it is told "storage-failed", without the words. */
   onFailed(space: SpaceId, error: unknown): void
@@ -129,6 +131,11 @@ export class Spaces<W extends SpaceWatch> {
   /** As use(), for the relay itself: makes the space where there is none, and rejects with what openReplica rejects with. */
   open(space: SpaceId): Promise<SpaceUse<W>> {
     return this.take(space, true, (error) => error)
+  }
+
+  /** False: another process has it. */
+  serves(space: SpaceId): boolean {
+    return this.options.serves?.(space) ?? true
   }
 
   /** The open ones, the longest unused first. */
@@ -209,8 +216,10 @@ export class Spaces<W extends SpaceWatch> {
   private begin(space: SpaceId, mayCreate: boolean): Entry<W> | null {
     const { folder, bounds, clock } = this.options
     if (spaceOrNull(space) === null) throw new SynclineError('space-id-invalid', `No space of this relay can be called ${space}.`)
+    if (!this.serves(space)) throw new SynclineError('space-unknown', `This process does not have the space ${space}.`)
     const exists = existsSync(spaceFile(folder, space))
     if (!exists && !mayCreate) throw new SynclineError('access-denied', 'This space cannot be used here.')
+    if (!exists && this.options.serves !== undefined) for (const name of storedSpaces(folder)) this.stored.add(name)
     if (!exists && !this.stored.has(space) && this.stored.size >= bounds.spacesMax)
       throw new SynclineError('spaces-full', `This relay has the ${bounds.spacesMax} spaces that it may have.`)
     if (this.entries.size >= bounds.spacesOpenMax) return null

@@ -10,7 +10,9 @@ import { Hono, type Context } from 'hono'
 import { listenError } from '../listen-error.ts'
 import { isLoopbackHost } from '../loopback.ts'
 import type { Exposition } from '../metrics/relay-metrics.ts'
-import type { Health, Verdict } from './health.ts'
+import { giveSocket } from '../given-socket.ts'
+import type { GivenSocket } from '../relay-options.ts'
+import type { Verdict } from './health.ts'
 
 export interface AdminServerOptions {
   /** Default 127.0.0.1. */
@@ -18,7 +20,9 @@ export interface AdminServerOptions {
   /** 0: any free one. */
   readonly port: number
   readonly clock: Clock
-  readonly health: Health
+  /** It listens nowhere: connections are given to it with take(). Each brings one request, since the next may be for another process. Default false. */
+  readonly given?: boolean
+  readonly health: { live(): Verdict | Promise<Verdict>; ready(): Verdict | Promise<Verdict> }
   readonly metrics: { scrape(): Promise<Exposition> }
   /** Further routes, under their own paths. */
   mount?(app: Hono): void
@@ -27,9 +31,11 @@ export interface AdminServerOptions {
 }
 
 export interface AdminServer {
-  /** e.g. http://127.0.0.1:9464 */
+  /** e.g. http://127.0.0.1:9464; that of `host` and `port` where it listens nowhere. */
   readonly url: string
   readonly port: number
+  /** A connection that another process accepted. */
+  take(given: GivenSocket): void
   /** Takes no further requests and resolves when those under way are answered, or after a second. Idempotent. */
   close(): Promise<void>
 }
@@ -56,6 +62,17 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Ad
   const server = createServer(timeouts, (request, response) => void handle(request, response))
   server.maxConnections = CONNECTIONS_MAX
   server.timeout = SILENT_MAX_MS
+  const actualPort = options.given === true ? openGiven(server, port) : await listening(server, host, port)
+  let closing: Promise<void> | null = null
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${actualPort}`,
+    port: actualPort,
+    take: (given) => giveSocket(server, given),
+    close: () => (closing ??= closeServer(server, options.clock)),
+  }
+}
+
+async function listening(server: Server, host: string, port: number): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)))
     server.listen({ host, port }, resolve)
@@ -63,13 +80,14 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Ad
   server.removeAllListeners('error')
   // Later errors are of accept(): that connection is lost, nothing else.
   server.on('error', () => undefined)
-  const actualPort = (server.address() as AddressInfo).port
-  let closing: Promise<void> | null = null
-  return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${actualPort}`,
-    port: actualPort,
-    close: () => (closing ??= closeServer(server, options.clock)),
-  }
+  return (server.address() as AddressInfo).port
+}
+
+/** What it does when it listens: from then on Node holds requests to the time that they have. */
+function openGiven(server: Server, port: number): number {
+  server.emit('listening')
+  server.prependListener('request', (_, response) => response.setHeader('connection', 'close'))
+  return port
 }
 
 function adminApp(options: AdminServerOptions, loopback: boolean): Hono {
@@ -87,8 +105,8 @@ function adminApp(options: AdminServerOptions, loopback: boolean): Hono {
     const { contentType, text } = await metrics.scrape()
     return context.body(text, 200, { 'content-type': contentType })
   })
-  app.get('/livez', (context) => answer(context, health.live()))
-  app.get('/readyz', (context) => answer(context, health.ready()))
+  app.get('/livez', async (context) => answer(context, await health.live()))
+  app.get('/readyz', async (context) => answer(context, await health.ready()))
   app.on(['POST', 'PUT', 'PATCH', 'DELETE'], ['/metrics', '/livez', '/readyz'], (context) =>
     context.text('This is only read: ask with GET.\n', 405, { allow: 'GET, HEAD' }),
   )

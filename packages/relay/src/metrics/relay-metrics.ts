@@ -37,6 +37,9 @@ export interface Exposition {
   readonly text: string
 }
 
+/** As prom-client gives them. */
+export type MetricReadings = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
+
 const ROLES: readonly Role[] = ['device', 'relay', 'follower']
 const DOORS: readonly DoorName[] = ['native', 'y-websocket', 'hocuspocus', 'y-sweet', 'http']
 const PHASES: readonly DialState['phase'][] = ['connecting', 'connected', 'waiting', 'stopped']
@@ -110,7 +113,21 @@ export class RelayMetrics {
     this.spaces.clear()
   }
 
+  /** The same as data, for whoever sums up several processes. */
+  async gather(): Promise<MetricReadings> {
+    await this.read()
+    const [own, ofProcess] = await Promise.all([this.registry.getMetricsAsJSON(), processRegistry().getMetricsAsJSON()])
+    return [...own, ...ofProcess]
+  }
+
   private async expose(): Promise<Exposition> {
+    await this.read()
+    const [own, ofProcess] = await Promise.all([this.registry.metrics(), processRegistry().metrics()])
+    return { contentType: this.registry.contentType, text: `${own}\n${ofProcess}` }
+  }
+
+  /** Sets the gauges. */
+  private async read(): Promise<void> {
     const readings = this.readings()
     this.setDoors(readings)
     this.setDocuments(readings)
@@ -118,8 +135,6 @@ export class RelayMetrics {
     const delays = this.loop.seconds()
     for (const stat of LOOP_STATS) this.set.set('syncline_event_loop_delay_seconds', { stat }, delays[stat])
     await this.setSizes()
-    const [own, ofProcess] = await Promise.all([this.registry.metrics(), processRegistry().metrics()])
-    return { contentType: this.registry.contentType, text: `${own}\n${ofProcess}` }
   }
 
   private readings(): SpaceReading[] {
