@@ -2,10 +2,12 @@
 
 import { afterEach, expect, test } from 'vitest'
 import { createReplica } from '@syncline/client'
+import { parseDocId } from '@syncline/protocol'
 import { createDoorman, createRelay, parsePolicy, type Relay, type RelayOptions } from '@syncline/relay'
 import { nodeClock } from '@syncline/replica/ws'
 import * as Y from 'yjs'
 import * as codec from '../../packages/relay/src/y-websocket-codec.ts'
+import { frames, HocuspocusPeer } from './hocuspocus-frames.ts'
 import { temporaryFolder } from './relay-process.ts'
 import { BareClient, freshUpdate, stockClient, synced } from './room-client.ts'
 
@@ -44,10 +46,44 @@ function noise(bytes: number): Uint8Array {
   return crypto.getRandomValues(new Uint8Array(bytes))
 }
 
-async function throttled(relay: Relay, by: string): Promise<number> {
+async function throttled(relay: Relay, by: string, door = ''): Promise<number> {
   const text = await (await fetch(`${relay.adminUrl!}/metrics`)).text()
-  const lines = text.split('\n').filter((line) => line.startsWith('syncline_throttled_total{') && line.includes(`by="${by}"`))
+  const lines = text
+    .split('\n')
+    .filter((line) => line.startsWith('syncline_throttled_total{') && line.includes(`by="${by}"`) && line.includes(`door="${door}`))
   return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
+}
+
+/** Whose tokens are their names; everybody may do what is listed. */
+function doormanHere(allow: readonly string[] = ['read', 'write', 'create', 'delete', 'presence']): NonNullable<RelayOptions['doorman']> {
+  return createDoorman({
+    authenticator: ({ token }) => Promise.resolve({ subject: token, roles: [], claims: {}, expiresAtMs: null }),
+    policy: parsePolicy(JSON.stringify({ version: 1, roles: { everyone: [{ allow, space: '**', doc: '**' }] } })),
+    clock: nodeClock(),
+    anonymous: false,
+  })
+}
+
+function replicaAt(url: string, name: string): ReturnType<typeof createReplica> {
+  const replica = createReplica({ name, storage: { kind: 'memory' }, peers: [url], auth: () => name })
+  cleanups.push(() => replica.close())
+  return replica
+}
+
+/** A connection with these documents open, by their tokens. */
+async function hocuspocusPeer(relay: Relay, tokens: Readonly<Record<string, string>>): Promise<HocuspocusPeer> {
+  const peer = await HocuspocusPeer.connected(relay.port)
+  cleanups.push(() => peer.destroy())
+  for (const [name, token] of Object.entries(tokens)) peer.say(frames.auth(name, token))
+  await peer.until(() => Object.keys(tokens).every((name) => peer.verdictOf(name) !== null))
+  return peer
+}
+
+/** Sends that many updates one by one, and waits until all are saved. */
+async function types(peer: HocuspocusPeer, name: string, count: number): Promise<void> {
+  const before = peer.heard(name, 'status 1').length
+  for (const update of letters(count).updates) peer.say(frames.update(name, update))
+  await peer.until(() => peer.heard(name, 'status 1').length === before + count)
 }
 
 test('[LI-4] a connection over its rate is read at that rate: all it sent is stored and echoed, and others are answered at once', async () => {
@@ -76,16 +112,8 @@ test('[LI-4] a connection over its rate is read at that rate: all it sent is sto
 })
 
 test('[LI-5] connections of one person, and those to one document, share a rate', async () => {
-  const clock = nodeClock()
-  const policy = parsePolicy(JSON.stringify({ version: 1, roles: { everyone: [{ allow: 'all', space: '**', doc: '**' }] } }))
-  const doorman = createDoorman({
-    authenticator: ({ token }) => Promise.resolve({ subject: token, roles: [], claims: {}, expiresAtMs: null }),
-    policy,
-    clock,
-    anonymous: false,
-  })
   const relay = await relayHere({
-    doorman,
+    doorman: doormanHere(),
     limits: { subjectMessagesPerSecondMax: 100, documentMessagesPerSecondMax: 200, rateBurstSeconds: 1 },
   })
   const ofAda = await Promise.all(['one', 'two'].map((room) => roomOf(`${relay.url}/${room}?token=ada`)))
@@ -148,4 +176,82 @@ test('[LI-4] a paste and a hundred thousand offline edits in one update are not 
   bare.send(codec.updateFrame(paste))
   await bare.echoOf(paste)
   expect(await throttled(relay, 'connection')).toBe(0)
+})
+
+test('[LI-7] updates to one space share a rate, and other spaces are not kept waiting', async () => {
+  const limits = { spaceBytesPerSecondMax: 64 * 1024, rateBurstSeconds: 1 }
+  const relay = await relayHere({ limits, spacePrefix: '/s/', insecure: true })
+  const large = (): Uint8Array => freshUpdate(Buffer.from(noise(30 * 1024)).toString('hex'))
+  const rooms = await Promise.all(['acme/a', 'acme/b', 'other/a'].map((path) => roomOf(`${relay.url}/s/${path}`)))
+  const order: number[] = []
+  // Those of one space owe two seconds together; a second socket is paused by what the first one took.
+  const sent = rooms.map(async (room, index) => {
+    for (const update of index < 2 ? [large(), large()] : [large()]) {
+      room.send(codec.updateFrame(update))
+      await room.echoOf(update)
+    }
+    order.push(index)
+  })
+  await Promise.all(sent)
+  expect(order[0]).toBe(2)
+  expect(await throttled(relay, 'space', 'y-websocket')).toBeGreaterThan(0)
+  expect(await throttled(relay, 'document')).toBe(0)
+})
+
+test('[LI-8] on one Hocuspocus socket each update counts for its document', async () => {
+  const relay = await relayHere({ limits: { documentMessagesPerSecondMax: 40, rateBurstSeconds: 2 } })
+  const names = ['one', 'two', 'three']
+  const peer = await hocuspocusPeer(relay, Object.fromEntries(names.map((name) => [name, ''])))
+  await Promise.all(names.map((name) => types(peer, name, 60)))
+  expect(await throttled(relay, 'document')).toBe(0)
+  await types(peer, 'two', 120)
+  expect(await throttled(relay, 'document', 'hocuspocus')).toBeGreaterThan(0)
+})
+
+test('[LI-8] on one Hocuspocus socket each message counts for the identity whose token opened its document', async () => {
+  const relay = await relayHere({ doorman: doormanHere(), limits: { subjectMessagesPerSecondMax: 50, rateBurstSeconds: 2 } })
+  const peer = await hocuspocusPeer(relay, { one: 'ada', two: 'bob' })
+  await types(peer, 'two', 150)
+  expect(await throttled(relay, 'subject', 'hocuspocus')).toBeGreaterThan(0)
+  const { updates } = letters(70)
+  for (const who of ['ada', 'bob']) {
+    const room = await roomOf(`${relay.url}/of-${who}?token=${who}`)
+    for (const update of updates) room.send(codec.updateFrame(update))
+    await room.echoOf(updates.at(-1)!)
+    expect((await throttled(relay, 'subject', 'y-websocket')) > 0).toBe(who === 'bob')
+  }
+})
+
+test('[LI-8] over a native link each update counts for its document', async () => {
+  const relay = await relayHere({ limits: { documentBytesPerSecondMax: 64 * 1024, rateBurstSeconds: 1 } })
+  const replica = replicaAt(relay.url, 'ada')
+  const fill = async (name: string): Promise<void> => {
+    const note = await replica.open(name)
+    note.doc.getMap('parts').set(crypto.randomUUID(), noise(48 * 1024))
+    await note.whenSaved('relay')
+  }
+  for (const name of ['one', 'two', 'three']) await fill(name)
+  expect(await throttled(relay, 'document')).toBe(0)
+  await fill('three')
+  expect(await throttled(relay, 'document', 'native')).toBeGreaterThan(0)
+})
+
+test.each([
+  ['without the right to administer comes no faster than its rate', ['read', 'write', 'create', 'delete'], true],
+  ['of who administers the space is not counted', ['read', 'write', 'create', 'delete', 'admin'], false],
+])('[LI-9] deleting names that never held anything %s, and all of it arrives', async (_, allow, isThrottled) => {
+  const limits = { emptyDeletionsPerSecondMax: 20, rateBurstSeconds: 1 }
+  const relay = await relayHere({ doorman: doormanHere(allow), limits })
+  const replica = replicaAt(relay.url, 'ada')
+  const stored = await Promise.all(Array.from({ length: 30 }, (_none, at) => replica.open(`note/${at}`)))
+  for (const { doc } of stored) doc.getText('body').insert(0, 'x')
+  await Promise.all(stored.map((note) => note.whenSaved('relay')))
+  for (const note of stored) await replica.delete(note.id)
+  await Promise.all(Array.from({ length: 60 }, (_none, at) => replica.delete(`never/${at}`)))
+  const last = await replica.open('last')
+  last.doc.getText('body').insert(0, 'x')
+  await last.whenSaved('relay')
+  const gone = [0, 29].flatMap((at) => [`note/${at}`, `never/${at}`])
+  expect(gone.map((name) => relay.replica.isDeleted(parseDocId(name)))).toEqual([true, true, true, true])
+  expect((await throttled(relay, 'deletions', 'native')) > 0).toBe(isThrottled)
 })

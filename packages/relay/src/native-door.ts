@@ -6,9 +6,9 @@ import { decodeFrame, LIMITS, SynclineError, type MessageOf, type SpaceId } from
 import { closeCodeOf, closeReason, type Clock, type Replica } from '@syncline/replica'
 import { acceptSocket, type SocketLink } from '@syncline/replica/ws'
 import { WebSocket, type RawData } from 'ws'
-import type { Doorman, Pass } from './access/access.ts'
-import { linkAccess, NO_ACCESS } from './access/link-access.ts'
-import { countsFor } from './rate-limits.ts'
+import { accountOf, type Doorman, type Pass } from './access/access.ts'
+import { linkAccess, NO_ACCESS, openAccess } from './access/link-access.ts'
+import { meterOf } from './rate-limits.ts'
 import { spaceOrNull } from './data-folder.ts'
 import type { SpaceHeld, SpaceSource } from './visit.ts'
 
@@ -35,7 +35,7 @@ export interface NativeEntrance {
 /** Takes over an open WebSocket. Throws "replica-closed". */
 export function openNative(ws: WebSocket, entrance: NativeEntrance, door: NativeDoor): void {
   if (door.doorman.authenticates || door.spaces !== null) new Greeting(ws, entrance, door).listen()
-  else acceptSocket(door.replica, ws)
+  else acceptSocket(door.replica, ws, { access: openAccess(door.replica, meterOf(ws)) })
 }
 
 class Greeting {
@@ -111,9 +111,10 @@ class Greeting {
     const { ws, early, door } = this
     const replica = held?.replica ?? door.replica
     this.stopWaiting()
-    if (pass !== null) countsFor(ws, { subject: pass.identity.subject })
+    const meter = meterOf(ws)
+    if (pass !== null) meter.speaksFor(accountOf(pass))
     ws.off('message', this.read)
-    const access = pass === null ? NO_ACCESS : linkAccess(pass, replica)
+    const access = pass === null ? NO_ACCESS : linkAccess(pass, replica, meter)
     try {
       const bound: SocketLink = acceptSocket(replica, ws, { access, early, onRenewed: (auth) => renewal?.take(auth) })
       const renewal = pass === null ? null : new Renewal(pass, (error) => void bound.close(error.code, error.message))

@@ -1,15 +1,17 @@
-// How fast a relay reads: messages and bytes of one connection, of all connections of one person, and of all connections to one document. Over the rate nothing is
-// dropped: the socket is not read until the bucket has refilled, and what was read is committed and acknowledged as ever. Only who owes more than half a minute is closed
-// ("rate-limited": come back later). Pauses of the doors and these pauses add up. Used by front.ts; doors say who a connection speaks for. Rules: LI-4 to LI-6, RS-1.
+// How fast a relay reads: messages and bytes of one connection and of all connections of one person; updates of all connections to one document and to one space; deletions of names
+// that never held anything. Over the rate nothing is dropped: the socket is not read until the bucket has refilled, and what was read is committed and acknowledged as ever. Only
+// who owes more than half a minute is closed ("rate-limited": come back later). Pauses of the doors and these pauses add up. Connections are watched by front.ts; whose a message
+// is, its door says. Rules: LI-4 to LI-9, RS-1.
 
-import { errorTable, SynclineError } from '@syncline/protocol'
+import { errorTable, SynclineError, type DocId, type SpaceId } from '@syncline/protocol'
 import { closeReason, type Clock } from '@syncline/replica'
 import type { RawData, WebSocket } from 'ws'
 import type { DoorName } from './access/access.ts'
 import type { RelayLimits } from './relay-limits.ts'
 import { TokenBucket } from './token-bucket.ts'
 
-export type RateBound = 'connection' | 'subject' | 'document'
+export type RateBound = 'connection' | 'subject' | 'document' | 'space' | 'deletions'
+type SharedBound = Exclude<RateBound, 'connection'>
 
 export interface RateLimitsOptions {
   readonly limits: RelayLimits
@@ -20,22 +22,36 @@ export interface RateLimitsOptions {
   onTurnedAway(error: SynclineError, door: DoorName): void
 }
 
+/** What comes over one connection, as its door counts it. */
+export interface Meter {
+  /** Whom all that comes from now on counts for; null: nobody in particular. */
+  speaksFor(account: string | null): void
+  /** One message, where a connection speaks for several. */
+  spokenBy(account: string | null, bytes: number): void
+  /** One update (`messages` 0: more of the one before) of a document. */
+  updates(space: SpaceId, doc: DocId, messages: 0 | 1, bytes: number): void
+  /** One deletion of a name that never held anything. */
+  deletes(account: string | null): void
+}
+
 /** Shorter pauses are left until they add up. */
 const WAIT_MS_MIN = 10
-/** Shared meters that nobody uses are looked for when so many came. */
-const SWEEP_EVERY = 256
+/** Shared rates are looked through when there are so many, and again at twice as many as were left. */
+const SWEEP_AT = 256
 
-const meters = new WeakMap<WebSocket, ConnectionMeter>()
+const UNLIMITED: Meter = { speaksFor: ignore, spokenBy: ignore, updates: ignore, deletes: ignore }
+const meters = new WeakMap<WebSocket, Meter>()
 
-/** Whose a connection is, as soon as its door knows. What it sends counts for them too, from then on. `document`: of a connection that has one only. */
-export function countsFor(ws: WebSocket, owner: { readonly subject: string | null; readonly document?: string }): void {
-  meters.get(ws)?.countsFor(owner)
+/** That of a watched socket; of any other one that counts nothing. */
+export function meterOf(ws: WebSocket): Meter {
+  return meters.get(ws) ?? UNLIMITED
 }
 
 export class RateLimits {
-  private readonly options: RateLimitsOptions
-  private readonly shared = new Map<string, SharedMeter>()
-  private came = 0
+  readonly options: RateLimitsOptions
+  private readonly shared = new Map<string, Rate>()
+  private sweepAt = SWEEP_AT
+  private watched = 0
 
   constructor(options: RateLimitsOptions) {
     this.options = options
@@ -43,35 +59,52 @@ export class RateLimits {
 
   /** Call when the socket is open and before its door listens. */
   watch(ws: WebSocket, door: DoorName): void {
-    const { limits, clock } = this.options
-    const { connectionMessagesPerSecondMax, connectionBytesPerSecondMax } = limits
-    const own = new Meter(connectionMessagesPerSecondMax, connectionBytesPerSecondMax, limits.rateBurstSeconds, clock.now())
-    const meter = new ConnectionMeter(ws, door, this.options, own, (bound, name) => this.use(bound, name))
+    const meter = new ConnectionMeter(ws, door, this, ++this.watched)
     meters.set(ws, meter)
     ws.on('message', (data: RawData) => meter.took((data as Buffer).length))
     ws.on('ping', (data: Buffer) => meter.took(data.length))
     ws.on('close', () => meter.end())
   }
 
-  private use(bound: 'subject' | 'document', name: string): SharedMeter {
+  ofConnection(): Rate {
     const { limits, clock } = this.options
-    if (++this.came % SWEEP_EVERY === 0) for (const [key, meter] of this.shared) if (meter.isIdle(clock.now())) this.shared.delete(key)
+    return new Rate(limits.connectionMessagesPerSecondMax, limits.connectionBytesPerSecondMax, limits.rateBurstSeconds, clock.now())
+  }
+
+  /** Made anew when it is full: one who reconnects does not begin with a full one. */
+  of(bound: SharedBound, name: string, nowMs: number): Rate {
     const key = `${bound} ${name}`
-    let meter = this.shared.get(key)
-    if (meter === undefined) {
-      const [messages, bytes] =
-        bound === 'subject'
-          ? [limits.subjectMessagesPerSecondMax, limits.subjectBytesPerSecondMax]
-          : [limits.documentMessagesPerSecondMax, limits.documentBytesPerSecondMax]
-      meter = new SharedMeter(messages, bytes, limits.rateBurstSeconds, clock.now())
-      this.shared.set(key, meter)
+    let rate = this.shared.get(key)
+    if (rate === undefined) {
+      if (this.shared.size >= this.sweepAt) this.sweep(nowMs)
+      rate = this.make(bound, nowMs)
+      this.shared.set(key, rate)
     }
-    meter.users++
-    return meter
+    return rate
+  }
+
+  private sweep(nowMs: number): void {
+    for (const [key, rate] of this.shared) if (rate.isFull(nowMs)) this.shared.delete(key)
+    this.sweepAt = Math.max(SWEEP_AT, 2 * this.shared.size)
+  }
+
+  private make(bound: SharedBound, nowMs: number): Rate {
+    const { limits } = this.options
+    const { rateBurstSeconds } = limits
+    switch (bound) {
+      case 'subject':
+        return new Rate(limits.subjectMessagesPerSecondMax, limits.subjectBytesPerSecondMax, rateBurstSeconds, nowMs)
+      case 'document':
+        return new Rate(limits.documentMessagesPerSecondMax, limits.documentBytesPerSecondMax, rateBurstSeconds, nowMs)
+      case 'space':
+        return new Rate(limits.spaceMessagesPerSecondMax, limits.spaceBytesPerSecondMax, rateBurstSeconds, nowMs)
+      case 'deletions':
+        return new Rate(limits.emptyDeletionsPerSecondMax, 1, rateBurstSeconds, nowMs)
+    }
   }
 }
 
-class Meter {
+class Rate {
   private readonly messages: TokenBucket
   private readonly bytes: TokenBucket
 
@@ -80,8 +113,9 @@ class Meter {
     this.bytes = new TokenBucket(bytesPerSecond * burstSeconds, bytesPerSecond, nowMs)
   }
 
-  take(bytes: number, nowMs: number): number {
-    return Math.max(this.messages.take(1, nowMs), this.bytes.take(bytes, nowMs))
+  /** Returns in how many ms what is missing will be refilled. */
+  take(messages: number, bytes: number, nowMs: number): number {
+    return Math.max(this.messages.take(messages, nowMs), this.bytes.take(bytes, nowMs))
   }
 
   isFull(nowMs: number): boolean {
@@ -89,41 +123,28 @@ class Meter {
   }
 }
 
-class SharedMeter extends Meter {
-  users = 0
-
-  /** Nobody uses it, and it would be made anew as it is: one who reconnects does not begin with a full one. */
-  isIdle(nowMs: number): boolean {
-    return this.users === 0 && this.isFull(nowMs)
-  }
-}
-
 /** Meters one socket. Takes over its pause() and resume(): it is read when neither its door nor its rate forbids. */
-class ConnectionMeter {
-  private readonly door: DoorName
-  private readonly options: RateLimitsOptions
-  private readonly meters: [RateBound, Meter][]
-  private readonly share: (bound: 'subject' | 'document', name: string) => SharedMeter
+class ConnectionMeter implements Meter {
   private readonly ws: WebSocket
+  private readonly door: DoorName
+  private readonly rates: RateLimits
+  private readonly own: Rate
+  private readonly number: number
   private readonly pause: () => void
   private readonly resume: () => void
+  private account: string | null = null
   private pausedByDoor = false
-  private held = false
+  /** Not read before; 0: read. */
+  private heldUntilMs = 0
   private ended = false
-  private cancel: () => void = () => undefined
+  private cancel: () => void = ignore
 
-  constructor(
-    ws: WebSocket,
-    door: DoorName,
-    options: RateLimitsOptions,
-    own: Meter,
-    share: (bound: 'subject' | 'document', name: string) => SharedMeter,
-  ) {
+  constructor(ws: WebSocket, door: DoorName, rates: RateLimits, number: number) {
     this.ws = ws
     this.door = door
-    this.options = options
-    this.meters = [['connection', own]]
-    this.share = share
+    this.rates = rates
+    this.number = number
+    this.own = rates.ofConnection()
     this.pause = ws.pause.bind(ws)
     this.resume = ws.resume.bind(ws)
     ws.pause = () => {
@@ -132,50 +153,63 @@ class ConnectionMeter {
     }
     ws.resume = () => {
       this.pausedByDoor = false
-      if (!this.held) this.resume()
+      if (this.heldUntilMs === 0) this.resume()
     }
-  }
-
-  countsFor({ subject, document }: Parameters<typeof countsFor>[1]): void {
-    if (this.ended) return
-    if (subject !== null && !this.counts('subject')) this.meters.push(['subject', this.share('subject', subject)])
-    if (document !== undefined && !this.counts('document')) this.meters.push(['document', this.share('document', document)])
   }
 
   took(bytes: number): void {
-    const { limits, clock } = this.options
-    const now = clock.now()
-    let waitMs = 0
-    let by: RateBound = 'connection'
-    for (const [bound, meter] of this.meters) {
-      const missing = meter.take(bytes, now)
-      if (missing <= waitMs) continue
-      waitMs = missing
-      by = bound
-    }
-    if (waitMs > limits.rateWaitMsMax) this.cut(by)
-    else if (waitMs >= WAIT_MS_MIN) this.hold(waitMs, by)
+    if (this.ended) return
+    const now = this.now()
+    this.wait('connection', this.own.take(1, bytes, now), now)
+    if (this.account !== null) this.spend('subject', this.account, 1, bytes, now)
+  }
+
+  speaksFor(account: string | null): void {
+    this.account = account
+  }
+
+  spokenBy(account: string | null, bytes: number): void {
+    if (account !== null) this.spend('subject', account, 1, bytes, this.now())
+  }
+
+  updates(space: SpaceId, doc: DocId, messages: 0 | 1, bytes: number): void {
+    const now = this.now()
+    this.spend('document', `${space} ${doc}`, messages, bytes, now)
+    this.spend('space', space, messages, bytes, now)
+  }
+
+  deletes(account: string | null): void {
+    // Nobody in particular: by connection. No subject has a control character in it.
+    this.spend('deletions', account ?? `\0link ${this.number}`, 1, 0, this.now())
   }
 
   /** The socket is gone. */
   end(): void {
     this.ended = true
     this.cancel()
-    for (const [, meter] of this.meters) if (meter instanceof SharedMeter) meter.users--
-    this.meters.length = 0
   }
 
-  private counts(bound: RateBound): boolean {
-    return this.meters.some(([counted]) => counted === bound)
+  private now(): number {
+    return this.rates.options.clock.now()
   }
 
-  private hold(waitMs: number, by: RateBound): void {
-    if (!this.held) this.options.onThrottled(this.door, by)
-    this.held = true
+  private spend(bound: SharedBound, name: string, messages: number, bytes: number, nowMs: number): void {
+    if (!this.ended) this.wait(bound, this.rates.of(bound, name, nowMs).take(messages, bytes, nowMs), nowMs)
+  }
+
+  private wait(by: RateBound, waitMs: number, nowMs: number): void {
+    if (waitMs < WAIT_MS_MIN || this.ended) return
+    if (waitMs > this.rates.options.limits.rateWaitMsMax) this.cut(by)
+    else if (nowMs + waitMs > this.heldUntilMs) this.hold(by, waitMs, nowMs)
+  }
+
+  private hold(by: RateBound, waitMs: number, nowMs: number): void {
+    if (this.heldUntilMs === 0) this.rates.options.onThrottled(this.door, by)
+    this.heldUntilMs = nowMs + waitMs
     this.cancel()
     this.pause()
-    this.cancel = this.options.clock.after(waitMs, () => {
-      this.held = false
+    this.cancel = this.rates.options.clock.after(waitMs, () => {
+      this.heldUntilMs = 0
       if (!this.pausedByDoor) this.resume()
     })
   }
@@ -183,10 +217,14 @@ class ConnectionMeter {
   /** Nothing more is read or metered. What was read is committed; its acknowledgement is on its way before the close frame, or the client sends it again. */
   private cut(by: RateBound): void {
     this.end()
-    this.held = true
+    this.heldUntilMs = Infinity
     this.pause()
-    const error = new SynclineError('rate-limited', `More comes than is read from one ${by}.`)
-    this.options.onTurnedAway(error, this.door)
-    this.ws.close(errorTable['rate-limited'].closeCode, closeReason('rate-limited', `more comes than is read from one ${by}`))
+    const what = by === 'deletions' ? 'More deletions come than are taken' : `More comes than is read from one ${by}`
+    this.rates.options.onTurnedAway(new SynclineError('rate-limited', `${what}.`), this.door)
+    this.ws.close(errorTable['rate-limited'].closeCode, closeReason('rate-limited', what.toLowerCase()))
   }
+}
+
+function ignore(): void {
+  // Nothing is counted, or nothing waits.
 }

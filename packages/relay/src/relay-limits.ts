@@ -93,9 +93,15 @@ export const RELAY_LIMITS = {
   /** The same of all connections of one authenticated subject together ... */
   subjectMessagesPerSecondMax: 4000,
   subjectBytesPerSecondMax: 64 * MIB,
-  /** ... and of all y-websocket and y-sweet connections to one document. */
+  /** ... of updates alone of all connections to one document, whatever the door ... */
   documentMessagesPerSecondMax: 4000,
   documentBytesPerSecondMax: 64 * MIB,
+  /** ... and of updates of all connections to one space. More than one processor core takes, so it bounds nothing until it is set lower: where tenants share a relay. */
+  spaceMessagesPerSecondMax: 1_000_000,
+  spaceBytesPerSecondMax: 4096 * MIB,
+  /** Deletions a second of names that never held anything, by one subject (without one, by one link), on average: each is remembered for ever. Who has the right `admin` in
+   *  the space is not counted: a relay that peers brings the deletions of others. */
+  emptyDeletionsPerSecondMax: 100,
   /** What comes at once after a pause may be this many seconds' worth: an offline document, a script. */
   rateBurstSeconds: 20,
   /** A connection that would have to wait longer than this is closed ("rate-limited"): many connections share what they owe. */

@@ -4,12 +4,12 @@
 import type { DocId, ErrorCode } from '@syncline/protocol'
 import type { Clock } from '@syncline/replica'
 import type { WebSocket } from 'ws'
-import type { Pass } from './access/access.ts'
+import { accountOf, type Pass } from './access/access.ts'
 import { mayWrite } from './access/link-access.ts'
 import { closingFor } from './close-code.ts'
 import { doorSocket, type RoomConnection } from './door-socket.ts'
 import type { Entrance } from './front.ts'
-import { countsFor } from './rate-limits.ts'
+import { meterOf } from './rate-limits.ts'
 import type { RefusalMemory } from './refusal-memory.ts'
 import type { RelayLimits } from './relay-limits.ts'
 import type { Visit } from './visit.ts'
@@ -34,9 +34,8 @@ export function openRoom(ws: WebSocket, { request, address }: Entrance, doc: Doc
   const { clock, limits, pass, visit } = door
   const { replica } = visit
   const socket = doorSocket(ws, request, { clock, limits, firstFrameBytesMax: limits.roomFirstFrameBytesMax })
-  // Those who only read take nothing of the rate that the document's writers share.
-  const { subject } = pass.identity
-  countsFor(ws, mayWrite(pass, replica, doc) ? { subject, document: `${replica.space} ${doc}` } : { subject })
+  const meter = meterOf(ws)
+  meter.speaksFor(accountOf(pass))
   const writer = `${address} ${replica.space} ${doc}`
   const session = new RoomSession({
     limits,
@@ -48,6 +47,7 @@ export function openRoom(ws: WebSocket, { request, address }: Entrance, doc: Doc
     refusedBefore: () => door.refusals.refusedBefore(writer, clock.now()),
     onValid: () => socket.limitFrames(limits.roomFrameBytesMax),
     onRefused: (code, reason) => door.onRefused(doc, code, reason),
+    onWrites: (bytes) => meter.updates(replica.space, doc, 1, bytes),
     onWrote: (seq) => visit.wrote(seq),
     socket: socket.port,
   })

@@ -35,6 +35,8 @@ export interface RoomSessionOptions {
   onValid(): void
   /** An update was refused: for logs. */
   onRefused(code: ErrorCode, reason: string): void
+  /** An update that may be written came: for whoever counts. */
+  onWrites?(bytes: number): void
   /** An update was committed: for hooks. */
   onWrote?(seq: number): void
 }
@@ -226,6 +228,7 @@ export class RoomSession implements SocketSession {
     if (!this.options.mayWrite()) return this.passOverForReader(message)
     // A copy: the view would keep the frame, or a shared read buffer, alive until the commit.
     const update = new Uint8Array(message.update)
+    this.options.onWrites?.(update.length)
     this.unsavedWrites++
     const number = this.saved?.begun() ?? 0
     const { guest } = this

@@ -6,7 +6,8 @@ import { Replica } from '@syncline/replica'
 import { nodeClock, nodeRandom } from '@syncline/replica/ws'
 import { createMemoryStore } from '@syncline/store/memory'
 import * as Y from 'yjs'
-import type { Action, Credentials, Doorman, Pass } from '../src/access/access.ts'
+import { accountOf, type Action, type Credentials, type Doorman, type Pass } from '../src/access/access.ts'
+import { boundedDoorman } from '../src/access/bounded-doorman.ts'
 import { openDoorman } from '../src/access/open-doorman.ts'
 import { RELAY_LIMITS } from '../src/relay-limits.ts'
 import { Grants } from '../src/y-sweet/grants.ts'
@@ -304,4 +305,30 @@ test('[YS-5] a token is good for one document, for no more than its giver may, a
     grants.admit({ ...credentials, token: 'ysg_1', door: 'y-websocket' }),
     'at other doors it is a token like any',
   ).resolves.toBeDefined()
+})
+
+test('[LI-8] whoever holds a token without a user is one person: their connections count by token', async () => {
+  const allowed = new Set<Action>(['read', 'write', 'create', 'presence'])
+  const grants = new Grants(doormanOf(allowed, { dropped: 0, tell: () => undefined }), nodeClock(), 10, () => crypto.randomUUID())
+  const doorman = boundedDoorman(grants, 2)
+  const credentials: Credentials = { token: null, door: 'y-sweet', space: DEFAULT_SPACE, address: '127.0.0.1' }
+  const issue = async (subject: string | null): Promise<string> => {
+    const parent = await grants.admit({ ...credentials, token: 'of the server' })
+    return grants.issue({ parent, space: DEFAULT_SPACE, doc: parseDocId('note'), readOnly: false, subject, validForMs: 60_000 })
+  }
+  const admit = (token: string): Promise<Pass> => doorman.admit({ ...credentials, token })
+  const [one, other, ofAda, ofAdaToo] = [await issue(null), await issue(null), await issue('ada'), await issue('ada')]
+  const [first, second] = [await admit(one), await admit(one)]
+  await expect(admit(one)).rejects.toMatchObject({ code: 'too-many-connections' })
+  const third = await admit(other)
+  expect([first.identity.subject, accountOf(first) === accountOf(second), accountOf(first) === accountOf(third)]).toEqual([
+    null,
+    true,
+    false,
+  ])
+  first.drop()
+  await admit(one)
+  expect([accountOf(await admit(ofAda)), accountOf(await admit(ofAdaToo))]).toEqual(['ada', 'ada'])
+  await expect(admit(ofAda)).rejects.toMatchObject({ code: 'too-many-connections' })
+  grants.close()
 })

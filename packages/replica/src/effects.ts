@@ -25,6 +25,8 @@ export interface Access {
   presence?(doc: DocId): boolean
   /** Who it is, where that is known for sure: connections of one subject take over each other's presence without a question. */
   readonly subject?: string | null
+  /** Told of everything that the link brings of a document, before it is judged: for whoever counts. Of what follows on the same document in one message only the bytes count. */
+  came?(doc: DocId, bytes: number, what: 'update' | 'deletion' | 'more'): void
 }
 
 /** What became of a write. committed: by this write. known: it added nothing, and what it repeats is committed. held: its dependencies are

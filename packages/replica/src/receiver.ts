@@ -25,12 +25,15 @@ export function receiveStart(context: CoreContext, link: LinkSession, channel: C
 export function receiveEntries(context: CoreContext, link: LinkSession, channel: Channel, message: MessageOf<'entries'>): Handled {
   if (!channel.advanceReceive('entries') || message.toSeq < channel.position) return false
   link.refusedLast = ''
+  let last: DocId | null = null
   for (const row of message.rows) {
     const ref = link.resolveEpoch(row.doc)
     const origin = link.resolveOrigin(row.origin)
     if (ref === null || origin === null) return false
     const key = context.documents.keyOf(ref.doc)
     if (!rangeHolds(channel.range, key)) return false
+    link.access.came?.(ref.doc, row.bytes.length, ref.doc === last ? 'more' : kindOf(ref.epoch))
+    last = ref.doc
     const doc = context.documents.get(ref.doc, context.nowMs)
     const from = { source: 0, link: link.id, docEpoch: ref.epoch, origin, n: row.n }
     const result = admitFromPeer(context, link, channel, doc, row.bytes, from, message.toSeq)
@@ -40,6 +43,10 @@ export function receiveEntries(context: CoreContext, link: LinkSession, channel:
   }
   reached(context, channel, message.toSeq)
   return true
+}
+
+function kindOf(docEpoch: number): 'update' | 'deletion' {
+  return isDeletion(docEpoch) ? 'deletion' : 'update'
 }
 
 /** The peer's log is processed up to here, and its root is not the one it told before. */
@@ -92,6 +99,7 @@ export function receiveDiff(context: CoreContext, link: LinkSession, channel: Ch
   if (framed === null) return false
   link.documentsReceived++
   link.bytesReceived += bytes.length
+  link.access.came?.(ref.doc, framed.length, kindOf(ref.epoch))
   const doc = context.documents.get(ref.doc, context.nowMs)
   const { commits } = context
   link.refusedLast = ''

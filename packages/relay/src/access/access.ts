@@ -37,6 +37,8 @@ export interface Identity {
 /** What one connection may do, now: the answer follows the policy and the clock while the connection lives. */
 export interface Pass {
   readonly identity: Identity
+  /** Whom limits count for where nobody is known by name; left out: nobody. */
+  readonly account?: string
   /** Total and cheap: asked for every message. False for everything once the pass has ended. */
   may(action: Action, doc: DocId): boolean
   /** Whether there may be a document of the space to which this may be done; false only when there is none. For a link that names no document yet. */
@@ -59,4 +61,9 @@ export interface Doorman {
   /** Rejects with "auth-required" (no token where one is needed), "auth-invalid", "auth-expired" or "auth-unavailable" (the one who knows does not answer: come
    *  back later). Says nothing about documents. */
   admit(credentials: Credentials): Promise<Pass>
+}
+
+/** Whom what comes with a pass counts for: the subject, or what stands for it. Null: nobody in particular. */
+export function accountOf({ identity, account }: Pass): string | null {
+  return identity.subject ?? account ?? null
 }

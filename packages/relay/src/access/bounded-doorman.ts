@@ -1,28 +1,28 @@
-// Bounds what one person holds open: passes are counted by subject, whatever the door. Nobody in particular is not counted here; the front counts addresses.
+// Bounds what one person holds open: passes are counted by subject, or by the token that stands for one, whatever the door. Nobody in particular is not counted here; the front counts addresses.
 // Wrapped around the doorman by relay.ts. Rules: LI-2, RS-1.
 
 import { SynclineError } from '@syncline/protocol'
-import type { Doorman, Pass } from './access.ts'
+import { accountOf, type Doorman, type Pass } from './access.ts'
 
 /** A doorman that rejects with "too-many-connections" where a subject has `passesMax` live passes. */
 export function boundedDoorman(doorman: Doorman, passesMax: number): Doorman {
-  const bySubject = new Map<string, number>()
+  const byAccount = new Map<string, number>()
   return {
     authenticates: doorman.authenticates,
     async admit(credentials) {
       const pass = await doorman.admit(credentials)
-      const { subject } = pass.identity
-      if (subject === null) return pass
-      const held = bySubject.get(subject) ?? 0
+      const account = accountOf(pass)
+      if (account === null) return pass
+      const held = byAccount.get(account) ?? 0
       if (held >= passesMax) {
         pass.drop()
         throw new SynclineError('too-many-connections', `This identity has its ${passesMax} connections.`)
       }
-      bySubject.set(subject, held + 1)
+      byAccount.set(account, held + 1)
       return countedPass(pass, () => {
-        const left = bySubject.get(subject)! - 1
-        if (left > 0) bySubject.set(subject, left)
-        else bySubject.delete(subject)
+        const left = byAccount.get(account)! - 1
+        if (left > 0) byAccount.set(account, left)
+        else byAccount.delete(account)
       })
     },
   }
@@ -34,6 +34,7 @@ function countedPass(pass: Pass, dropped: () => void): Pass {
     get identity() {
       return pass.identity
     },
+    ...(pass.account !== undefined && { account: pass.account }),
     get ended() {
       return pass.ended
     },

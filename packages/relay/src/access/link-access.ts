@@ -1,14 +1,28 @@
 // What a pass lets through, in the terms of whoever moves documents: the engine's Access for native links, and the two questions of a guest's door.
 // Whoever writes to a name that is not stored yet creates it. Rules: AD-1, AU-1.
 
-import type { DocId } from '@syncline/protocol'
+import { parseDocId, type DocId } from '@syncline/protocol'
 import type { Access, Replica } from '@syncline/replica'
-import type { Pass } from './access.ts'
+import type { Meter } from '../rate-limits.ts'
+import { accountOf, type Pass } from './access.ts'
+
+/** What stands for a space where somebody administers it. */
+const THE_SPACE: DocId = parseDocId('*')
 
 /** For a link that has not shown who it is. */
 export const NO_ACCESS: Access = { read: () => false, write: () => false, delete: () => false, presence: () => false }
 
-export function linkAccess(pass: Pass, replica: Replica): Access {
+/** Of a relay without authentication. */
+export function openAccess(replica: Replica, meter: Pick<Meter, 'updates'>): Access {
+  return {
+    read: () => true,
+    readsAll: () => true,
+    write: () => true,
+    came: (doc, bytes, what) => meter.updates(replica.space, doc, what === 'more' ? 0 : 1, bytes),
+  }
+}
+
+export function linkAccess(pass: Pass, replica: Replica, meter: Pick<Meter, 'updates' | 'deletes'>): Access {
   return {
     read: (doc) => pass.may('read', doc),
     readsAll: (scope) => pass.mayAll?.('read', scope) === true,
@@ -16,6 +30,12 @@ export function linkAccess(pass: Pass, replica: Replica): Access {
     delete: (doc) => pass.may('delete', doc),
     presence: (doc) => pass.may('presence', doc),
     subject: pass.identity.subject,
+    came(doc, bytes, what) {
+      meter.updates(replica.space, doc, what === 'more' ? 0 : 1, bytes)
+      // A relay that peers brings those of others, as many as there are.
+      if (what === 'deletion' && !replica.has(doc) && !replica.isDeleted(doc) && !pass.may('admin', THE_SPACE))
+        meter.deletes(accountOf(pass))
+    },
   }
 }
 

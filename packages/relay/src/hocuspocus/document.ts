@@ -7,7 +7,7 @@
 
 import { SynclineError, type DocId, type ErrorCode, type SpaceId } from '@syncline/protocol'
 import { docDeleted, type Guest, type GuestPort, type WriteOutcome } from '@syncline/replica'
-import type { Pass } from '../access/access.ts'
+import { accountOf, type Pass } from '../access/access.ts'
 import { mayWrite } from '../access/link-access.ts'
 import type { RelayLimits } from '../relay-limits.ts'
 import type { Visit } from '../visit.ts'
@@ -39,6 +39,8 @@ export interface DocumentHost {
   buffered(): number
   /** Whether nothing more may be sent that can be left out. */
   full(): boolean
+  /** An update came that may be written: for whoever counts. */
+  writes(doc: DocId, bytes: number): void
   /** A write begins (1) or is over (-1). */
   unsaved(writes: 1 | -1, bytes: number): void
   /** An admission begins (1) or is over (-1). */
@@ -106,6 +108,11 @@ export class HocuspocusDocument {
 
   get isOpen(): boolean {
     return this.open !== null
+  }
+
+  /** Whom what comes for it counts for; null: nobody in particular, or it is not open. */
+  get account(): string | null {
+    return this.open === null ? null : accountOf(this.open.pass)
   }
 
   /** Its step 2 is compared with what is here, which costs a read of the document. */
@@ -347,6 +354,7 @@ export class HocuspocusDocument {
     if (!mayWrite(pass, visit.replica, this.id)) return this.refuseReadOnly(guest, arrival, message.update)
     // A copy: the view would keep the frame, or a shared read buffer, alive until the commit.
     const update = new Uint8Array(message.update)
+    this.host.writes(this.id, update.length)
     this.host.unsaved(1, update.length)
     guest.submit(update, (outcome) => {
       if (outcome.kind === 'committed') visit.wrote(outcome.seq)

@@ -6,7 +6,7 @@ import type { WebSocket } from 'ws'
 import type { Doorman } from '../access/access.ts'
 import { doorSocket, type RoomConnection } from '../door-socket.ts'
 import type { Entrance } from '../front.ts'
-import { countsFor } from '../rate-limits.ts'
+import { meterOf } from '../rate-limits.ts'
 import type { RelayLimits } from '../relay-limits.ts'
 import { visit, type SpaceSource } from '../visit.ts'
 import type { HocuspocusHooks } from './hooks.ts'
@@ -33,6 +33,7 @@ export interface HocuspocusDoor {
 export function openHocuspocus(ws: WebSocket, { request, address }: Entrance, door: HocuspocusDoor): RoomConnection {
   const { space, spaces, clock, limits, doorman, hooks = {}, roster = new HocuspocusRoster() } = door
   const socket = doorSocket(ws, request, { clock, limits, firstFrameBytesMax: limits.hocuspocusFirstFrameBytesMax })
+  const meter = meterOf(ws)
   const session = new HocuspocusSession({
     socket: socket.port,
     space,
@@ -41,13 +42,11 @@ export function openHocuspocus(ws: WebSocket, { request, address }: Entrance, do
     roster,
     now: () => clock.now(),
     wallMs: () => clock.wallMs(),
-    async admit(token) {
-      const pass = await doorman.admit({ token, door: 'hocuspocus', space, address })
-      countsFor(ws, { subject: pass.identity.subject })
-      return pass
-    },
+    admit: (token) => doorman.admit({ token, door: 'hocuspocus', space, address }),
     visit: (doc, pass) => visit(spaces, { space, doc, door: 'hocuspocus' }, pass),
     onAuthenticated: () => socket.limitFrames(limits.hocuspocusFrameBytesMax),
+    onHeard: (account, bytes) => meter.spokenBy(account, bytes),
+    onWrites: (doc, bytes) => meter.updates(space, doc, 1, bytes),
     onRefused: (doc, code, reason) => door.onRefused(doc, code, reason),
     onTurnedAway: (error) => door.onTurnedAway?.(error),
   })

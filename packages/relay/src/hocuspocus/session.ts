@@ -32,6 +32,10 @@ export interface HocuspocusSessionOptions {
   visit(doc: DocId, pass: Pass): Promise<Visit>
   /** The first document is authenticated. */
   onAuthenticated(): void
+  /** A message came for a document that is open: for whoever counts. `account`: of the token that opened it. */
+  onHeard?(account: string | null, bytes: number): void
+  /** An update came for a document, of somebody who may write it. */
+  onWrites?(doc: DocId, bytes: number): void
   onRefused(doc: DocId, code: ErrorCode, reason: string): void
   /** A document was denied, or taken away: for logs and counters. */
   onTurnedAway(error: SynclineError): void
@@ -82,6 +86,8 @@ export class HocuspocusSession implements SocketSession {
     if (this.ended || this.stopping) return
     const frame = codec.readFrame(bytes)
     if ('problem' in frame) return this.malformed(frame.problem)
+    const document = this.documents.get(frame.name)
+    if (document?.isOpen === true) this.options.onHeard?.(document.account, bytes.length)
     this.inbox.push(frame)
     this.work()
   }
@@ -294,6 +300,7 @@ export class HocuspocusSession implements SocketSession {
       ping: () => this.socket.ping(),
       buffered: () => Math.max(this.unsent(), this.socket.silent ? LIMITS.socketBufferBytesMax : 0),
       full: () => this.unsent() > this.bufferBytesMax,
+      writes: (doc, bytes) => this.options.onWrites?.(doc, bytes),
       unsaved: (writes, bytes) => this.countUnsaved(writes, bytes),
       asking: (admissions) => {
         this.admissions += admissions

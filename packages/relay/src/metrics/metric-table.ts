@@ -33,8 +33,8 @@ export const metricTable = {
   syncline_throttled_total: {
     type: 'counter',
     unit: 'count',
-    help: 'Times that a connection was not read for a while because more came than the rate of one connection, subject or document.',
-    labels: { door, by: 'connection, subject, document' },
+    help: 'Times that a connection was not read for a while because more came than the rate of one connection, subject, document or space, or more deletions of names that never held anything.',
+    labels: { door, by: 'connection, subject, document, space, deletions' },
   },
   syncline_guests: {
     type: 'gauge',

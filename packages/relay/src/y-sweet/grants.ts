@@ -20,6 +20,8 @@ export interface GrantRequest {
 interface Grant extends GrantRequest {
   readonly endsAtMs: number
   readonly identity: Identity
+  /** Where the application's server does not say who it is for, whoever holds the token is one person: limits count by token. */
+  readonly account: string
   readonly cancel: () => void
   readonly listeners: Set<() => void>
 }
@@ -32,6 +34,7 @@ export class Grants implements Doorman {
   private readonly grantsMax: number
   private readonly randomText: () => string
   private readonly byToken = new Map<string, Grant>()
+  private issued = 0
 
   /** `randomText`: 128 bits or more, unguessable. Above `grantsMax` the oldest grant ends. */
   constructor(doorman: Doorman, clock: Clock, grantsMax: number, randomText: () => string) {
@@ -54,7 +57,10 @@ export class Grants implements Doorman {
       expiresAtMs: this.clock.wallMs() + request.validForMs,
     }
     const cancel = this.clock.after(request.validForMs, () => this.end(token))
-    this.byToken.set(token, { ...request, identity, endsAtMs: this.clock.now() + request.validForMs, cancel, listeners: new Set() })
+    // No subject has a control character in it.
+    const account = `\0y-sweet ${++this.issued}`
+    const endsAtMs = this.clock.now() + request.validForMs
+    this.byToken.set(token, { ...request, identity, account, endsAtMs, cancel, listeners: new Set() })
     if (this.byToken.size > this.grantsMax) this.end(this.byToken.keys().next().value!)
     return token
   }
@@ -91,6 +97,7 @@ export class Grants implements Doorman {
 /** What somebody with the token may do. */
 class GrantedPass implements Pass {
   readonly identity: Identity
+  readonly account: string
   private readonly grant: Grant
   private readonly isGood: () => boolean
   private readonly unfollow = new Set<() => void>()
@@ -99,6 +106,7 @@ class GrantedPass implements Pass {
     this.grant = grant
     this.isGood = isGood
     this.identity = grant.identity
+    this.account = grant.account
   }
 
   get ended(): SynclineError | null {
