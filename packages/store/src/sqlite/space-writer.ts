@@ -316,32 +316,20 @@ export class SpaceWriter {
 
   /** As dropRows(), and where the chain is damaged by reading the whole log. */
   private dropEveryRow(doc: StoredDoc): number {
-    let seq = doc.last_seq
-    let dropped = 0
-    while (seq > 0) {
-      const row = this.reads.logRow.get(seq)
-      if (row === undefined || row.doc !== doc.id || row.prev >= seq || this.sql.dropLogRow.get(seq) === undefined) break
-      dropped++
-      if (seq === doc.snap_seq) return dropped
-      seq = row.prev
-    }
-    return seq === 0 && doc.snap_seq === 0 ? dropped : dropped + this.sql.dropLogRowsOf.run(doc.id).changes
+    const dropped = this.dropChain(doc)
+    return dropped === rowsOf(doc) ? dropped : dropped + this.sql.dropLogRowsOf.run(doc.id).changes
   }
 
   /** Removes the document's tail and its marker, by its chain. Returns how many rows went. */
   private dropRows(doc: StoredDoc): number {
-    let dropped = 0
-    let seq = doc.last_seq
-    while (seq > 0 && seq >= doc.snap_seq) {
-      const row = this.sql.dropLogRow.get(seq)
-      if (row === undefined || row.doc !== doc.id) {
-        const key = docKeyFromBytes(doc.key)
-        throw new SynclineError('doc-quarantined', `The rows of document ${key} are not the ones it counted.`, { detail: { doc: key } })
-      }
-      dropped++
-      seq = seq === doc.snap_seq ? 0 : row.prev
-    }
-    return dropped
+    const dropped = this.dropChain(doc)
+    if (dropped === rowsOf(doc)) return dropped
+    const key = docKeyFromBytes(doc.key)
+    throw new SynclineError('doc-quarantined', `The rows of document ${key} are not the ones it counted.`, { detail: { doc: key } })
+  }
+
+  private dropChain({ id, last_seq, snap_seq }: StoredDoc): number {
+    return this.sql.dropChain.run({ lastSeq: last_seq, doc: id, snapSeq: snap_seq }).changes
   }
 
   /** The document's record as the table has it. Where its key was damaged, table and index disagree: it is found under either. */
@@ -359,7 +347,7 @@ export class SpaceWriter {
       if (row.doc === docId || !isWhole(row, crcOf.log)) seqs.push(row.seq)
     }
     // a row whose seq was damaged stands out of order, where a search for its seq does not find it
-    for (const seq of seqs) if (this.sql.dropLogRow.get(seq) === undefined) this.sql.dropLogRowByScan.run(seq)
+    for (const seq of seqs) if (this.sql.dropLogRow.run(seq).changes === 0) this.sql.dropLogRowByScan.run(seq)
     return seqs.length
   }
 
@@ -398,6 +386,11 @@ export class SpaceWriter {
     }
     return { documents, root: root.toHex() }
   }
+}
+
+/** Rows in the log: its tail, and the marker of its snapshot. */
+function rowsOf({ tail_rows, snap_seq }: StoredDoc): number {
+  return tail_rows + (snap_seq === 0 ? 0 : 1)
 }
 
 function deflated(update: Uint8Array): { enc: number; data: Uint8Array } {

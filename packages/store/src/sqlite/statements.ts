@@ -146,7 +146,9 @@ export interface WriteStatements {
   addLogRow: Query<
     [seq: number, doc: number, docEpoch: number, prev: number, origin: number, n: number, kind: number, crc: number, data: Uint8Array]
   >
-  dropLogRow: Query<[seq: number], { prev: number; doc: number }>
+  dropLogRow: Query<[seq: number]>
+  /** A document's rows from its newest down the chain to `snapSeq`, as far as it holds. */
+  dropChain: Query<[{ lastSeq: number; doc: number; snapSeq: number }]>
   dropLogRowByScan: Query<[seq: number]>
   dropLogRowsOf: Query<[doc: number]>
   wholeLog: Query<[], StoredLog>
@@ -186,7 +188,13 @@ export function writeStatements(db: Database): WriteStatements {
     ),
     forgetDoc: query('DELETE FROM doc WHERE id = ?'),
     addLogRow: query('INSERT INTO log(seq, doc, doc_epoch, prev, origin, n, kind, crc, data) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)'),
-    dropLogRow: query('DELETE FROM log WHERE seq = ? RETURNING prev, doc'),
+    dropLogRow: query('DELETE FROM log WHERE seq = ?'),
+    dropChain: query(
+      `DELETE FROM log WHERE seq IN (WITH RECURSIVE chain(seq, prev) AS (
+         SELECT seq, prev FROM log WHERE seq = @lastSeq AND doc = @doc
+         UNION ALL SELECT l.seq, l.prev FROM chain c JOIN log l ON l.seq = c.prev WHERE l.doc = @doc AND l.seq < c.seq AND l.seq >= @snapSeq
+       ) SELECT seq FROM chain)`,
+    ),
     dropLogRowByScan: query('DELETE FROM log WHERE +seq = ?'),
     dropLogRowsOf: query('DELETE FROM log WHERE doc = ?'),
     wholeLog: query(`${logRows} ORDER BY l.seq`),
