@@ -11,6 +11,7 @@ import { inspectCommand } from './commands/inspect.ts'
 import { lsCommand } from './commands/ls.ts'
 import { serveCommand } from './commands/serve.ts'
 import { tokenCommand } from './commands/token.ts'
+import { upgradeCommand } from './commands/upgrade.ts'
 import { verifyCommand } from './commands/verify.ts'
 import { relayVersion } from './relay-version.ts'
 import { processTerminal, type Terminal } from './terminal.ts'
@@ -23,6 +24,7 @@ const commands: readonly Command[] = [
   exportCommand,
   importCommand,
   verifyCommand,
+  upgradeCommand,
   tokenCommand,
 ]
 

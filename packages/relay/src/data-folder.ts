@@ -1,8 +1,8 @@
 // A data folder: one SQLite file per space, `<space>.db`, with its lock beside it. Where files are, and reading them without a lock. Read by spaces.ts and the
 // commands. Rules: CL-3 (reading commands take no lock and change nothing).
 
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { isDeletion, spaceIdOrNull, SynclineError, WHOLE_RANGE, type DocKey, type SpaceId } from '@syncline/protocol'
 import type { DocRow, StoreReader } from '@syncline/store'
 import { openSqliteReader, type SqliteReading } from '@syncline/store/sqlite'
@@ -21,10 +21,19 @@ export function spaceNamed(name: string): SpaceId {
 }
 
 /** How the name of a space's file ends; before it stands the space. */
-export const SPACE_FILE_END = '.db'
+const SPACE_FILE_END = '.db'
 
 export function spaceFile(folder: string, space: SpaceId): string {
   return join(folder, `${space}${SPACE_FILE_END}`)
+}
+
+/** Spaces that have a file in the folder, by name. Cost: reads the folder. */
+export function storedSpaces(folder: string): SpaceId[] {
+  if (!existsSync(folder)) return []
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(SPACE_FILE_END))
+    .flatMap((name) => spaceOrNull(basename(name, SPACE_FILE_END)) ?? [])
+    .sort()
 }
 
 /** Runs `use` on the committed state of a space of a folder, also while a relay writes it. Throws "store-missing" and what the store throws. */

@@ -21,6 +21,7 @@ import type { HeldSpace, Relay, RelayInside, RelayOptions } from './relay-option
 import { RelaySpace } from './relay-space.ts'
 import { Spaces } from './spaces.ts'
 import type { Certificate } from './tls-files.ts'
+import { olderSpaces, upgradeSpaces } from './upgrade-spaces.ts'
 import { Grants } from './y-sweet/grants.ts'
 
 /** Resolves when the relay accepts connections. Throws "host-not-loopback", "port-taken", "port-forbidden", "argument-invalid", and what the store throws. */
@@ -68,8 +69,10 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     await Promise.all([spaces.close(), operations.close()])
     throw error
   })
-  const front = frontOf({ options, limits, clock, host, replica, spaces, calls, doorman, grants, operations })
   const many = (options.spacePrefix ?? null) !== null
+  // Now, and not while somebody waits for one of them. Whoever has the default space open has the folder.
+  if (many) await upgradeOthers(options, durability, operations, (space) => spaces.serves(space))
+  const front = frontOf({ options, limits, clock, host, replica, spaces, calls, doorman, grants, operations })
   const relay = new RunningRelay({
     clock,
     host,
@@ -217,6 +220,26 @@ async function homeOf(spaces: Spaces<RelaySpace>, clock: Clock): Promise<Replica
   if (spaces.serves(DEFAULT_SPACE)) return (await spaces.open(DEFAULT_SPACE)).replica
   const store = createMemoryStore({ space: DEFAULT_SPACE, random: nodeRandom, durability: 'process' })
   return new Replica({ store, role: 'relay', clock, random: nodeRandom, compression: nodeCompression })
+}
+
+/** Files of an older release, of the spaces that open later. One that fails is told, and again when somebody asks for its space. */
+async function upgradeOthers(
+  options: RelayOptions,
+  durability: 'disk' | 'process',
+  { health }: Operations,
+  serves: (space: SpaceId) => boolean,
+): Promise<void> {
+  await upgradeSpaces(olderSpaces(options.data).filter(serves), {
+    folder: options.data,
+    durability,
+    onUpgrade: (space, notice) => options.onUpgrade?.(space, notice),
+    onFailed: (space, error) => {
+      // Somebody else is at it: `syncline upgrade`.
+      if (error instanceof SynclineError && error.code === 'store-locked') return
+      health.notOpened(space, error)
+      options.onSpaceFailed?.(space, error)
+    },
+  })
 }
 
 /** Throws "argument-invalid". */

@@ -6,14 +6,13 @@
 //
 // Uses that come while it opens share the opening; those that come while it closes wait for the end, and open it anew.
 
-import { existsSync, mkdirSync, readdirSync } from 'node:fs'
-import { basename } from 'node:path'
+import { existsSync, mkdirSync } from 'node:fs'
 import { SynclineError, type SpaceId } from '@syncline/protocol'
 import { Replica, type Clock, type CoreLimits, type ReplicaObserver } from '@syncline/replica'
 import { nodeCompression, nodeRandom } from '@syncline/replica/ws'
 import type { OpenReason } from '@syncline/store'
 import { openSqliteStore, type UpgradeNotice } from '@syncline/store/sqlite'
-import { SPACE_FILE_END, spaceFile, spaceOrNull } from './data-folder.ts'
+import { spaceFile, spaceOrNull, storedSpaces } from './data-folder.ts'
 
 /** What stands around the replica of one open space: made before it, told of it. */
 export interface SpaceWatch {
@@ -145,7 +144,7 @@ export class Spaces<W extends SpaceWatch> {
 
   /** Names of the spaces that have a file, in order. Cost: reads the folder. */
   names(): SpaceId[] {
-    return storedSpaces(this.options.folder).sort()
+    return storedSpaces(this.options.folder)
   }
 
   /** As far as known without reading the folder. */
@@ -280,12 +279,4 @@ export class Spaces<W extends SpaceWatch> {
       this.entries.delete(space)
     }
   }
-}
-
-/** Spaces that have a file in the folder. */
-function storedSpaces(folder: string): SpaceId[] {
-  if (!existsSync(folder)) return []
-  return readdirSync(folder)
-    .filter((name) => name.endsWith(SPACE_FILE_END))
-    .flatMap((name) => spaceOrNull(basename(name, SPACE_FILE_END)) ?? [])
 }
