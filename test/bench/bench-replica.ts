@@ -1,26 +1,19 @@
 // A replica over a real SQLite file in a temporary folder, for benchmarks.
 
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { DEFAULT_SPACE, parseDocId } from '@syncline/protocol'
-import { Replica, type ReplicaEvent } from '@syncline/replica'
+import { Replica, type CoreLimits, type ReplicaEvent } from '@syncline/replica'
 import { nodeClock, nodeCompression, nodeRandom } from '@syncline/replica/ws'
 import { openSqliteStore, type SqliteDurability } from '@syncline/store/sqlite'
 import * as Y from 'yjs'
 
-export async function temporaryFolder(): Promise<{ path: string; remove(): Promise<void> }> {
-  const path = await mkdtemp(join(tmpdir(), 'syncline-bench-'))
-  return { path, remove: () => rm(path, { recursive: true, force: true }) }
-}
-
 export async function benchReplica(
   path: string,
-  options: { durability?: SqliteDurability; onEvent?: (event: ReplicaEvent) => void } = {},
+  options: { durability?: SqliteDurability; onEvent?: (event: ReplicaEvent) => void; limits?: Partial<CoreLimits> } = {},
 ): Promise<Replica> {
   const store = await openSqliteStore({ path, space: DEFAULT_SPACE, durability: options.durability ?? 'process' })
   const onEvent = options.onEvent === undefined ? {} : { onEvent: options.onEvent }
-  return new Replica({ store, role: 'relay', clock: nodeClock(), random: nodeRandom, compression: nodeCompression, ...onEvent })
+  const limits = options.limits ?? {}
+  return new Replica({ store, role: 'relay', clock: nodeClock(), random: nodeRandom, compression: nodeCompression, limits, ...onEvent })
 }
 
 /** Writes one update to each document, as a guest would, many at once. */
@@ -37,8 +30,10 @@ export async function writeOnce(replica: Replica, name: string, update: Uint8Arr
   if (outcome.kind !== 'committed' && outcome.kind !== 'known') throw new Error(`write to ${name}: ${JSON.stringify(outcome)}`)
 }
 
-export function oneEdit(text: string): Uint8Array {
+/** The same bytes for the same arguments, where a writer is given. */
+export function oneEdit(text: string, writer?: number): Uint8Array {
   const doc = new Y.Doc()
+  if (writer !== undefined) doc.clientID = writer
   doc.getText('body').insert(0, text)
   return Y.encodeStateAsUpdate(doc)
 }

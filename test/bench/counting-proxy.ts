@@ -1,4 +1,5 @@
-// A WebSocket proxy on loopback that counts what passes: frames and payload bytes after the upgrade, each way, and which message kinds they held.
+// A WebSocket proxy on loopback that counts what passes: frames and payload bytes after the upgrade, each way, and which message kinds they held. What is in a frame is looked
+// at only when it is asked for, so that passing it on costs little.
 
 import { decodeFrame, SUBPROTOCOL } from '@syncline/protocol'
 import { WebSocket, WebSocketServer } from 'ws'
@@ -6,7 +7,8 @@ import { WebSocket, WebSocketServer } from 'ws'
 export interface PassedFrame {
   readonly way: 'up' | 'down'
   readonly bytes: number
-  readonly kinds: readonly string[]
+  /** Decoded at the first call. */
+  kinds(): readonly string[]
   readonly atMs: number
 }
 
@@ -23,23 +25,14 @@ export async function countingProxy(target: string): Promise<CountingProxy> {
   server.on('connection', (near) => {
     const far = new WebSocket(target, SUBPROTOCOL, { perMessageDeflate: false })
     const early: Uint8Array[] = []
-    const count = (way: 'up' | 'down', data: Uint8Array): void => {
-      const decoded = decodeFrame(new Uint8Array(data), null)
-      frames.push({
-        way,
-        bytes: data.length,
-        kinds: decoded.ok ? decoded.messages.map((message) => message.kind) : ['?'],
-        atMs: performance.now(),
-      })
-    }
     near.on('message', (data: Buffer) => {
-      count('up', data)
+      frames.push(passed('up', data))
       if (far.readyState === WebSocket.OPEN) far.send(data)
       else early.push(data)
     })
     far.on('open', () => early.splice(0).forEach((data) => far.send(data)))
     far.on('message', (data: Buffer) => {
-      count('down', data)
+      frames.push(passed('down', data))
       near.send(data)
     })
     near.on('close', () => far.terminate())
@@ -54,6 +47,21 @@ export async function countingProxy(target: string): Promise<CountingProxy> {
     async close() {
       for (const client of server.clients) client.terminate()
       await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+function passed(way: PassedFrame['way'], data: Buffer): PassedFrame {
+  let kinds: readonly string[] | null = null
+  return {
+    way,
+    bytes: data.length,
+    atMs: performance.now(),
+    kinds() {
+      if (kinds !== null) return kinds
+      const decoded = decodeFrame(new Uint8Array(data), null)
+      kinds = decoded.ok ? decoded.messages.map((message) => message.kind) : ['?']
+      return kinds
     },
   }
 }

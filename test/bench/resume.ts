@@ -4,14 +4,15 @@ import { join } from 'node:path'
 import { parseDocId } from '@syncline/protocol'
 import { dial, listen, nodeClock, nodeRandom } from '@syncline/replica/ws'
 import * as Y from 'yjs'
-import { benchReplica, temporaryFolder, until } from './bench-replica.ts'
+import { benchReplica, until } from './bench-replica.ts'
+import { temporaryFolder } from './clean-up.ts'
 import type { Figure, Progress } from './report.ts'
 
 const DOCUMENTS = 20
 const PER_TURN = 40
 
 export async function resumeAfterIngest(minutes: number, progress: Progress): Promise<Figure[]> {
-  const folder = await temporaryFolder()
+  const folder = temporaryFolder()
   let sweeps = 0
   let reconciliations = 0
   const relay = await benchReplica(join(folder.path, 'relay.db'), { onEvent: (event) => void (event.type === 'swept' && sweeps++) })
@@ -59,7 +60,7 @@ export async function resumeAfterIngest(minutes: number, progress: Progress): Pr
     await client.close()
     await relay.close()
     await listener.close()
-    await folder.remove()
+    folder.remove()
   }
 }
 

@@ -3,8 +3,9 @@
 // Rule: RS-1.
 
 import { residentMib } from '../chaos/process-memory.ts'
-import { startRelay, temporaryFolder, type RelayProcess } from '../integration/relay-process.ts'
+import { startRelay, type RelayProcess } from '../integration/relay-process.ts'
 import { busyRooms, type BusyRooms, type Latencies } from './busy-rooms.ts'
+import { disownPid, ownPid, temporaryFolder } from './clean-up.ts'
 import type { Figure, Progress } from './report.ts'
 import { stalledCrowd, type StalledCrowd } from './stalled-crowd.ts'
 
@@ -31,7 +32,8 @@ const WAKE_WITHIN_MS = 60_000
 
 export async function slowReaders(size: SlowReadersSize, progress: Progress): Promise<Figure[]> {
   const folder = temporaryFolder()
-  const relay = await startRelay(folder.path, { args: ['--limits-silent-close-ms', String(STALLED_MS_MAX)] })
+  const relay = await startRelay(folder.path, { args: ['--limits-silent-close-ms', String(STALLED_MS_MAX)], onSpawn: ownPid })
+  void relay.exited.then(() => disownPid(relay.pid))
   const rooms = Array.from({ length: size.documents }, (_, index) => `${relay.url}/busy-${index}`)
   const memory = new MemoryWatch(relay.pid)
   const name = `${size.crowd} stalled on ${size.documents} document${size.documents === 1 ? '' : 's'}`

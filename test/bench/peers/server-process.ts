@@ -1,10 +1,10 @@
 // A server in a process of its own, pinned to one core, and what the system says of it: processor time, resident memory, bytes in its folder. Linux only.
 
-import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { readFileSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { own, temporaryFolder, type TemporaryFolder } from '../clean-up.ts'
 
 export const SERVER_CORE = 0
 export const GENERATOR_CORE = 1
@@ -27,12 +27,19 @@ export interface ServerOptions {
   readonly checkout?: string
   /** More arguments of `syncline serve`. */
   readonly serveArgs?: readonly string[]
+  /** Whose it stays; default: a fresh one, which goes with the server. */
+  readonly folder?: string
 }
 
 export interface ServerProcess {
   readonly name: ServerName
   readonly port: number
+  readonly pid: number
   readonly folder: string
+  /** From the start of the process until it said that it is ready. */
+  readonly readyMs: number
+  /** Resolves when the server has said words that fit. */
+  said(words: RegExp): Promise<RegExpExecArray>
   /** User and system time of all threads since its start. */
   cpuMs(): number
   rssKib(): number
@@ -46,29 +53,28 @@ export interface ServerProcess {
   discard(): Promise<void>
 }
 
-/** Starts a server over a fresh folder and resolves when it says that it is ready. */
+/** Starts a server and resolves when it says that it is ready. */
 export function startServer(name: ServerName, options: ServerOptions = {}): Promise<ServerProcess> {
-  return startOver(name, mkdtempSync(join(tmpdir(), 'syncline-bench-')), options)
+  return startOver(name, options.folder === undefined ? temporaryFolder() : { path: options.folder, remove: () => undefined }, options)
 }
 
-async function startOver(name: ServerName, folder: string, options: ServerOptions): Promise<ServerProcess> {
-  const child = spawn(
-    'taskset',
-    ['-c', String(SERVER_CORE), process.execPath, ...(options.nodeArgs ?? []), ...programOf(name, folder, options)],
-    { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder },
+async function startOver(name: ServerName, folder: TemporaryFolder, options: ServerOptions): Promise<ServerProcess> {
+  const startedAt = performance.now()
+  const child = own(
+    spawn('taskset', ['-c', String(SERVER_CORE), process.execPath, ...(options.nodeArgs ?? []), ...programOf(name, folder.path, options)], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      cwd: folder.path,
+    }),
   )
-  let words = ''
+  const words = new Words(child)
   const exited = new Promise<void>((resolve) => child.on('close', () => resolve()))
-  const port = await new Promise<number>((resolve, reject) => {
-    const read = (text: Buffer): void => {
-      words = (words + text.toString()).slice(-20_000)
-      const ready = /\bready on ws:\/\/[^:\s]+:(\d+)/.exec(words)
-      if (ready !== null) resolve(Number(ready[1]))
-    }
-    child.stdout.on('data', read)
-    child.stderr.on('data', read)
-    void exited.then(() => reject(new Error(`${name} ended before it was ready: ${words}`)))
-  })
+  const ready = await Promise.race([
+    words.said(/\bready on ws:\/\/[^:\s]+:(\d+)/),
+    exited.then(() => {
+      throw new Error(`${name} ended before it was ready: ${words.text}`)
+    }),
+  ])
+  const readyMs = performance.now() - startedAt
   const pid = child.pid!
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     child.kill(signal)
@@ -76,11 +82,14 @@ async function startOver(name: ServerName, folder: string, options: ServerOption
   }
   return {
     name,
-    port,
-    folder,
+    port: Number(ready[1]),
+    pid,
+    folder: folder.path,
+    readyMs,
+    said: (pattern) => words.said(pattern),
     cpuMs: () => cpuMsOf(pid),
     rssKib: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))![1]),
-    diskBytes: () => bytesOf(folder),
+    diskBytes: () => bytesOf(folder.path),
     end,
     async restart(signal = 'SIGKILL') {
       await end(signal)
@@ -88,8 +97,36 @@ async function startOver(name: ServerName, folder: string, options: ServerOption
     },
     async discard() {
       await end('SIGKILL')
-      rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
+      folder.remove()
     },
+  }
+}
+
+/** What a process says, the last of it. */
+class Words {
+  text = ''
+  private readonly waiting = new Set<() => void>()
+
+  constructor({ stdout, stderr }: ChildProcess) {
+    const read = (text: Buffer): void => {
+      this.text = (this.text + text.toString()).slice(-20_000)
+      for (const look of this.waiting) look()
+    }
+    stdout!.on('data', read)
+    stderr!.on('data', read)
+  }
+
+  said(pattern: RegExp): Promise<RegExpExecArray> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        const found = pattern.exec(this.text)
+        if (found === null) return
+        this.waiting.delete(look)
+        resolve(found)
+      }
+      this.waiting.add(look)
+      look()
+    })
   }
 }
 
