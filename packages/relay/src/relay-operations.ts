@@ -13,6 +13,7 @@ import type { RelayFacts } from './admin/relay-api.ts'
 import { Sampler } from './admin/sampler.ts'
 import type { Front } from './front.ts'
 import { createRelayMetrics, type RelayMetrics } from './metrics/relay-metrics.ts'
+import { isLinked } from './peering.ts'
 import type { RateBound } from './rate-limits.ts'
 import type { GivenSocket } from './relay-options.ts'
 import { relayVersion } from './relay-version.ts'
@@ -66,7 +67,7 @@ export class Operations {
       version: this.version,
       connections: () => this.front?.connectionsByDoor ?? {},
       unsentBytes: () => this.front?.unsentBytes ?? 0,
-      dials: () => this.dials.map(({ state }) => state),
+      dials: () => this.dials.map(({ state }) => (isLinked(state) ? { ...state, phase: 'connected' } : state)),
       dataFiles: () => options.dataFiles(),
       spacesStored: () => options.spacesStored(),
       spacesUnopened: () => this.health.unopenedCount,

@@ -37,7 +37,7 @@ export interface RelayOptions {
   /** Serves further spaces below this path, which begins and ends with a slash: '/s/' serves the space acme at /s/acme/. Replicas name their space themselves. Default null: there is
    *  only the space `default`. Takes authentication, or `insecure`. */
   readonly spacePrefix?: string | null
-  /** Spaces that are kept in step with the peers; default ['default']. */
+  /** Spaces that are kept in step with the peers; '*': all, those that are made later too. Default ['default']. */
   readonly peerSpaces?: readonly string[]
   /** Serves y-sweet clients at /d/:doc/ws/:doc; default false. */
   readonly ySweet?: boolean

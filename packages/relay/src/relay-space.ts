@@ -11,6 +11,7 @@ import type { HookCalls, HookLimits } from './hook-calls.ts'
 import { HookRunner, type RelayHooks } from './hooks.ts'
 import type { RelayMetrics } from './metrics/relay-metrics.ts'
 import type { SpaceMetrics } from './metrics/space-metrics.ts'
+import type { Peering } from './peering.ts'
 import type { SpaceWatch } from './spaces.ts'
 
 export interface RelaySpaceParts {
@@ -22,6 +23,7 @@ export interface RelaySpaceParts {
   readonly metrics: RelayMetrics
   readonly health: Health
   readonly sampler: Sampler
+  readonly peering: Pick<Peering, 'opened' | 'closing'>
   onEvent(event: ReplicaEvent, space: SpaceId): void
   onError(error: unknown): void
 }
@@ -33,6 +35,7 @@ export class RelaySpace implements SpaceWatch {
   private readonly space: SpaceId
   private readonly parts: RelaySpaceParts
   private readonly metrics: SpaceMetrics
+  private replica: Replica | null = null
   private patching: MapPatches | null = null
   private stops: (() => void)[] = []
 
@@ -52,16 +55,19 @@ export class RelaySpace implements SpaceWatch {
   }
 
   opened(replica: Replica): void {
-    const { clock, health, onEvent, onError } = this.parts
+    const { clock, health, peering, onEvent, onError } = this.parts
     this.metrics.opened(replica)
     this.hooks.start(replica)
     this.patching = new MapPatches(replica, clock, onError)
     this.stops = [health.watch(replica), replica.onEvent((event) => onEvent(event, this.space))]
+    this.replica = replica
+    peering.opened(replica)
   }
 
   async closing(): Promise<void> {
     await this.patching?.close()
     this.hooks.stop()
+    if (this.replica !== null) this.parts.peering.closing(this.replica)
   }
 
   closed(): void {

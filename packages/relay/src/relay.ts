@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import { DEFAULT_SPACE, SynclineError, type ReplicaId, type SpaceId } from '@syncline/protocol'
 import { Replica, type Clock, type ReplicaEvent } from '@syncline/replica'
-import { dial, nodeClock, nodeCompression, nodeRandom, type Dial } from '@syncline/replica/ws'
+import { nodeClock, nodeCompression, nodeRandom } from '@syncline/replica/ws'
 import { createMemoryStore } from '@syncline/store/memory'
 import type { DoorName } from './access/access.ts'
 import { boundedDoorman } from './access/bounded-doorman.ts'
@@ -14,6 +14,7 @@ import type { Front } from './front.ts'
 import type { HookCalls } from './hook-calls.ts'
 import { hookCalls } from './hooks.ts'
 import { isLoopbackHost } from './loopback.ts'
+import { Peering } from './peering.ts'
 import { frontOf } from './relay-doors.ts'
 import { RELAY_LIMITS, type RelayLimits } from './relay-limits.ts'
 import { Operations } from './relay-operations.ts'
@@ -45,6 +46,14 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     onError,
   })
   const { documentBytesMax, documentsMax } = limits
+  const peering = new Peering({
+    peers: options.peers ?? [],
+    spaces: options.peerSpaces ?? [DEFAULT_SPACE],
+    clock,
+    ...(options.peerToken !== undefined && { token: options.peerToken }),
+    stored: () => spaces.names().filter((space) => spaces.serves(space)),
+    use: (space) => spaces.use(space, false),
+  })
   const spaces = new Spaces({
     folder: data,
     durability,
@@ -54,7 +63,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     ...(options.part !== undefined && { serves: (space) => options.part!.serves(space) }),
     watch: (space) => {
       const { metrics, health, sampler } = operations
-      return new RelaySpace(space, { clock, hooks, hookLimits, calls, metrics, health, sampler, onEvent, onError })
+      return new RelaySpace(space, { clock, hooks, hookLimits, calls, metrics, health, sampler, peering, onEvent, onError })
     },
     onOpened: (opening) => options.onOpened?.(opening),
     onUpgrade: (space, notice) => options.onUpgrade?.(space, notice),
@@ -84,6 +93,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     calls,
     grants,
     operations,
+    peering,
     secure: options.tls !== undefined,
   })
   try {
@@ -113,6 +123,7 @@ interface Parts {
   readonly calls: HookCalls
   readonly grants: Grants
   readonly operations: Operations
+  readonly peering: Peering
 }
 
 class RunningRelay implements Relay {
@@ -122,7 +133,6 @@ class RunningRelay implements Relay {
   readonly replica: Replica
   readonly replicaId: ReplicaId
   private readonly parts: Parts
-  private readonly dials: Dial[] = []
   private closing: Promise<void> | null = null
 
   constructor(parts: Parts) {
@@ -132,8 +142,7 @@ class RunningRelay implements Relay {
   }
 
   async open(options: RelayOptions): Promise<void> {
-    const { host, secure, replica, front, spaces, many, operations } = this.parts
-    const { dials } = this
+    const { host, secure, replica, front, spaces, many, operations, peering } = this.parts
     const { part, admin = null } = options
     if (part === undefined) {
       this.port = await front.listen()
@@ -148,16 +157,18 @@ class RunningRelay implements Relay {
     }
     await this.dialPeers(options)
     const given = part !== undefined
-    await operations.serve({ replica, spaces: { source: spaces, many }, front, dials, url: this.url, admin, given })
+    await operations.serve({ replica, spaces: { source: spaces, many }, front, dials: peering.dials, url: this.url, admin, given })
   }
 
-  /** A link carries one space, so each peer is dialled once for each. The spaces stay open. */
-  private async dialPeers({ peers = [], peerSpaces = [DEFAULT_SPACE], peerToken, part }: RelayOptions): Promise<void> {
+  /** Listed spaces stay open. */
+  private async dialPeers({ peers = [], peerSpaces = [DEFAULT_SPACE], part }: RelayOptions): Promise<void> {
+    const { many, peering } = this.parts
     if (peers.length === 0) return
-    for (const name of peerSpaces.filter((one) => part?.serves(spaceNamed(one)) ?? true)) {
-      const { replica } = await this.space(name)
-      for (const url of peers) this.dials.push(dial(replica, { url, ...(peerToken === undefined ? {} : { token: peerToken }) }))
+    if (peerSpaces.includes('*')) {
+      if (!many) throw new SynclineError('argument-invalid', 'peerSpaces is "*", and without spacePrefix there is one space.')
+      return peering.start()
     }
+    for (const name of peerSpaces.filter((one) => part?.serves(spaceNamed(one)) ?? true)) peering.keep((await this.space(name)).replica)
   }
 
   async space(name: string): Promise<HeldSpace> {
@@ -204,9 +215,9 @@ class RunningRelay implements Relay {
 
   /** What was read is committed and acknowledged before its connection goes; the admin port says "draining" until the end. */
   private async drain(): Promise<void> {
-    const { front, spaces, calls, operations, replica } = this.parts
+    const { front, spaces, calls, operations, replica, peering } = this.parts
     operations.detach()
-    await Promise.all([front.finishRooms(), ...this.dials.map((one) => one.close())])
+    await Promise.all([front.finishRooms(), peering.close()])
     for (const { watch } of spaces.opened()) watch.hooks.stop()
     await calls.close()
     await spaces.close()

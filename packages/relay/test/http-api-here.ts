@@ -84,7 +84,18 @@ export async function apiHere({
     onFailed: (_, error) => onError(error),
     watch(space) {
       const onEvent: RelaySpaceParts['onEvent'] = (event) => api.happened(event, space)
-      const watch = new RelaySpace(space, { clock, hooks: {}, calls, metrics, health: new Health(clock), sampler, onEvent, onError })
+      const peering = { opened: () => undefined, closing: () => undefined }
+      const watch = new RelaySpace(space, {
+        clock,
+        hooks: {},
+        calls,
+        metrics,
+        health: new Health(clock),
+        sampler,
+        peering,
+        onEvent,
+        onError,
+      })
       const wrote = watch.hooks.wrote.bind(watch.hooks)
       watch.hooks.wrote = (doc, identity, seq) => {
         told.push(`${doc} ${identity.subject} ${seq}`)

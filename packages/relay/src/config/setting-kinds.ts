@@ -75,10 +75,10 @@ export const urlFolder: Kind<string> = kind(
   {},
 )
 
-/** Names of spaces. */
+/** Names of spaces, or * for all. */
 export const spaceNames: Kind<readonly string[]> = list(
-  z.string().refine((name) => spaceOrNull(name) !== null),
-  'the name of a space: letters, digits, minus, dot and low line, no dot first',
+  z.string().refine((name) => name === '*' || spaceOrNull(name) !== null),
+  'the name of a space: letters, digits, minus, dot and low line, no dot first; or * for all',
   'SPACE',
 )
 

@@ -92,7 +92,12 @@ const own: { readonly [K in keyof OwnValues]: SettingRow<OwnValues[K]> } = {
   host: { kind: text('HOST'), default: '127.0.0.1', help: 'address to listen on' },
   data: { kind: path('DIR'), short: 'd', default: './syncline-data', help: 'data folder, made when it is not there' },
   peers: { kind: peerAddresses, flag: 'peer', default: [], help: 'another relay or replica to keep a link to' },
-  peerSpaces: { kind: spaceNames, flag: 'peer-space', default: ['default'], help: 'a space that is kept in step with the peers' },
+  peerSpaces: {
+    kind: spaceNames,
+    flag: 'peer-space',
+    default: ['default'],
+    help: 'a space that is kept in step with the peers, * for all',
+  },
   peerToken: { kind: text('TOKEN'), secret: true, help: 'token shown to the peers that this relay dials' },
   peerTokenFile: { kind: path('FILE'), help: 'file with the token shown to the peers that this relay dials, read before each attempt' },
   durability: {
