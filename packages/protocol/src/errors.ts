@@ -137,6 +137,7 @@ export const errorTable = {
   },
   'relay-busy': { retry: 'later', closeCode: 1013, todo: 'Nothing: try again later; as much is under way as may be.' },
   'request-failed': { retry: 'later', closeCode: null, todo: 'See the log of the relay; the request may have had an effect.' },
+  'space-closed': { retry: 'later', closeCode: null, todo: 'Ask without "follow": that opens the space.' },
   'spaces-full': {
     retry: 'later',
     closeCode: 1013,

@@ -100,6 +100,7 @@ export class Operations {
       sampler: this.sampler,
       onRefused,
       facts: () => this.facts(url, front),
+      troubleOf: (space) => this.health.troubleOf(space),
       onTurnedAway: (error) => this.metrics.accessRefused('http', error.code),
       onError,
     })

@@ -6,7 +6,7 @@ import { combineObservers, type Clock, type Replica, type ReplicaEvent, type Rep
 import { CommitMoments } from './admin/commit-moments.ts'
 import type { Health } from './admin/health.ts'
 import { MapPatches } from './admin/map-patches.ts'
-import type { Sampler } from './admin/sampler.ts'
+import { Sampler } from './admin/sampler.ts'
 import type { HookCalls, HookLimits } from './hook-calls.ts'
 import { HookRunner, type RelayHooks } from './hooks.ts'
 import type { RelayMetrics } from './metrics/relay-metrics.ts'
@@ -22,7 +22,10 @@ export interface RelaySpaceParts {
   readonly calls: HookCalls
   readonly metrics: RelayMetrics
   readonly health: Health
+  /** Of all spaces together. */
   readonly sampler: Sampler
+  /** There are more than the default one, and each is sampled by itself, too. */
+  readonly many: boolean
   readonly peering: Pick<Peering, 'opened' | 'closing'>
   onEvent(event: ReplicaEvent, space: SpaceId): void
   onError(error: unknown): void
@@ -32,6 +35,8 @@ export class RelaySpace implements SpaceWatch {
   readonly hooks: HookRunner
   readonly moments: CommitMoments
   readonly observer: ReplicaObserver
+  /** Of this space. */
+  readonly sampler: Sampler
   private readonly space: SpaceId
   private readonly parts: RelaySpaceParts
   private readonly metrics: SpaceMetrics
@@ -40,13 +45,15 @@ export class RelaySpace implements SpaceWatch {
   private stops: (() => void)[] = []
 
   constructor(space: SpaceId, parts: RelaySpaceParts) {
-    const { clock, hooks, hookLimits = {}, calls, metrics, sampler } = parts
+    const { clock, hooks, hookLimits = {}, calls, metrics, sampler, many } = parts
     this.space = space
     this.parts = parts
     this.hooks = new HookRunner(hooks, clock, hookLimits, calls)
     this.moments = new CommitMoments(clock)
     this.metrics = metrics.space()
-    this.observer = combineObservers(this.metrics.observer, sampler, this.moments, this.hooks)
+    this.sampler = many ? new Sampler(clock) : sampler
+    const samplers = many ? [sampler, this.sampler] : [sampler]
+    this.observer = combineObservers(this.metrics.observer, ...samplers, this.moments, this.hooks)
   }
 
   /** Of an open space. */

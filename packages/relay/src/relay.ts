@@ -46,6 +46,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     onError,
   })
   const { documentBytesMax, documentsMax } = limits
+  const many = (options.spacePrefix ?? null) !== null
   const peering = new Peering({
     peers: options.peers ?? [],
     spaces: options.peerSpaces ?? [DEFAULT_SPACE],
@@ -63,7 +64,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     ...(options.part !== undefined && { serves: (space) => options.part!.serves(space) }),
     watch: (space) => {
       const { metrics, health, sampler } = operations
-      return new RelaySpace(space, { clock, hooks, hookLimits, calls, metrics, health, sampler, peering, onEvent, onError })
+      return new RelaySpace(space, { clock, hooks, hookLimits, calls, metrics, health, sampler, peering, many, onEvent, onError })
     },
     onOpened: (opening) => options.onOpened?.(opening),
     onUpgrade: (space, notice) => options.onUpgrade?.(space, notice),
@@ -78,7 +79,6 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     await Promise.all([spaces.close(), operations.close()])
     throw error
   })
-  const many = (options.spacePrefix ?? null) !== null
   // Now, and not while somebody waits for one of them. Whoever has the default space open has the folder.
   if (many) await upgradeOthers(options, durability, operations, (space) => spaces.serves(space))
   const front = frontOf({ options, limits, clock, host, replica, spaces, calls, doorman, grants, operations })

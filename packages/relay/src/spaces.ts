@@ -96,6 +96,8 @@ interface Entry<W> {
   /** Null while it opens. */
   open: Open<W> | null
   uses: number
+  /** Under way; they keep it from closing, and not from being idle. */
+  looks: number
   /** Since when nobody uses it. */
   idleSinceMs: number
   /** Not null: it closes. */
@@ -127,6 +129,19 @@ export class Spaces<W extends SpaceWatch> {
     })
   }
 
+  /** The space while it is open, for who watches: it opens none, and does not count as a use. Null: it is not open. */
+  look(space: SpaceId): SpaceUse<W> | null {
+    const entry = this.entries.get(space)
+    if (entry === undefined || entry.open === null || entry.closing !== null) return null
+    entry.looks++
+    let held = true
+    const release = (): void => {
+      if (held) entry.looks--
+      held = false
+    }
+    return { ...entry.open, release }
+  }
+
   /** As use(), for the relay itself: makes the space where there is none, and rejects with what openReplica rejects with. */
   open(space: SpaceId): Promise<SpaceUse<W>> {
     return this.take(space, true, (error) => error)
@@ -140,6 +155,16 @@ export class Spaces<W extends SpaceWatch> {
   /** The open ones, the longest unused first. */
   *opened(): Generator<Open<W> & { readonly space: SpaceId }, void, undefined> {
     for (const { space, open, closing } of this.entries.values()) if (open !== null && closing === null) yield { space, ...open }
+  }
+
+  /** Whether it has a file. */
+  isStored(space: SpaceId): boolean {
+    return this.serves(space) && existsSync(this.file(space))
+  }
+
+  /** Where its file is, or would be. */
+  file(space: SpaceId): string {
+    return spaceFile(this.options.folder, space)
   }
 
   /** Names of the spaces that have a file, in order. Cost: reads the folder. */
@@ -223,7 +248,7 @@ export class Spaces<W extends SpaceWatch> {
       throw new SynclineError('spaces-full', `This relay has the ${bounds.spacesMax} spaces that it may have.`)
     if (this.entries.size >= bounds.spacesOpenMax) return null
     this.stored.add(space)
-    const entry: Entry<W> = { space, opening: this.start(space), open: null, uses: 0, idleSinceMs: clock.now(), closing: null }
+    const entry: Entry<W> = { space, opening: this.start(space), open: null, uses: 0, looks: 0, idleSinceMs: clock.now(), closing: null }
     this.entries.set(space, entry)
     entry.opening.then(
       (open) => (entry.open = open),
@@ -249,7 +274,7 @@ export class Spaces<W extends SpaceWatch> {
   private makeRoom(): Promise<void> {
     for (const entry of this.entries.values()) {
       if (entry.closing !== null) return entry.closing
-      if (entry.uses === 0 && entry.open !== null) return this.end(entry)
+      if (isUnused(entry)) return this.end(entry)
     }
     throw new SynclineError('relay-busy', `All ${this.options.bounds.spacesOpenMax} spaces that may be open are in use.`)
   }
@@ -257,8 +282,7 @@ export class Spaces<W extends SpaceWatch> {
   private closeIdle(): void {
     const untilMs = this.options.clock.now() - this.options.bounds.spaceIdleMs
     for (const entry of this.entries.values())
-      if (entry.uses === 0 && entry.open !== null && entry.closing === null && entry.idleSinceMs <= untilMs)
-        this.end(entry).catch(() => undefined)
+      if (isUnused(entry) && entry.closing === null && entry.idleSinceMs <= untilMs) this.end(entry).catch(() => undefined)
   }
 
   private end(entry: Entry<W>): Promise<void> {
@@ -279,4 +303,8 @@ export class Spaces<W extends SpaceWatch> {
       this.entries.delete(space)
     }
   }
+}
+
+function isUnused({ uses, looks, open }: Entry<SpaceWatch>): boolean {
+  return uses === 0 && looks === 0 && open !== null
 }

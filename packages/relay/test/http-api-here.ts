@@ -22,7 +22,7 @@ import { hookCalls } from '../src/hooks.ts'
 import { createRelayMetrics } from '../src/metrics/relay-metrics.ts'
 import { RELAY_LIMITS } from '../src/relay-limits.ts'
 import { RelaySpace, type RelaySpaceParts } from '../src/relay-space.ts'
-import { Spaces } from '../src/spaces.ts'
+import { Spaces, type SpaceBounds } from '../src/spaces.ts'
 
 export interface Answer {
   readonly status: number
@@ -67,7 +67,8 @@ export async function apiHere({
   doorman = openDoorman,
   folder = folderHere(),
   many = false,
-}: { doorman?: Doorman; folder?: string; many?: boolean } = {}): Promise<ApiHere> {
+  bounds = {},
+}: { doorman?: Doorman; folder?: string; many?: boolean; bounds?: Partial<SpaceBounds> } = {}): Promise<ApiHere> {
   const clock = nodeClock()
   const sampler = new Sampler(clock)
   const errors: unknown[] = []
@@ -80,7 +81,7 @@ export async function apiHere({
     durability: 'process',
     clock,
     limits: { sweepEveryMs: 1_000 },
-    bounds: RELAY_LIMITS,
+    bounds: { ...RELAY_LIMITS, ...bounds },
     onFailed: (_, error) => onError(error),
     watch(space) {
       const onEvent: RelaySpaceParts['onEvent'] = (event) => api.happened(event, space)
@@ -93,6 +94,7 @@ export async function apiHere({
         health: new Health(clock),
         sampler,
         peering,
+        many,
         onEvent,
         onError,
       })

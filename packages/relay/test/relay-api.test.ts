@@ -52,7 +52,7 @@ test('[HA-9] status, history and events tell what happens, as it happens', async
   expect(seen['sample']).toMatchObject({ rowsPerS: expect.any(Number), connections: 3, lagMax: 0 })
   const { json } = await ask('/api/history')
   expect(json.everyMs).toBe(1000)
-  expect(json.samples[0]).toMatchObject({ commitsPerS: expect.any(Number), ackP50Ms: expect.any(Number) })
+  expect(json.samples).toContainEqual(expect.objectContaining({ commitsPerS: expect.any(Number), ackP50Ms: expect.any(Number) }))
   await events.return(undefined)
 })
 

@@ -18,8 +18,8 @@ import { mayMake } from '../visit.ts'
 import type { ApiSpaces } from './api.ts'
 import { docOf } from './api-request.ts'
 
-/** What the routes find in their context. `held`: the space that is asked about. `keepPass`: the answer goes on after the handler, which drops the pass itself. */
-export type ApiEnv = { Variables: { pass: Pass; held: SpaceUse<RelaySpace>; keepPass: boolean } }
+/** What the routes find in their context. `held`: the space that is asked about, except where the route watches a space (WATCHING). `keepPass`: the answer goes on after the handler, which drops the pass itself. */
+export type ApiEnv = { Variables: { pass: Pass; space: SpaceId; held: SpaceUse<RelaySpace>; keepPass: boolean } }
 
 export interface AdmissionOptions {
   readonly doorman: Doorman
@@ -50,7 +50,12 @@ export function admission({ doorman, spaces, onTurnedAway }: AdmissionOptions): 
       throw error
     }
     const pass = context.get('pass')
+    context.set('space', space)
     try {
+      if (WATCHING.test(pathOf(context))) {
+        mustReach(spaces, space, pass)
+        return await next()
+      }
       const held = await heldFor(spaces, space, pass, context)
       context.set('held', held)
       await next().finally(() => held.release())
@@ -60,28 +65,52 @@ export function admission({ doorman, spaces, onTurnedAway }: AdmissionOptions): 
   }
 }
 
+/** Routes that tell of a space and never open it. */
+const WATCHING = /\/api\/spaces\/[^/]+\/(status|history|events)$/
+
+function pathOf(context: Context): string {
+  return new URL(context.req.url).pathname
+}
+
 /** Of the path; the default one where it names none. Throws "space-id-invalid". */
 function spaceOf(context: Context): SpaceId {
-  const name = /\/api\/spaces\/([^/]*)\//.exec(new URL(context.req.url).pathname)?.[1]
+  const name = /\/api\/spaces\/([^/]*)\//.exec(pathOf(context))?.[1]
   if (name === undefined) return DEFAULT_SPACE
   const space = spaceOrNull(name)
   if (space === null) throw new SynclineError('space-id-invalid', `The path names no space: ${JSON.stringify(name.slice(0, 200))}.`)
   return space
 }
 
-/** A write makes the space where its document may be made. Throws "space-unknown", and what Spaces.use rejects with. */
-async function heldFor({ source, many }: ApiSpaces, space: SpaceId, pass: Pass, context: Context): Promise<SpaceUse<RelaySpace>> {
+/** A write makes the space where its document may be made; with `follow` nothing is opened, and an open one is not kept from closing. Throws "space-unknown", "space-closed", and
+ *  what Spaces.use rejects with. */
+async function heldFor(spaces: ApiSpaces, space: SpaceId, pass: Pass, context: Context): Promise<SpaceUse<RelaySpace>> {
+  const { source } = spaces
   if (space === DEFAULT_SPACE) return await source.use(space, true)
-  const unknown = new SynclineError('space-unknown', `There is no space ${space}.`)
-  const isSomebody = pass.reaches('read') || pass.reaches('write') || pass.may('admin', THE_RELAY)
-  if (!many || !isSomebody) throw unknown
+  mustReach(spaces, space, pass, false)
+  const unknown = unknownSpace(space)
   const { method } = context.req
+  if (method === 'GET' && context.req.query('follow') !== undefined) {
+    const seen = source.look(space)
+    if (seen !== null) return seen
+    throw source.isStored(space) ? new SynclineError('space-closed', `The space ${space} is not open: nobody uses it.`) : unknown
+  }
   const doc = method === 'POST' || method === 'PATCH' ? docIdOrNull(nameIn(context)) : null
   try {
     return await source.use(space, doc !== null && mayMake(pass, doc))
   } catch (error) {
     throw error instanceof SynclineError && error.code === 'access-denied' ? unknown : error
   }
+}
+
+/** Whoever may nothing in a space, and where there is none, hears the same. Throws "space-unknown". */
+function mustReach({ source, many }: ApiSpaces, space: SpaceId, pass: Pass, mustBeThere = true): void {
+  if (space === DEFAULT_SPACE) return
+  const isSomebody = pass.reaches('read') || pass.reaches('write') || pass.may('admin', THE_RELAY)
+  if (!many || !isSomebody || (mustBeThere && !source.isStored(space))) throw unknownSpace(space)
+}
+
+function unknownSpace(space: SpaceId): SynclineError {
+  return new SynclineError('space-unknown', `There is no space ${space}.`)
 }
 
 /** Empty where the path names no document; what is wrong with a name the routes say. */

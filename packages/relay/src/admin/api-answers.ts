@@ -22,6 +22,7 @@ const STATUS_OF: Partial<Record<ErrorCode, ErrorStatus>> = {
   'read-only': 403,
   'replica-closed': 503,
   'request-failed': 500,
+  'space-closed': 409,
   'space-id-invalid': 400,
   'space-unknown': 404,
   'store-closed': 503,

@@ -39,6 +39,8 @@ export const API_LIMITS = {
   contentBytesMax: 8 * MIB,
   /** Open event streams, the unsent bytes of one, and how many past events a new one gets. */
   streamsMax: 32,
+  /** Of one space, so that one tenant leaves others theirs. */
+  streamsOfSpaceMax: 8,
   streamBytesMax: 256 * KIB,
   streamPastMax: 100,
   heartbeatMs: 15_000,

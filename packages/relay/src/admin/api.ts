@@ -11,6 +11,7 @@ import type { RelaySpace } from '../relay-space.ts'
 import type { Spaces } from '../spaces.ts'
 import { admission, SPACE_ROUTES, type ApiEnv } from './api-access.ts'
 import { errorAnswer } from './api-answers.ts'
+import { API_LIMITS } from './api-limits.ts'
 import { changesApi } from './changes-api.ts'
 import { documentsApi } from './documents-api.ts'
 import { EventsStream } from './events-stream.ts'
@@ -26,6 +27,8 @@ export interface ApiOptions {
   /** One of the observers of each replica. */
   readonly sampler: Sampler
   facts(): RelayFacts
+  /** What is wrong with the store of a space; null: nothing that is known. */
+  troubleOf?(space: SpaceId): ErrorCode | null
   /** Somebody was not let in: for logs and counters. It is told to the event stream already. */
   onTurnedAway?(error: SynclineError): void
   /** The gate or a limit refused a write of an asker: for logs and counters. It is told to the event stream already. */
@@ -36,7 +39,7 @@ export interface ApiOptions {
 
 /** Where the API finds documents. */
 export interface ApiSpaces {
-  readonly source: Pick<Spaces<RelaySpace>, 'use' | 'opened' | 'names' | 'storedCount'>
+  readonly source: Pick<Spaces<RelaySpace>, 'use' | 'look' | 'opened' | 'names' | 'storedCount' | 'isStored' | 'file'>
   /** False: there is the default one only. */
   readonly many: boolean
 }
@@ -58,11 +61,16 @@ export function createApi(options: ApiOptions): Api {
   const { replica, spaces, doorman, clock, sampler, onError } = options
   const events = new EventsStream(clock)
   const connections = (): number => Object.values(options.facts().connections).reduce((sum, count) => sum + count, 0)
-  const stop = sampler.start(
-    () => lagMax(spaces),
-    connections,
-    (sample) => events.sampled(sample),
-  )
+  const stop = clock.every(API_LIMITS.sampleEveryMs, () => {
+    let lagMax = 0
+    for (const { space, replica, watch } of spaces.source.opened()) {
+      const { peers } = replica.status()
+      const lag = peers.reduce((most, peer) => Math.max(most, peer.lag), 0)
+      lagMax = Math.max(lagMax, lag)
+      if (watch.sampler !== sampler) events.sampled(watch.sampler.take(peers.length + replica.load().guests, lag), space)
+    }
+    events.sampled(sampler.take(connections(), lagMax), null)
+  })
 
   const app = new Hono<ApiEnv>()
   const onTurnedAway = (error: SynclineError): void => {
@@ -78,7 +86,10 @@ export function createApi(options: ApiOptions): Api {
     app.route(base, documentsApi({ clock, onRefused }))
     app.route(base, changesApi(clock))
   }
-  app.route('/', relayApi({ replica, spaces, sampler, events, facts: options.facts }))
+  app.route(
+    '/',
+    relayApi({ replica, spaces, sampler, events, facts: options.facts, troubleOf: (space) => options.troubleOf?.(space) ?? null }),
+  )
   app.all('/api/*', () => errorAnswer(new SynclineError('argument-invalid', 'There is no such route; docs/http-api.md lists them.'), 404))
   app.onError((error) => {
     if (error instanceof SynclineError) return errorAnswer(error)
@@ -96,11 +107,4 @@ export function createApi(options: ApiOptions): Api {
       events.close()
     },
   }
-}
-
-/** Of the peer that is furthest behind, in any space. */
-function lagMax({ source }: ApiSpaces): number {
-  let lag = 0
-  for (const { replica } of source.opened()) for (const peer of replica.status().peers) lag = Math.max(lag, peer.lag)
-  return lag
 }

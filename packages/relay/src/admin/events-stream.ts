@@ -12,7 +12,15 @@ export type StreamEvent = 'refused' | 'turned-away' | 'link' | 'divergence' | 's
 const encoder = new TextEncoder()
 const HEARTBEAT = encoder.encode(': still here\n\n')
 
+/** A frame, and the space that it is of; null: of the relay. */
+interface Told {
+  readonly space: SpaceId | null
+  readonly frame: Uint8Array
+}
+
 interface Stream {
+  /** Whose events it gets; null: all, and the samples of the relay. */
+  readonly space: SpaceId | null
   readonly controller: ReadableStreamDefaultController<Uint8Array>
   end(): void
 }
@@ -20,7 +28,7 @@ interface Stream {
 export class EventsStream {
   private readonly clock: Clock
   private readonly streams = new Set<Stream>()
-  private past: Uint8Array[] = []
+  private past: Told[] = []
 
   constructor(clock: Clock) {
     this.clock = clock
@@ -67,15 +75,20 @@ export class EventsStream {
     this.tell('turned-away', { door, code })
   }
 
-  sampled(sample: Sample): void {
-    this.send(frameOf('sample', sample))
+  /** Of a space, or of the relay (null). Cost: nothing where nobody listens. */
+  sampled(sample: Sample, space: SpaceId | null): void {
+    const to = [...this.streams].filter((stream) => stream.space === space)
+    if (to.length === 0) return
+    const frame = frameOf('sample', sample)
+    for (const stream of to) this.sendTo(stream, frame)
   }
 
-  private tell(event: StreamEvent, facts: object): void {
+  private tell(event: StreamEvent, facts: Readonly<Record<string, unknown>> & { readonly space?: SpaceId }): void {
     const frame = frameOf(event, { atMs: this.clock.wallMs(), ...facts })
-    this.past.push(frame)
+    const told = { space: facts.space ?? null, frame }
+    this.past.push(told)
     if (this.past.length > 2 * API_LIMITS.streamPastMax) this.past = this.past.slice(-API_LIMITS.streamPastMax)
-    this.send(frame)
+    for (const stream of [...this.streams]) if (isFor(stream.space, told)) this.sendTo(stream, frame)
   }
 
   // Who listens
@@ -84,11 +97,18 @@ export class EventsStream {
     return this.streams.size
   }
 
-  /** One reader's stream, until it goes, falls behind, or `mayGoOn`, asked at every heartbeat, says no; then `ended` is called. `follow` is given the way to have
+  /** One reader's stream, of one space or (null) of the relay, until it goes, falls behind, or `mayGoOn`, asked at every heartbeat, says no; then `ended` is called. `follow` is given the way to have
    *  `mayGoOn` asked at once. Throws "relay-busy". */
-  open(mayGoOn: () => boolean, ended: () => void, follow: (ask: () => void) => () => void): ReadableStream<Uint8Array> {
+  open(
+    mayGoOn: () => boolean,
+    ended: () => void,
+    follow: (ask: () => void) => () => void,
+    space: SpaceId | null = null,
+  ): ReadableStream<Uint8Array> {
     if (this.streams.size >= API_LIMITS.streamsMax)
       throw new SynclineError('relay-busy', `${API_LIMITS.streamsMax} event streams are open.`)
+    if (space !== null && [...this.streams].filter((stream) => stream.space === space).length >= API_LIMITS.streamsOfSpaceMax)
+      throw new SynclineError('relay-busy', `${API_LIMITS.streamsOfSpaceMax} event streams of this space are open.`)
     const { clock, streams } = this
     let stream: Stream | null = null
     const start = (controller: ReadableStreamDefaultController<Uint8Array>): void => {
@@ -96,6 +116,7 @@ export class EventsStream {
       const stops = [clock.every(API_LIMITS.heartbeatMs, ask), follow(ask)]
       let open = true
       const opened: Stream = {
+        space,
         controller,
         end: () => {
           if (!open) return
@@ -109,7 +130,7 @@ export class EventsStream {
       stream = opened
       streams.add(opened)
       this.sendTo(opened, HEARTBEAT)
-      for (const frame of this.past.slice(-API_LIMITS.streamPastMax)) this.sendTo(opened, frame)
+      for (const told of this.past.filter((one) => isFor(space, one)).slice(-API_LIMITS.streamPastMax)) this.sendTo(opened, told.frame)
     }
     const strategy = new ByteLengthQueuingStrategy({ highWaterMark: API_LIMITS.streamBytesMax })
     return new ReadableStream({ start, cancel: () => stream?.end() }, strategy)
@@ -119,15 +140,15 @@ export class EventsStream {
     for (const stream of [...this.streams]) stream.end()
   }
 
-  private send(frame: Uint8Array): void {
-    for (const stream of [...this.streams]) this.sendTo(stream, frame)
-  }
-
   private sendTo(stream: Stream, frame: Uint8Array): void {
     if (!this.streams.has(stream)) return
     if ((stream.controller.desiredSize ?? 0) < frame.length) return stream.end()
     stream.controller.enqueue(frame)
   }
+}
+
+function isFor(space: SpaceId | null, told: Told): boolean {
+  return space === null || told.space === space
 }
 
 function frameOf(event: StreamEvent, facts: object): Uint8Array {

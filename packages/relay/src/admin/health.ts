@@ -78,6 +78,12 @@ export class Health {
     this.unopened.set(space, { space, code, sinceMs: this.unopened.get(space)?.sinceMs ?? triedMs, triedMs })
   }
 
+  /** What is wrong with the store of a space; null: nothing that is known. */
+  troubleOf(space: SpaceId): ErrorCode | null {
+    const open = [...this.watched].find(([replica]) => replica.space === space)
+    return (open === undefined ? this.unopened.get(space) : open[1])?.code ?? null
+  }
+
   /** Spaces that could not be opened when it was last tried, within the last hour; at most 1,000 are counted. */
   get unopenedCount(): number {
     this.forget()

@@ -1,12 +1,15 @@
-// The routes about the relay itself: status, history, events and its spaces, for those who may administer it; and the status of one space, for those who may administer
-// that. Mounted by api.ts; docs/http-api.md. Rules: HA-2, HA-9, SP-6.
+// The routes about the relay itself: status, history, events and its spaces, for those who may administer it; and the same of one space, for those who may administer
+// that. None of them opens a space. Mounted by api.ts; docs/http-api.md. Rules: HA-2, HA-9, SP-6, SP-8.
 
+import type { ErrorCode, SpaceId } from '@syncline/protocol'
 import type { Replica } from '@syncline/replica'
-import { Hono } from 'hono'
+import { Hono, type Context } from 'hono'
 import type { DoorName } from '../access/access.ts'
+import { dataSizes } from '../metrics/data-sizes.ts'
 import { mustAdminister, SPACE_ROUTES, type ApiEnv } from './api-access.ts'
 import type { ApiSpaces } from './api.ts'
 import { API_LIMITS } from './api-limits.ts'
+import { numberOf } from './api-request.ts'
 import type { EventsStream } from './events-stream.ts'
 import type { Sampler } from './sampler.ts'
 
@@ -29,9 +32,12 @@ export interface RelayApiOptions {
   readonly sampler: Sampler
   readonly events: EventsStream
   facts(): RelayFacts
+  /** What is wrong with the store of a space; null: nothing that is known. */
+  troubleOf(space: SpaceId): ErrorCode | null
 }
 
-export function relayApi({ replica, spaces, sampler, events, facts }: RelayApiOptions): Hono<ApiEnv> {
+export function relayApi(options: RelayApiOptions): Hono<ApiEnv> {
+  const { replica, spaces, sampler, events, facts } = options
   const api = new Hono<ApiEnv>()
 
   api.get('/api/status', (context) => {
@@ -39,16 +45,16 @@ export function relayApi({ replica, spaces, sampler, events, facts }: RelayApiOp
     return context.json(statusOf(replica, spaces, sampler, facts()))
   })
 
-  api.get(`${SPACE_ROUTES}/status`, (context) => {
-    mustAdminister(context.get('pass'))
-    return context.json(spaceStatus(context.get('held').replica))
-  })
-
   // Not below a space, so it is the default one whose rights count.
-  api.get('/api/spaces', (context) => {
+  api.get('/api/spaces', async (context) => {
     mustAdminister(context.get('pass'))
-    const open = new Set(Array.from(spaces.source.opened(), ({ space }) => space))
-    return context.json({ spaces: spaces.source.names().map((name) => ({ name, open: open.has(name) })) })
+    const prefix = context.req.query('prefix') ?? ''
+    const after = context.req.query('after') ?? ''
+    const limit = numberOf(context, 'limit', API_LIMITS.pageDefault, API_LIMITS.pageMax)
+    const names = spaces.source.names().filter((name) => name > after && name.startsWith(prefix))
+    const page = names.slice(0, limit)
+    const listed = await Promise.all(page.map((name) => spaceListed(options, name)))
+    return context.json({ spaces: listed, next: names.length > limit ? page.at(-1) : null })
   })
 
   api.get('/api/history', (context) => {
@@ -56,37 +62,85 @@ export function relayApi({ replica, spaces, sampler, events, facts }: RelayApiOp
     return context.json({ everyMs: API_LIMITS.sampleEveryMs, samples: sampler.samples })
   })
 
-  api.get('/api/events', (context) => {
-    const pass = context.get('pass')
-    mustAdminister(pass)
-    const mayGoOn = (): boolean => {
-      try {
-        mustAdminister(pass)
-        return true
-      } catch {
-        return false
-      }
-    }
-    const body = events.open(
-      mayGoOn,
-      () => pass.drop(),
-      (ask) => pass.onChange(ask),
-    )
-    context.set('keepPass', true)
-    return new Response(body, { headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' } })
-  })
+  api.get('/api/events', (context) => eventsAnswer(context, events, null))
 
+  spaceRoutes(api, options)
   return api
 }
 
-function statusOf(replica: Replica, { source }: ApiSpaces, sampler: Sampler, facts: RelayFacts): object {
+/** Of one space, for whoever may administer it; a closed one stays closed. */
+function spaceRoutes(api: Hono<ApiEnv>, options: RelayApiOptions): void {
+  const { spaces, events } = options
+
+  api.get(`${SPACE_ROUTES}/status`, async (context) => {
+    mustAdminister(context.get('pass'))
+    const space = context.get('space')
+    const listed = await spaceListed(options, space)
+    return context.json({ ...listed, space, ...openStatus(spaces, space) })
+  })
+
+  api.get(`${SPACE_ROUTES}/history`, (context) => {
+    mustAdminister(context.get('pass'))
+    const seen = spaces.source.look(context.get('space'))
+    seen?.release()
+    return context.json({ everyMs: API_LIMITS.sampleEveryMs, samples: seen?.watch.sampler.samples ?? [] })
+  })
+
+  api.get(`${SPACE_ROUTES}/events`, (context) => eventsAnswer(context, events, context.get('space')))
+}
+
+function eventsAnswer(context: Context<ApiEnv>, events: EventsStream, space: SpaceId | null): Response {
+  const pass = context.get('pass')
+  mustAdminister(pass)
+  const mayGoOn = (): boolean => {
+    try {
+      mustAdminister(pass)
+      return true
+    } catch {
+      return false
+    }
+  }
+  const body = events.open(
+    mayGoOn,
+    () => pass.drop(),
+    (ask) => pass.onChange(ask),
+    space,
+  )
+  context.set('keepPass', true)
+  return new Response(body, { headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' } })
+}
+
+/** A row of the list. What only an open space knows is null for the others. Cost: two stats, and the status() of an open one. */
+async function spaceListed({ spaces: { source }, troubleOf }: RelayApiOptions, name: SpaceId): Promise<object> {
+  const { storeBytes, walBytes } = await dataSizes([source.file(name)])
+  const seen = source.look(name)
+  seen?.release()
+  const open = seen === null ? null : { status: seen.replica.status(), load: seen.replica.load() }
+  return {
+    name,
+    open: open !== null,
+    bytes: storeBytes + walBytes,
+    documents: open?.status.documents ?? null,
+    links: open?.status.peers.length ?? null,
+    guests: open?.load.guests ?? null,
+    trouble: troubleOf(name),
+  }
+}
+
+function openStatus({ source }: ApiSpaces, space: SpaceId): object {
+  const seen = source.look(space)
+  seen?.release()
+  return seen === null ? {} : spaceStatus(seen.replica)
+}
+
+function statusOf(replica: Replica, { source, many }: ApiSpaces, sampler: Sampler, facts: RelayFacts): object {
   const { url, version, uptimeMs, draining, connections, unsentBytes, eventLoop } = facts
   const { replicaId, durability } = replica.status()
   const { atMs, commitsPerS, rowsPerS, bytesPerS, ackP50Ms, ackP99Ms } = sampler.latest
   return {
     relay: { url, replicaId, version, uptimeMs, durability, draining },
     ...spaceStatus(replica),
-    spaces: { open: Array.from(source.opened()).length, stored: source.storedCount },
+    spaces: { many, open: Array.from(source.opened()).length, stored: source.storedCount },
     connections,
     unsentBytes,
     eventLoop,

@@ -1,5 +1,5 @@
-// One sample a second of what a relay does in all its spaces: commits, rows, bytes, how long acknowledgements took, how far the peers are behind; kept for ten minutes.
-// Bounded, whatever the load. Told as an observer of each replica; read by relay-api.ts and events-stream.ts. Rule: HA-9.
+// One sample a second of what a relay does, in all its spaces or in one: commits, rows, bytes, how long acknowledgements took, how far the peers are behind; kept for ten
+// minutes. Bounded, whatever the load: some 60 KB. Told as an observer of replicas; taken by api.ts, read by relay-api.ts and events-stream.ts. Rule: HA-9.
 
 import type { Clock, ObservedCommit, ObservedWrite, ReplicaObserver } from '@syncline/replica'
 import { API_LIMITS } from './api-limits.ts'
@@ -13,7 +13,7 @@ export interface Sample {
   /** From the arrival of a write to its commit, of the writes of this second; null without any. */
   readonly ackP50Ms: number | null
   readonly ackP99Ms: number | null
-  /** Of all doors. */
+  /** Of all doors; of a space: its native links, and documents attached by connections of the others. */
   readonly connections: number
   /** Rows that the peer which is furthest behind has not acknowledged. */
   readonly lagMax: number
@@ -34,12 +34,6 @@ export class Sampler implements ReplicaObserver {
   constructor(clock: Clock) {
     this.clock = clock
     this.sinceMs = clock.now()
-  }
-
-  /** Samples every second and tells `listener` of it. `lagMax`: of the peer that is furthest behind. Returns the way to stop. */
-  start(lagMax: () => number, connections: () => number, listener: (sample: Sample) => void): () => void {
-    this.sinceMs = this.clock.now()
-    return this.clock.every(API_LIMITS.sampleEveryMs, () => listener(this.take(connections(), lagMax())))
   }
 
   committed({ rows, bytes, sinceReceivedMs }: ObservedCommit): void {
@@ -66,7 +60,8 @@ export class Sampler implements ReplicaObserver {
     if (this.ackTimes.length < API_LIMITS.ackTimesMax) this.ackTimes.push(ms)
   }
 
-  private take(connections: number, lagMax: number): Sample {
+  /** The sample since the last one; to be taken every second. `lagMax`: of the peer that is furthest behind. */
+  take(connections: number, lagMax: number): Sample {
     const nowMs = this.clock.now()
     const seconds = Math.max(1, nowMs - this.sinceMs) / 1000
     const times = this.ackTimes.sort((a, b) => a - b)
