@@ -13,6 +13,7 @@ import { openHocuspocus } from '../../packages/relay/src/hocuspocus/door.ts'
 import type { HocuspocusHooks } from '../../packages/relay/src/hocuspocus/hooks.ts'
 import { HocuspocusRoster } from '../../packages/relay/src/hocuspocus/roster.ts'
 import { RELAY_LIMITS, type RelayLimits } from '../../packages/relay/src/relay-limits.ts'
+import { TurnEnds } from '../../packages/relay/src/turn-ends.ts'
 import { oneSpace } from '../../packages/relay/test/one-space.ts'
 
 /** Who holds which token may do what; a change is felt at once by those who are in. */
@@ -102,6 +103,7 @@ export async function hocuspocusServer(
   const limits: RelayLimits = { ...RELAY_LIMITS, ...options.limits }
   const doorman = new TestDoorman()
   doorman.grant('token', 'read', 'write', 'create', 'presence')
+  const turnEnds = new TurnEnds(clock)
   const roster = new HocuspocusRoster()
   const spaces = oneSpace(replica)
   const connections = new Set<RoomConnection>()
@@ -112,7 +114,7 @@ export async function hocuspocusServer(
       const entrance = { request, address: '127.0.0.1' }
       const hooks = options.hooks ?? {}
       const connection = openHocuspocus(ws, entrance, {
-        ...{ space: DEFAULT_SPACE, spaces, clock, limits, doorman, hooks, roster },
+        ...{ space: DEFAULT_SPACE, spaces, clock, limits, turnEnds, doorman, hooks, roster },
         onRefused: () => undefined,
       })
       connections.add(connection)

@@ -18,6 +18,7 @@ import { visit } from '../../packages/relay/src/visit.ts'
 import { Grants } from '../../packages/relay/src/y-sweet/grants.ts'
 import { answerYSweet } from '../../packages/relay/src/y-sweet/http.ts'
 import { ySweetRoomOf } from '../../packages/relay/src/y-sweet/route.ts'
+import { TurnEnds } from '../../packages/relay/src/turn-ends.ts'
 import { openRoom, RoomWebSocket } from '../../packages/relay/src/y-websocket-door.ts'
 import { oneSpace } from '../../packages/relay/test/one-space.ts'
 
@@ -41,6 +42,7 @@ export async function startYSweetServer(options: YSweetServerOptions): Promise<Y
   const replica = await openReplica({ folder: options.data, durability: 'process', clock }, DEFAULT_SPACE)
   const spaces = oneSpace(replica)
   const grants = new Grants(options.doorman ?? openDoorman, clock, 100, () => randomBytes(24).toString('base64url'))
+  const turnEnds = new TurnEnds(clock)
   const refusals = new RefusalMemory(limits.refusalKeptMs, limits.refusalsKeptMax)
   const http = createServer((request, response) => {
     const taken = answerYSweet(request, response, {
@@ -66,11 +68,8 @@ export async function startYSweetServer(options: YSweetServerOptions): Promise<Y
       const stay = await visit(spaces, { space: DEFAULT_SPACE, doc: room.doc, door: 'y-sweet' }, pass)
       sockets.handleUpgrade(request, socket, head, (ws) => {
         const entrance = { request, address: '127.0.0.1' }
-        const connection = openRoom(ws, entrance, room.doc, {
-          ...{ clock, limits, refusals, pass, visit: stay },
-          dialect: 'y-sweet',
-          onRefused: () => undefined,
-        })
+        const door = { clock, limits, turnEnds, refusals, dialect: 'y-sweet', onRefused: () => undefined } as const
+        const connection = openRoom(ws, entrance, room.doc, door, { pass, visit: stay })
         const stopBeat = clock.every(limits.pingEveryMs, () => connection.beat())
         ws.on('close', stopBeat)
       })

@@ -9,7 +9,7 @@ import type { Server as SecureServer, TLSSocket } from 'node:tls'
 import { SUBPROTOCOL, SynclineError, type ErrorCode } from '@syncline/protocol'
 import type { Clock } from '@syncline/replica'
 import { socketOptions } from '@syncline/replica/ws'
-import { WebSocketServer, type WebSocket } from 'ws'
+import { WebSocketServer, type Server as SocketServer, type WebSocket } from 'ws'
 import type { DoorName, Doorman, Pass } from './access/access.ts'
 import { closingFor } from './close-code.ts'
 import { routeUpgrade, withoutPrefix, type Policy, type Route } from './doors.ts'
@@ -24,7 +24,7 @@ import type { GivenSocket } from './relay-options.ts'
 import type { Certificate } from './tls-files.ts'
 import { permissionDeniedFrame } from './y-websocket-codec.ts'
 import type { Visit } from './visit.ts'
-import { RoomWebSocket, type RoomConnection } from './y-websocket-door.ts'
+import { RoomWebSocket, type RoomConnection, type RoomStay } from './y-websocket-door.ts'
 
 /** A connection that a door takes over. */
 export interface Entrance {
@@ -46,8 +46,8 @@ export interface FrontOptions {
   native(ws: WebSocket, entrance: Entrance, route: Extract<Route, { door: 'native' }>): void
   /** Somebody comes to a document: visit.ts. */
   visit(route: RoomRoute, pass: Pass): Promise<Visit>
-  room(ws: WebSocket, entrance: Entrance, route: RoomRoute, stay: { readonly pass: Pass; readonly visit: Visit }): RoomConnection
-  hocuspocus(ws: WebSocket, entrance: Entrance, route: Extract<Route, { door: 'hocuspocus' }>): RoomConnection
+  room(ws: RoomWebSocket, entrance: Entrance, route: RoomRoute, stay: RoomStay): RoomConnection
+  hocuspocus(ws: RoomWebSocket, entrance: Entrance, route: Extract<Route, { door: 'hocuspocus' }>): RoomConnection
   /** Plain HTTP that a door answers; false: it does not. */
   http?(request: IncomingMessage, response: ServerResponse): boolean
   /** Somebody was turned away: for logs and counters. */
@@ -68,9 +68,11 @@ const REFUSED_FOR_GOOD: Partial<Record<ErrorCode, number>> = { 'access-denied': 
 export class Front {
   private readonly options: FrontOptions
   private readonly server: Server
-  private readonly doors: { readonly native: WebSocketServer; readonly room: WebSocketServer }
+  private readonly doors: { readonly native: SocketServer; readonly room: SocketServer<typeof RoomWebSocket> }
   private readonly sockets = new Map<WebSocket, DoorName>()
-  private readonly rooms = new Set<RoomConnection>()
+  private readonly rooms = new Map<WebSocket, RoomConnection>()
+  /** One listener for all sockets. */
+  private readonly gone: (this: WebSocket) => void
   private readonly rates: RateLimits
   /** Upgrades whose token is being looked at. */
   private entering = 0
@@ -83,6 +85,11 @@ export class Front {
   constructor(options: FrontOptions) {
     this.options = options
     this.rates = new RateLimits(options)
+    const { sockets, rooms } = this
+    this.gone = function (this: WebSocket) {
+      sockets.delete(this)
+      rooms.delete(this)
+    }
     const { limits, tls } = options
     const shared = { noServer: true, clientTracking: false, closeTimeout: limits.closeHandshakeMs }
     this.doors = {
@@ -162,7 +169,7 @@ export class Front {
   /** Bytes that foreign clients were sent and have not taken yet. */
   get unsentBytes(): number {
     let unsent = 0
-    for (const room of this.rooms) unsent += room.unsent()
+    for (const room of this.rooms.values()) unsent += room.unsent()
     return unsent
   }
 
@@ -171,7 +178,7 @@ export class Front {
     this.closing = true
     this.server.close()
     this.server.closeIdleConnections()
-    await Promise.all([...this.rooms].map((room) => room.finish()))
+    await Promise.all(Array.from(this.rooms.values(), (room) => room.finish()))
   }
 
   /** Ends whatever is left. */
@@ -185,7 +192,7 @@ export class Front {
   }
 
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    socket.on('error', () => socket.destroy())
+    socket.on('error', destroyed)
     if (this.closing) return refuse(socket, 503, 'This relay is shutting down.')
     if (this.sockets.size + this.entering >= this.options.limits.connectionsMax)
       return refuse(socket, 503, 'This relay has all the connections it may have. Try again later.')
@@ -201,7 +208,9 @@ export class Front {
     if (route.door === 'native')
       this.open(this.doors.native, 'native', socket, head, entrance, (ws) => this.options.native(ws, entrance, route))
     else if (route.door === 'hocuspocus')
-      this.open(this.doors.room, 'hocuspocus', socket, head, entrance, (ws) => this.keep(ws, this.options.hocuspocus(ws, entrance, route)))
+      this.open(this.doors.room, 'hocuspocus', socket, head, entrance, (ws) =>
+        this.rooms.set(ws, this.options.hocuspocus(ws, entrance, route)),
+      )
     else void this.enterRoom(route, socket, head, entrance)
   }
 
@@ -242,7 +251,7 @@ export class Front {
         return refuse(socket, 503, 'This relay is shutting down.')
       }
       const entered = this.open(this.doors.room, door, socket, head, entrance, (ws) =>
-        this.keep(ws, this.options.room(ws, entrance, route, { pass, visit })),
+        this.rooms.set(ws, this.options.room(ws, entrance, route, { pass, visit })),
       )
       if (entered) return
       visit.leave()
@@ -270,19 +279,22 @@ export class Front {
   }
 
   /** False: it was no proper handshake, or nobody took it. */
-  private open(
-    server: WebSocketServer,
+  private open<S extends typeof WebSocket>(
+    server: SocketServer<S>,
     door: DoorName,
     socket: Duplex,
     head: Buffer,
     { request }: Entrance,
-    take: (ws: WebSocket) => void,
+    take: (ws: InstanceType<S>) => void,
   ): boolean {
     let taken = false
+    // The answer to the upgrade goes out with what the door says first.
+    socket.cork()
     // Answers at once.
     server.handleUpgrade(request, socket, head, (ws) => {
+      // ws listens itself.
+      socket.off('error', destroyed)
       this.sockets.set(ws, door)
-      ws.on('close', () => this.sockets.delete(ws))
       this.rates.watch(ws, door)
       try {
         take(ws)
@@ -292,18 +304,15 @@ export class Front {
         const { code, reason } = closingFor('shutting-down', error.code)
         ws.close(code, reason)
       }
+      ws.on('close', this.gone)
     })
+    socket.uncork()
     return taken
   }
 
-  private keep(ws: WebSocket, room: RoomConnection): void {
-    this.rooms.add(room)
-    ws.on('close', () => this.rooms.delete(room))
-  }
-
   /** Not all in one turn: a thousand pings are a thousand writes. */
-  private beat(left: RoomConnection[] = [...this.rooms]): void {
-    for (const room of left.splice(0, BEATS_PER_TURN)) if (this.rooms.has(room)) room.beat()
+  private beat(left: WebSocket[] = [...this.rooms.keys()]): void {
+    for (const ws of left.splice(0, BEATS_PER_TURN)) this.rooms.get(ws)?.beat()
     if (left.length > 0 && !this.closing) this.options.clock.after(BEAT_PAUSE_MS, () => this.beat(left))
   }
 
@@ -311,10 +320,10 @@ export class Front {
   private relieve(): void {
     let unsent = this.unsentBytes
     if (unsent <= this.options.limits.unsentBytesMax) return
-    for (const room of [...this.rooms].sort((one, other) => other.unsent() - one.unsent())) {
+    for (const [ws, room] of [...this.rooms].sort(([, one], [, other]) => other.unsent() - one.unsent())) {
       if (unsent <= this.options.limits.unsentBytesMax) return
       unsent -= room.unsent()
-      this.rooms.delete(room)
+      this.rooms.delete(ws)
       room.terminate()
     }
   }
@@ -341,6 +350,11 @@ function queryToken(target: string): string | null {
   const query = target.indexOf('?')
   const token = query < 0 ? null : new URLSearchParams(target.slice(query)).get('token')
   return token === '' ? null : token
+}
+
+/** For all sockets that no WebSocket has taken over yet. */
+function destroyed(this: Duplex): void {
+  this.destroy()
 }
 
 function refuse(socket: Duplex, status: number, words: string): void {

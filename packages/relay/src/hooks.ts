@@ -49,7 +49,7 @@ export interface ConnectionEvent {
   readonly door: DoorName
 }
 
-/** stored: it was there, or is now. empty: there is nothing to begin with. failed: the hook or the gate did not give it; serving an empty document would be
+/** stored: it was there, or is now. empty: there is nothing to begin with, or nobody who loads it. failed: the hook or the gate did not give it; serving an empty document would be
  *  wrong, so a door sends the connection away until later. */
 export type Loaded = 'stored' | 'empty' | 'failed'
 
@@ -58,6 +58,7 @@ interface Visited {
   loading: Promise<Loaded> | null
 }
 
+const NOTHING_LOADED: Promise<Loaded> = Promise.resolve('empty')
 const ROWS_PER_READ = 256
 const LOG_BYTES_PER_READ = 1024 * 1024
 
@@ -102,7 +103,6 @@ export class HookRunner implements ReplicaObserver {
 
   /** A request asks for a document: as connected(), without telling. */
   async asked(doc: DocId): Promise<Loaded> {
-    if (this.hooks.onLoadDocument === undefined) return this.isStored(doc) ? 'stored' : 'empty'
     const loaded = await this.enter(doc)
     this.exit(doc)
     return loaded
@@ -122,6 +122,8 @@ export class HookRunner implements ReplicaObserver {
   }
 
   private enter(doc: DocId): Promise<Loaded> {
+    // Where nobody loads documents, nothing is asked of the store and nothing is remembered of who is there.
+    if (this.hooks.onLoadDocument === undefined) return NOTHING_LOADED
     const visited = this.visited.get(doc) ?? { connections: 0, loading: null }
     visited.connections++
     this.visited.set(doc, visited)

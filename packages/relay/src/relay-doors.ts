@@ -2,7 +2,7 @@
 
 import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
-import { DEFAULT_SPACE, type SpaceId } from '@syncline/protocol'
+import { DEFAULT_SPACE, type DocId, type ErrorCode, type SpaceId } from '@syncline/protocol'
 import type { Clock, Replica } from '@syncline/replica'
 import type { DoorName, Doorman } from './access/access.ts'
 import { originProblem, spaceOf, withoutPrefix, type Policy } from './doors.ts'
@@ -20,7 +20,9 @@ import type { Operations } from './relay-operations.ts'
 import type { RelayOptions } from './relay-options.ts'
 import type { Grants } from './y-sweet/grants.ts'
 import { answerYSweet } from './y-sweet/http.ts'
+import { TurnEnds } from './turn-ends.ts'
 import { visit, type SpaceSource } from './visit.ts'
+import type { Dialect } from './y-websocket-codec.ts'
 import { openRoom, type RoomDoor } from './y-websocket-door.ts'
 
 export interface DoorParts {
@@ -51,13 +53,18 @@ export function frontOf({ options, limits, clock, host, replica, spaces, calls, 
     operations.turnedAway(error, door)
     options.onTurnedAway?.(error, door)
   }
-  const refusedAt =
-    (door: DoorName, space: SpaceId): RoomDoor['onRefused'] =>
-    (doc, code, reason) => {
-      operations.refused(doc, code, reason, door, space)
-      options.onRefused?.(doc, code, reason, space)
-    }
-  const shared = { clock, limits }
+  const refused = (door: DoorName, space: SpaceId, doc: DocId, code: ErrorCode, reason: string): void => {
+    operations.refused(doc, code, reason, door, space)
+    options.onRefused?.(doc, code, reason, space)
+  }
+  const shared = { clock, limits, turnEnds: new TurnEnds(clock) }
+  const roomsOf = (dialect: Dialect): RoomDoor => ({
+    ...shared,
+    refusals,
+    dialect,
+    onRefused: (...refusal) => refused(dialect, ...refusal),
+  })
+  const [rooms, ySweetRooms] = [roomsOf('y-websocket'), roomsOf('y-sweet')]
   const hooks = statelessHooks(options.hooks ?? {}, calls)
   return new Front({
     host,
@@ -81,10 +88,7 @@ export function frontOf({ options, limits, clock, host, replica, spaces, calls, 
         },
       ),
     visit: ({ door, space, doc }, pass) => visit(spaces, { space, doc, door: door === 'y-sweet' ? 'y-sweet' : 'y-websocket' }, pass),
-    room: (ws, entrance, { door, space, doc }, stay) => {
-      const dialect = door === 'y-sweet' ? 'y-sweet' : 'y-websocket'
-      return openRoom(ws, entrance, doc, { ...shared, ...stay, refusals, dialect, onRefused: refusedAt(dialect, space) })
-    },
+    room: (ws, entrance, { door, doc }, stay) => openRoom(ws, entrance, doc, door === 'y-sweet' ? ySweetRooms : rooms, stay),
     hocuspocus: (ws, entrance, { space }) =>
       openHocuspocus(ws, entrance, {
         ...shared,
@@ -93,7 +97,7 @@ export function frontOf({ options, limits, clock, host, replica, spaces, calls, 
         doorman,
         roster,
         hooks,
-        onRefused: refusedAt('hocuspocus', space),
+        onRefused: (...refusal) => refused('hocuspocus', space, ...refusal),
         onTurnedAway: (error) => onTurnedAway(error, 'hocuspocus'),
       }),
     http: (request, response) =>
@@ -106,7 +110,7 @@ export function frontOf({ options, limits, clock, host, replica, spaces, calls, 
         originProblem: (origin) => originProblem(origin, policy.origins),
         targetOf: ({ url = '' }) => spaceOf(withoutPrefix(url, policy.pathPrefix), policy.spacePrefix),
         pathOf: (space) => (space === DEFAULT_SPACE ? '' : `${policy.spacePrefix}${space}`),
-        onRefused: (space, ...refused) => refusedAt('y-sweet', space)(...refused),
+        onRefused: (space, ...refusal) => refused('y-sweet', space, ...refusal),
         clientOf: (asking) => whereFrom(asking, proxies, policy.pathPrefix),
       }),
     onTurnedAway,

@@ -5,7 +5,7 @@
 import { SynclineError, type DocId, type SpaceId } from '@syncline/protocol'
 import { docDeleted, type Replica } from '@syncline/replica'
 import type { Action, DoorName, Pass } from './access/access.ts'
-import type { HookRunner, Loaded } from './hooks.ts'
+import type { ConnectionEvent, HookRunner, Loaded } from './hooks.ts'
 
 /** What a visit needs of the spaces of a relay. */
 export interface SpaceSource {
@@ -36,13 +36,8 @@ export interface Visit {
 export async function visit(spaces: SpaceSource, { space, doc, door }: Destination, pass: Pass): Promise<Visit> {
   must(pass, 'read', doc)
   const held = await spaces.use(space, mayMake(pass, doc))
-  const { hooks } = held.watch
   const event = { doc, door, identity: pass.identity }
-  const leave = once(() => {
-    hooks.disconnected(event)
-    held.release()
-  })
-  return await served(held, doc, pass, 'read', hooks.connected(event), leave)
+  return await served(new Stay(held, pass, doc, event), 'read', held.watch.hooks.connected(event))
 }
 
 /** A request that reads or writes: as a connection, but hooks are not told that it comes and goes, and reading makes no space. */
@@ -54,8 +49,7 @@ export async function callAt(
 ): Promise<Visit> {
   must(pass, action, doc)
   const held = await spaces.use(space, action === 'write' && mayMake(pass, doc))
-  const leave = once(() => held.release())
-  return await served(held, doc, pass, action, held.watch.hooks.asked(doc), leave)
+  return await served(new Stay(held, pass, doc, null), action, held.watch.hooks.asked(doc))
 }
 
 /** Whoever may write, and make the document, may make the space for it. */
@@ -63,24 +57,49 @@ export function mayMake(pass: Pass, doc: DocId): boolean {
   return pass.may('write', doc) && pass.may('create', doc)
 }
 
-async function served(
-  { replica, watch }: SpaceHeld,
-  doc: DocId,
-  pass: Pass,
-  action: Action,
-  loading: Promise<Loaded>,
-  leave: () => void,
-): Promise<Visit> {
+async function served(stay: Stay, action: Action, loading: Promise<Loaded>): Promise<Visit> {
+  const { replica, pass, doc } = stay
   try {
     if ((await loading) === 'failed') throw new SynclineError('hook-failed', 'What this document begins with could not be had.')
     // It took a while.
     must(pass, action, doc)
     if (replica.isDeleted(doc)) throw docDeleted(doc)
   } catch (error) {
-    leave()
+    stay.leave()
     throw error
   }
-  return { replica, leave, wrote: (seq) => watch.hooks.wrote(doc, pass.identity, seq) }
+  return stay
+}
+
+class Stay implements Visit {
+  readonly pass: Pass
+  readonly doc: DocId
+  private readonly held: SpaceHeld
+  /** As it was told to the hooks; null: they are not told. */
+  private readonly event: ConnectionEvent | null
+  private isOver = false
+
+  constructor(held: SpaceHeld, pass: Pass, doc: DocId, event: ConnectionEvent | null) {
+    this.held = held
+    this.pass = pass
+    this.doc = doc
+    this.event = event
+  }
+
+  get replica(): Replica {
+    return this.held.replica
+  }
+
+  wrote(seq: number): void {
+    this.held.watch.hooks.wrote(this.doc, this.pass.identity, seq)
+  }
+
+  leave(): void {
+    if (this.isOver) return
+    this.isOver = true
+    if (this.event !== null) this.held.watch.hooks.disconnected(this.event)
+    this.held.release()
+  }
 }
 
 function must(pass: Pass, action: Action, doc: DocId): void {
@@ -89,12 +108,4 @@ function must(pass: Pass, action: Action, doc: DocId): void {
       pass.ended ??
       new SynclineError('access-denied', action === 'read' ? 'This document cannot be read here.' : 'This document cannot be written here.')
     )
-}
-
-function once(work: () => void): () => void {
-  let done = false
-  return () => {
-    if (!done) work()
-    done = true
-  }
 }

@@ -39,17 +39,22 @@ export interface RoomSessionOptions {
   onWrites?(bytes: number): void
   /** An update was committed: for hooks. */
   onWrote?(seq: number): void
+  /** The socket is gone. */
+  onClosed?(): void
 }
 
-export class RoomSession implements SocketSession {
+const NO_MESSAGES: readonly codec.RoomMessage[] = []
+
+/** It is also the port of its guest: one object for each of thousands of connections. */
+export class RoomSession implements SocketSession, GuestPort {
   private readonly socket: SessionSocket
-  private readonly limits: RelayLimits
   private readonly options: RoomSessionOptions
-  private readonly bufferBytesMax: number
   private guest: Guest
-  private inbox: codec.RoomMessage[] = []
+  /** What was read and not handled yet, from `inboxAt` on. */
+  private inbox = NO_MESSAGES
+  private inboxAt = 0
   private unsavedWrites = 0
-  private savedAll: (() => void)[] = []
+  private savedAll: (() => void)[] | null = null
   private asks = 0
   /** Null toward y-websocket, which does not ask. */
   private readonly saved: SavedVersions | null
@@ -70,26 +75,41 @@ export class RoomSession implements SocketSession {
   constructor(options: RoomSessionOptions) {
     this.options = options
     this.socket = options.socket
-    this.limits = options.limits
     this.saved = options.dialect === 'y-sweet' ? new SavedVersions() : null
-    // The engine stops delivering at its own bound; a smaller one here only stops reading earlier.
-    this.bufferBytesMax = Math.min(options.limits.socketBufferBytesMax, LIMITS.socketBufferBytesMax)
-    this.guest = this.attach()
+    this.guest = options.attach(this)
     this.wasPresent = options.mayBePresent()
     this.attempt(() => this.send(codec.step1Frame(this.guest.stateVector())))
     this.sendPresenceSnapshot()
   }
 
-  private attach(): Guest {
-    return this.options.attach({
-      subject: this.options.subject,
-      hearsItself: true,
-      deliver: (updates) => this.sendRun(codec.updateRun(updates)),
-      presence: (bytes) => this.send(codec.awarenessFrame(bytes)),
-      ping: () => this.socket.ping(),
-      close: (code, reason) => this.end(closingFor(code, reason)),
-      buffered: () => Math.max(this.unsent(), this.socket.silent ? LIMITS.socketBufferBytesMax : 0),
-    })
+  // For its guest
+
+  get subject(): string | null {
+    return this.options.subject
+  }
+
+  get hearsItself(): boolean {
+    return true
+  }
+
+  deliver(updates: readonly Uint8Array[]): void {
+    this.sendRun(codec.updateRun(updates))
+  }
+
+  presence(bytes: Uint8Array): void {
+    this.send(codec.awarenessFrame(bytes))
+  }
+
+  ping(): void {
+    this.socket.ping()
+  }
+
+  close(code: ErrorCode, reason: string): void {
+    this.end(closingFor(code, reason))
+  }
+
+  buffered(): number {
+    return Math.max(this.unsent(), this.socket.silent ? LIMITS.socketBufferBytesMax : 0)
   }
 
   /** Rights changed. The presence of a client that may not be seen any more goes with its guest; what that one has not delivered yet is sent again with all else. */
@@ -101,7 +121,7 @@ export class RoomSession implements SocketSession {
     if (!withdrawn) return
     this.guest.detach()
     this.attempt(() => {
-      this.guest = this.attach()
+      this.guest = this.options.attach(this)
       this.send(codec.step2Frame(this.guest.diff(EMPTY_STATE_VECTOR)))
     })
   }
@@ -115,7 +135,8 @@ export class RoomSession implements SocketSession {
       this.valid = true
       this.options.onValid()
     }
-    this.inbox.push(...frame.messages)
+    this.inbox = this.inboxAt < this.inbox.length ? [...this.inbox.slice(this.inboxAt), ...frame.messages] : frame.messages
+    this.inboxAt = 0
     this.work()
   }
 
@@ -133,7 +154,7 @@ export class RoomSession implements SocketSession {
   drained(): void {
     if (this.ended) return
     this.questions = 0
-    if (this.socket.buffered() <= this.bufferBytesMax / 2) {
+    if (this.socket.buffered() <= this.bufferBytesMax() / 2) {
       this.lagging = false
       this.guest.drained()
     }
@@ -149,9 +170,9 @@ export class RoomSession implements SocketSession {
   /** Stops reading and resolves when all that was read is committed and echoed, or was refused. */
   async settle(): Promise<void> {
     this.stopping = true
-    this.inbox = []
+    this.inbox = NO_MESSAGES
     this.pause(true)
-    if (this.unsavedWrites > 0) await new Promise<void>((resolve) => this.savedAll.push(resolve))
+    if (this.unsavedWrites > 0) await new Promise<void>((resolve) => (this.savedAll ??= []).push(resolve))
   }
 
   /** Ends the session from this side. */
@@ -164,26 +185,31 @@ export class RoomSession implements SocketSession {
   /** The socket is gone. */
   closed(): void {
     if (!this.ended) this.leave()
+    this.options.onClosed?.()
   }
 
   private leave(): void {
     this.ended = true
-    this.inbox = []
+    this.inbox = NO_MESSAGES
     this.guest.detach()
   }
 
   private work(): void {
     // The answers' way into the network brings drained(), and with it the rest of the questions.
-    while (this.inbox.length > 0 && !this.ended && !this.backedUp() && this.questions < this.limits.questionsPerTurnMax) {
-      const message = this.inbox.shift()!
+    const { questionsPerTurnMax } = this.options.limits
+    while (this.inboxAt < this.inbox.length && !this.ended && !this.backedUp() && this.questions < questionsPerTurnMax) {
+      const message = this.inbox[this.inboxAt++]!
       if (message.kind === 'step-1') this.questions++
       this.handle(message)
     }
-    if (!this.ended) this.pause(this.stopping || this.backedUp() || this.inbox.length > 0)
+    const waits = this.inboxAt < this.inbox.length
+    // What is handled is let go of.
+    if (!waits) this.inbox = NO_MESSAGES
+    if (!this.ended) this.pause(this.stopping || this.backedUp() || waits)
   }
 
   private backedUp(): boolean {
-    const { unsavedWritesMax, unsavedBytesMax } = this.limits
+    const { unsavedWritesMax, unsavedBytesMax } = this.options.limits
     this.unsent()
     return this.lagging || this.unsavedWrites >= unsavedWritesMax || this.guest.unsettledBytes >= unsavedBytesMax
   }
@@ -191,8 +217,13 @@ export class RoomSession implements SocketSession {
   /** Bytes that the network has not taken. Notes when they are too many: then nothing more is read or delivered until half of them are gone. */
   private unsent(): number {
     const unsent = this.socket.buffered()
-    if (unsent > this.bufferBytesMax) this.lagging = true
+    if (unsent > this.bufferBytesMax()) this.lagging = true
     return unsent
+  }
+
+  /** The engine stops delivering at its own bound; a smaller one here only stops reading earlier. */
+  private bufferBytesMax(): number {
+    return Math.min(this.options.limits.socketBufferBytesMax, LIMITS.socketBufferBytesMax)
   }
 
   private pause(pause: boolean): void {
@@ -240,8 +271,14 @@ export class RoomSession implements SocketSession {
       if (!this.ended) this.tell(kind, update, outcome, guest.heard(outcome))
       this.sayWhatIsSaved()
       this.work()
-      if (this.unsavedWrites === 0) for (const resolve of this.savedAll.splice(0)) resolve()
+      if (this.unsavedWrites === 0) this.tellSavedAll()
     })
+  }
+
+  private tellSavedAll(): void {
+    const told = this.savedAll ?? []
+    this.savedAll = null
+    for (const resolve of told) resolve()
   }
 
   /** `echoed`: with the updates of others. */
@@ -254,7 +291,7 @@ export class RoomSession implements SocketSession {
         return this.send(codec.updateFrame(update))
       case 'held':
         // The answer to a question held again: this client does not have what is missing either.
-        if (kind === 'update' && this.asks < this.limits.asksMax) {
+        if (kind === 'update' && this.asks < this.options.limits.asksMax) {
           this.asks++
           this.send(codec.step1Frame(outcome.stateVector))
         }

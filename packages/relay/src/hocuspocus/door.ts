@@ -1,24 +1,19 @@
 // The door for Hocuspocus providers: binds one WebSocket to a HocuspocusSession, which decides everything. Read by relay.ts. Rules: HP-1, HP-2, HP-8.
 
 import type { DocId, ErrorCode, SpaceId, SynclineError } from '@syncline/protocol'
-import type { Clock } from '@syncline/replica'
-import type { WebSocket } from 'ws'
 import type { Doorman } from '../access/access.ts'
-import { doorSocket, type RoomConnection } from '../door-socket.ts'
+import { DoorSocket, type DoorSocketOptions, type RoomConnection, type RoomWebSocket } from '../door-socket.ts'
 import type { Entrance } from '../front.ts'
 import { meterOf } from '../rate-limits.ts'
-import type { RelayLimits } from '../relay-limits.ts'
 import { visit, type SpaceSource } from '../visit.ts'
 import type { HocuspocusHooks } from './hooks.ts'
 import { HocuspocusRoster } from './roster.ts'
 import { HocuspocusSession } from './session.ts'
 
-export interface HocuspocusDoor {
+export interface HocuspocusDoor extends DoorSocketOptions {
   /** The address of the connection names it: all its documents are of this space. */
   readonly space: SpaceId
   readonly spaces: SpaceSource
-  readonly clock: Clock
-  readonly limits: RelayLimits
   readonly doorman: Doorman
   readonly hooks?: HocuspocusHooks
   /** One for all connections of a relay. Without it a broadcast reaches the connection of its sender alone. */
@@ -30,12 +25,12 @@ export interface HocuspocusDoor {
 }
 
 /** Takes over an open WebSocket. */
-export function openHocuspocus(ws: WebSocket, { request, address }: Entrance, door: HocuspocusDoor): RoomConnection {
+export function openHocuspocus(ws: RoomWebSocket, { request, address }: Entrance, door: HocuspocusDoor): RoomConnection {
   const { space, spaces, clock, limits, doorman, hooks = {}, roster = new HocuspocusRoster() } = door
-  const socket = doorSocket(ws, request, { clock, limits, firstFrameBytesMax: limits.hocuspocusFirstFrameBytesMax })
+  const socket = new DoorSocket(ws, request, door, limits.hocuspocusFirstFrameBytesMax)
   const meter = meterOf(ws)
   const session = new HocuspocusSession({
-    socket: socket.port,
+    socket,
     space,
     limits,
     hooks,
