@@ -9,6 +9,8 @@ export function giveSocket(server: Server, { socket, bytes, answered }: GivenSoc
   if (answered) leaveOutFirstWrite(socket)
   if (bytes.length > 0) socket.unshift(bytes)
   server.emit('connection', socket)
+  // Whoever looked at it before may have stopped it.
+  socket.resume()
 }
 
 /** It is the answer to the handshake: ws writes it in one piece before anything else. */

@@ -42,7 +42,7 @@ const LOGGED = new Set([
   ],
   ...['url', 'address', 'origin', 'host', 'port', 'pid', 'version', 'file', 'path', 'tool'],
   // what happened
-  ...['code', 'reason', 'meaning', 'direction', 'why', 'signal', 'phase', 'of', 'setting'],
+  ...['code', 'reason', 'meaning', 'direction', 'why', 'signal', 'phase', 'of', 'setting', 'worker'],
   // how much, how long
   ...['documents', 'documentsExpected', 'rows', 'bytes', 'count', 'connections', 'attempt', 'status', 'retryInMs', 'durationMs'],
 ])

@@ -120,8 +120,9 @@ function adminApp(options: AdminServerOptions, loopback: boolean): Hono {
   return app
 }
 
-function answer(context: Context, { ok, reasons, failing }: Verdict): Response {
-  return context.json({ ok, reasons, ...(failing !== undefined && { failing }) }, ok ? 200 : 503)
+function answer(context: Context, { ok, reasons, failing, workers }: Verdict): Response {
+  const more = { ...(failing !== undefined && { failing }), ...(workers !== undefined && { workers }) }
+  return context.json({ ok, reasons, ...more }, ok ? 200 : 503)
 }
 
 function namesLoopback(host: string | undefined): boolean {

@@ -20,6 +20,8 @@ export interface Verdict {
   readonly reasons: readonly Reason[]
   /** Spaces that fail while the others are served; absent when there is none. At most 20. */
   readonly failing?: readonly FailingSpace[]
+  /** Worker processes that are not there while the others serve; absent when there is none, or the relay is one process. */
+  readonly workers?: readonly (Reason & { readonly worker: number })[]
 }
 
 export interface FailingSpace extends Reason {
@@ -27,8 +29,8 @@ export interface FailingSpace extends Reason {
 }
 
 export interface Reason {
-  /** not-listening, draining, or the code of what the store answers. */
-  readonly code: 'not-listening' | 'draining' | ErrorCode
+  /** not-listening, draining, worker-away (workers/pool-health.ts), or the code of what the store answers. */
+  readonly code: 'not-listening' | 'draining' | 'worker-away' | ErrorCode
   readonly words: string
 }
 

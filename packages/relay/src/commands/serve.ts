@@ -1,19 +1,13 @@
 // `syncline serve`: a relay until SIGTERM or SIGINT. Rules: CL-2, DU-1, CF-1, TC-2.
 
-import { DEFAULT_SPACE, SynclineError, type SpaceId } from '@syncline/protocol'
-import type { UpgradeNotice } from '@syncline/store/sqlite'
 import { command, EXIT, jsonOption } from '../cli-command.ts'
 import { configOptions } from '../config/config-options.ts'
 import { loadConfig } from '../config/load-config.ts'
-import { openConfiguredDoorman } from '../config/doorman-of.ts'
-import { openConfiguredHooks } from '../config/hooks-of.ts'
-import { toRelayOptions } from '../config/relay-options-of.ts'
 import type { SettingValues } from '../config/settings.ts'
-import { createLog, type RelayLog } from '../log.ts'
-import { createRelay } from '../relay.ts'
-import type { Relay, RelayOptions } from '../relay-options.ts'
+import { configuredLog, openConfiguredRelay, type ConfiguredParts } from '../configured-relay.ts'
 import type { Terminal } from '../terminal.ts'
-import { readCertificate, watchCertificate, type CertificateFiles } from '../tls-files.ts'
+import { readCertificate, watchCertificate, type Certificate, type CertificateFiles } from '../tls-files.ts'
+import { openPool, type PoolParts } from '../workers/pool.ts'
 
 export const serveCommand = command({
   name: 'serve',
@@ -47,26 +41,13 @@ export const serveCommand = command({
 })
 
 async function serve(values: SettingValues, terminal: Terminal): Promise<number> {
-  const asJson = values['log.format'] === 'json'
   const { clock } = terminal
-  const write = (line: string): void => (asJson ? terminal.print(line) : terminal.note(line))
-  const log = createLog({ level: values['log.level'], format: asJson ? 'json' : 'words', clock, write })
-  // What was read before stays in use.
-  const kept = (error: Error): void => log.warn('config-kept', { meaning: error.message })
+  const log = configuredLog(values, terminal)
   const stopped = firstSignal(terminal)
   const files = certificateFiles(values)
   const certificate = files === null ? null : readCertificate(files)
-  const hooks = await openConfiguredHooks(values, clock, ({ code, message }, hook, doc, space) =>
-    log.warn('hook-failed', { space, doc, code, why: hook, reason: message }),
-  )
-  const access = await openConfiguredDoorman(values, clock, kept)
-  const relay = await createRelay({
-    ...toRelayOptions(values, { certificate, doorman: access?.doorman ?? null, hooks }),
-    ...happenings(log),
-  }).catch((error: unknown) => {
-    access?.stop()
-    throw error
-  })
+  const served =
+    values.workers > 1 ? await servePool(values, { log, clock, certificate }) : await serveAlone(values, { log, clock, certificate })
   const stopWatching =
     files === null || certificate === null
       ? () => undefined
@@ -75,64 +56,59 @@ async function serve(values: SettingValues, terminal: Terminal): Promise<number>
           current: certificate,
           clock,
           install(pair) {
-            relay.setCertificate(pair)
+            served.setCertificate(pair)
             log.info('certificate-renewed', { file: files.cert })
           },
-          onProblem: kept,
+          onProblem: (error) => log.warn('config-kept', { meaning: error.message }),
         })
-  tellReady(relay, values, asJson, terminal)
+  tellReady(served, values, terminal)
   await stopped
   stopWatching()
-  await relay.close()
-  access?.stop()
+  const drained = await served.close()
   log.close()
-  if (relay.drained) return EXIT.ok
+  if (drained) return EXIT.ok
   terminal.note('syncline: not everything could be closed in time; what was acknowledged is stored.')
   process.exit(EXIT.failure)
 }
 
-function tellReady(relay: Relay, values: SettingValues, asJson: boolean, terminal: Terminal): void {
-  const { url, replicaId, adminUrl } = relay
-  const { durability } = values
-  const admin = adminUrl === null ? {} : { adminUrl }
-  if (asJson) return terminal.print(JSON.stringify({ type: 'ready', url, replicaId, durability, pid: process.pid, ...admin }))
-  terminal.print(`syncline relay ready on ${url}`)
-  if (adminUrl !== null) terminal.note(`admin port on ${adminUrl}`)
+/** A relay, of one process or several. */
+interface Served {
+  readonly url: string
+  readonly adminUrl: string | null
+  readonly replicaId: string
+  setCertificate(certificate: Certificate): void
+  /** Resolves with whether all was closed in time. */
+  close(): Promise<boolean>
 }
 
-const UPGRADE_WORDS = {
-  copying: 'the file is of an older format; a backup of it is written first',
-  upgrading: 'the backup is complete; the file is being changed',
-  upgraded: 'the file is of the newest format; without the backup there is no way back to the older release',
-} as const satisfies Record<UpgradeNotice['stage'], string>
-
-function happenings(
-  log: RelayLog,
-): Pick<RelayOptions, 'onOpened' | 'onUpgrade' | 'onEvent' | 'onRefused' | 'onSpaceFailed' | 'onTurnedAway'> {
+async function serveAlone(values: SettingValues, parts: ConfiguredParts): Promise<Served> {
+  const { relay, close } = await openConfiguredRelay(values, parts)
   return {
-    onOpened: ({ space, openReason, tailLost, logDamaged }) => {
-      if (openReason === 'copied') log.warn('copied', { space, meaning: 'this folder is a copy: it is a new replica' })
-      if (tailLost)
-        log.warn('tail-lost', { space, meaning: 'the newest commits did not survive the last stop; peers that have them send them again' })
-      if (logDamaged) log.error('log-damaged', { space, meaning: 'rows are missing from the log; peers that have them send them again' })
+    url: relay.url,
+    adminUrl: relay.adminUrl,
+    replicaId: relay.replicaId,
+    setCertificate: (certificate) => relay.setCertificate(certificate),
+    async close() {
+      await close()
+      return relay.drained
     },
-    onUpgrade: (space, { stage, from, to, backup, doneBytes, bytes }) =>
-      log.info('upgrade', { space, phase: stage, from, to, bytes: doneBytes, of: bytes, file: backup, meaning: UPGRADE_WORDS[stage] }),
-    onEvent: (event, space) => log.event(event, space),
-    onRefused: (doc, code, reason, space) => log.warn('refused', { ...named(space), doc, code, reason }),
-    onSpaceFailed: (space, error) =>
-      log.error('space-failed', {
-        space,
-        code: error instanceof SynclineError ? error.code : 'request-failed',
-        reason: error instanceof Error ? error.message : String(error),
-      }),
-    onTurnedAway: ({ code }, door) => log.info('turned-away', { code, door }),
   }
 }
 
-/** The default space is not told: most relays have no other. */
-function named(space: SpaceId): { readonly space?: SpaceId } {
-  return space === DEFAULT_SPACE ? {} : { space }
+/** Workers are told to end by a second signal as this process is. */
+async function servePool(values: SettingValues, parts: PoolParts): Promise<Served> {
+  const pool = await openPool(values, parts)
+  process.on('exit', () => pool.kill())
+  return pool
+}
+
+function tellReady({ url, replicaId, adminUrl }: Served, values: SettingValues, terminal: Terminal): void {
+  const { durability, workers } = values
+  const more = { ...(adminUrl !== null && { adminUrl }), ...(workers > 1 && { workers }) }
+  if (values['log.format'] === 'json')
+    return terminal.print(JSON.stringify({ type: 'ready', url, replicaId, durability, pid: process.pid, ...more }))
+  terminal.print(`syncline relay ready on ${url}`)
+  if (adminUrl !== null) terminal.note(`admin port on ${adminUrl}`)
 }
 
 function certificateFiles(values: SettingValues): CertificateFiles | null {

@@ -44,6 +44,7 @@ interface OwnValues {
   readonly peerToken: string | undefined
   readonly peerTokenFile: string | undefined
   readonly durability: 'disk' | 'process'
+  readonly workers: number
   readonly insecure: boolean
   readonly origins: readonly string[] | undefined
   readonly 'doors.hocuspocusPath': string
@@ -104,6 +105,11 @@ const own: { readonly [K in keyof OwnValues]: SettingRow<OwnValues[K]> } = {
     kind: choice('disk', 'process'),
     default: 'disk',
     help: 'what an acknowledged write survives: a power cut, or kill -9',
+  },
+  workers: {
+    kind: whole(1, 64),
+    default: 1,
+    help: 'processes that the spaces are spread over, each on a core of its own; more than one takes doors.spacePrefix',
   },
   insecure: { kind: yesOrNo, default: false, help: 'serve other machines and foreign pages without authentication' },
   origins: {

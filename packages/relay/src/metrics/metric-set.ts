@@ -15,7 +15,7 @@ export class MetricSet {
     for (const [name, row] of Object.entries(metricTable) as [MetricName, MetricRow][]) {
       const settings = { name, help: row.help, labelNames: Object.keys(row.labels), registers: [this.registry] }
       if (row.type === 'counter') this.counters.set(name, new Counter(settings))
-      else if (row.type === 'gauge') this.gauges.set(name, new Gauge(settings))
+      else if (row.type === 'gauge') this.gauges.set(name, new Gauge({ ...settings, aggregator: row.together ?? 'sum' }))
       else this.histograms.set(name, new Histogram({ ...settings, buckets: [...DURATION_BUCKETS_SECONDS] }))
     }
   }

@@ -7,6 +7,8 @@ export interface MetricRow {
   readonly help: string
   /** Label name to the values it takes, in words. */
   readonly labels: Readonly<Record<string, string>>
+  /** What several processes of one relay come to together; default their sum. */
+  readonly together?: 'max' | 'min' | 'first'
 }
 
 const door = 'native, y-websocket, hocuspocus, y-sweet, http'
@@ -45,7 +47,7 @@ export const metricTable = {
   syncline_presence_ids: { type: 'gauge', unit: 'count', help: 'Live presence ids in all documents.', labels: own },
   // documents
   syncline_spaces_open: { type: 'gauge', unit: 'count', help: 'Open spaces.', labels: own },
-  syncline_spaces_stored: { type: 'gauge', unit: 'count', help: 'Spaces with a file in the data folder.', labels: own },
+  syncline_spaces_stored: { type: 'gauge', unit: 'count', help: 'Spaces with a file in the data folder.', labels: own, together: 'max' },
   syncline_documents: { type: 'gauge', unit: 'count', help: 'Stored documents of the open spaces.', labels: own },
   syncline_documents_open: { type: 'gauge', unit: 'count', help: 'Documents held open as a Y.Doc in this process.', labels: own },
   syncline_documents_diverged: {
@@ -118,30 +120,35 @@ export const metricTable = {
     unit: 'count',
     help: '1 while a relay or follower is linked, 0 for 24 hours after its link ended.',
     labels: { peer, role: 'relay, follower' },
+    together: 'min',
   },
   syncline_peer_lag_rows: {
     type: 'gauge',
     unit: 'count',
     help: 'Rows of the log that a relay or follower has not acknowledged, linked or not.',
     labels: { peer, role: 'relay, follower' },
+    together: 'max',
   },
   syncline_peer_lag_seconds: {
     type: 'gauge',
     unit: 'seconds',
     help: 'Age of the oldest row that a relay or follower has not acknowledged, at most since it was first linked; 0 without such a row.',
     labels: { peer, role: 'relay, follower' },
+    together: 'max',
   },
   syncline_peer_silence_seconds: {
     type: 'gauge',
     unit: 'seconds',
     help: 'Time since something was last heard of a relay or follower; a quiet link is pinged after 15 s.',
     labels: { peer, role: 'relay, follower' },
+    together: 'max',
   },
   syncline_device_lag_rows_max: {
     type: 'gauge',
     unit: 'count',
     help: 'Unacknowledged rows of the linked device that is furthest behind.',
     labels: own,
+    together: 'max',
   },
   syncline_dials: {
     type: 'gauge',
@@ -188,19 +195,39 @@ export const metricTable = {
   },
   syncline_store_bytes: { type: 'gauge', unit: 'bytes', help: 'Size of the SQLite files of the open spaces.', labels: own },
   syncline_wal_bytes: { type: 'gauge', unit: 'bytes', help: 'Size of the write-ahead logs of the open spaces.', labels: own },
-  syncline_disk_free_bytes: { type: 'gauge', unit: 'bytes', help: 'Free bytes on the disk of the data folder.', labels: own },
+  syncline_disk_free_bytes: {
+    type: 'gauge',
+    unit: 'bytes',
+    help: 'Free bytes on the disk of the data folder.',
+    labels: own,
+    together: 'max',
+  },
   // process
   syncline_event_loop_delay_seconds: {
     type: 'gauge',
     unit: 'seconds',
     help: 'Delay of the event loop in the last 15 s.',
     labels: { stat: 'p50, p99, max' },
+    together: 'max',
+  },
+  syncline_workers: {
+    type: 'gauge',
+    unit: 'count',
+    help: 'Worker processes; absent for a relay of one process.',
+    labels: { phase: 'serving, starting, waiting (it ended, and is started again)' },
+  },
+  syncline_workers_lost_total: {
+    type: 'counter',
+    unit: 'count',
+    help: 'Worker processes that ended and were not asked to.',
+    labels: own,
   },
   syncline_build_info: {
     type: 'gauge',
     unit: 'info',
     help: 'Always 1.',
     labels: { version: 'of @syncline/relay', protocol: 'of the wire' },
+    together: 'first',
   },
 } as const satisfies Readonly<Record<`syncline_${string}`, MetricRow>>
 

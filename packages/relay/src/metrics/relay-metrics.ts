@@ -272,7 +272,7 @@ function greatest(values: readonly number[]): number {
 let ofProcess: Registry | null = null
 
 /** CPU, memory, descriptors and garbage collection: facts of the process, so all relays in it share them, and they are watched from the first scrape on. */
-function processRegistry(): Registry {
+export function processRegistry(): Registry {
   if (ofProcess === null) {
     ofProcess = new Registry()
     collectDefaultMetrics({ register: ofProcess })

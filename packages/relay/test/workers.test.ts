@@ -1,0 +1,196 @@
+// What the process with the port decides about a connection before a worker has it: whose it is, from its head or its greeting, and how many there may be. Over real
+// processes: test/integration/relay-workers.test.ts.
+
+import { createHash, randomBytes } from 'node:crypto'
+import { createServer, connect, type Socket } from 'node:net'
+import { afterEach, expect, test } from 'vitest'
+import { encodeFrame, encodeMessage, parseSpaceId, type EpochNonce, type ReplicaId, type SpaceId } from '@syncline/protocol'
+import { readConfig } from '../src/config/load-config.ts'
+import { adminErrand } from '../src/workers/admin-errand.ts'
+import { closeFrame, greetedSpace, GREETING_BYTES_MAX, handshakeAnswer } from '../src/workers/greeting.ts'
+import { GuestBook } from '../src/workers/guest-book.ts'
+import { ownerOf } from '../src/workers/owner.ts'
+import { readUntil, SOCKET_OPTIONS } from '../src/workers/read-until.ts'
+import { readHead } from '../src/workers/request-head.ts'
+
+const cleanups: (() => unknown)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+const headOf = (text: string): NonNullable<ReturnType<typeof readHead>> => readHead(Buffer.from(text))!
+
+test('[WK-1] a space has one worker, the same in every process, and spaces are spread evenly', () => {
+  // Written down: another answer would move the spaces of every relay that is restarted.
+  expect(['default', 'acme', 'bolt', 'tenant-1'].map((name) => ownerOf(parseSpaceId(name), 4))).toEqual([2, 2, 3, 0])
+  for (const workers of [2, 3, 8]) {
+    const counts = Array.from({ length: workers }, () => 0)
+    for (let at = 0; at < 8_000; at++) counts[ownerOf(`tenant-${at}` as SpaceId, workers)]!++
+    for (const count of counts) expect(count / (8_000 / workers)).toBeCloseTo(1, 0.7)
+  }
+})
+
+test('[WK-1] the head of a request is read as Node reads it, and not before it is whole', () => {
+  const text =
+    'GET /s/acme/note?token=x HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.1.1.1\r\nx-forwarded-for: 2.2.2.2\r\nUpgrade: websocket\r\n\r\n'
+  for (let cut = 0; cut < text.length; cut++) expect(readHead(Buffer.from(text.slice(0, cut)))).toBeNull()
+  const head = headOf(`${text}body`)
+  expect(head).toMatchObject({ method: 'GET', target: '/s/acme/note?token=x', bytes: text.length })
+  expect({ ...head.headers }).toEqual({ host: 'a', 'x-forwarded-for': '1.1.1.1, 2.2.2.2', upgrade: 'websocket' })
+  for (const odd of [
+    '\r\n\r\n',
+    'GET /x\r\n\r\n',
+    'GET  /x HTTP/1.1\r\n\r\n',
+    'get /x HTTP/1.1\r\n\r\n',
+    'GET /x HTTP/1.0\r\n\r\n',
+    '\u0000\u0001 x\r\n\r\n',
+  ])
+    expect(headOf(odd).target).toBe('')
+  // A name that every object has is no header.
+  expect(headOf('GET / HTTP/1.1\r\n__proto__: x\r\nconstructor\r\n\r\n').headers['constructor']).toBeUndefined()
+})
+
+const HANDSHAKE = [
+  'Upgrade: websocket',
+  'Connection: keep-alive, Upgrade',
+  'Sec-WebSocket-Version: 13',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+]
+const handshake = (lines: readonly string[]): ReturnType<typeof readHead> & object =>
+  headOf(`GET / HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`)
+
+test('[WK-2] a handshake is answered where it is one, and left to a worker to refuse where it is not', () => {
+  expect(handshakeAnswer(handshake(HANDSHAKE))).toContain('Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n')
+  for (let missing = 0; missing < HANDSHAKE.length; missing++)
+    expect(handshakeAnswer(handshake(HANDSHAKE.filter((_, at) => at !== missing)))).toBeNull()
+  for (const odd of ['Content-Length: 5', 'Transfer-Encoding: chunked', 'Sec-WebSocket-Key: second', 'Sec-WebSocket-Version: 8'])
+    expect(handshakeAnswer(handshake([...HANDSHAKE, odd]))).toBeNull()
+  expect(handshakeAnswer(headOf(`POST / HTTP/1.1\r\n${HANDSHAKE.join('\r\n')}\r\n\r\n`))).toBeNull()
+})
+
+/** As a client sends it. */
+function masked(payload: Uint8Array, first = 0x82): Buffer {
+  const key = randomBytes(4)
+  const length = payload.length < 126 ? Buffer.of(0x80 | payload.length) : Buffer.of(0x80 | 126, payload.length >> 8, payload.length & 0xff)
+  return Buffer.concat([Buffer.of(first), length, key, payload.map((byte, at) => byte ^ key[at & 3]!)])
+}
+
+const hello = (space: string, auth = 0): Uint8Array =>
+  encodeFrame([
+    encodeMessage({
+      ...{ kind: 'hello', versionMin: 1, versionMax: 1, features: 0, window: 1 << 20, auth: new Uint8Array(auth) },
+      ...{ replicaId: 'ab'.repeat(16) as ReplicaId, nonce: 'cd'.repeat(8) as EpochNonce, role: 'device', durability: 'process' },
+      space,
+    }),
+  ])
+
+test('[WK-2] the space of a greeting is read once it is whole, whatever else the first frame may be', () => {
+  for (const auth of [0, 50, 3_000]) {
+    const frame = masked(hello('acme', auth))
+    for (let cut = 0; cut < frame.length; cut += auth > 100 ? 97 : 1) expect(greetedSpace(frame.subarray(0, cut))).toBeNull()
+    expect(greetedSpace(Buffer.concat([frame, Buffer.from('more')]))).toBe('acme')
+  }
+  const whole = masked(hello('acme'))
+  const unmasked = Buffer.concat([Buffer.of(0x82, 5), Buffer.from('hello')])
+  const long = Buffer.concat([Buffer.of(0x82, 0xff), Buffer.alloc(8, 1)])
+  const broken = masked(hello('acme').map((byte, at) => (at === 8 ? byte ^ 1 : byte)))
+  const nowhere = masked(hello('.hidden'))
+  for (const odd of [
+    masked(hello('acme'), 0x81),
+    masked(hello('acme'), 0x02),
+    unmasked,
+    long,
+    broken,
+    nowhere,
+    masked(new Uint8Array(0)),
+    Buffer.of(0x89),
+  ])
+    expect(greetedSpace(odd)).toBe('none')
+  expect(greetedSpace(Buffer.concat([Buffer.of(0x82, 0xfe, 0xff, 0xff), whole]))).toBe('none')
+  expect(GREETING_BYTES_MAX).toBeLessThanOrEqual(65_536)
+  for (let at = 0; at < 2_000; at++) greetedSpace(randomBytes(at % 300))
+})
+
+test('[WK-2] who cannot be served after its handshake is told by a close frame', () => {
+  expect([...closeFrame(1012, 'x')]).toEqual([0x88, 3, 0x03, 0xf4, 0x78])
+})
+
+test('[WK-1] what was read of a connection is all that was read of it, in however many pieces it comes, and what follows stays in it', async () => {
+  const heads: Promise<void>[] = []
+  const server = createServer(SOCKET_OPTIONS, (socket) => {
+    heads.push(
+      readUntil(socket, readHead, { bytesMax: 16_384, piecesMax: 256 }).then(async (read) => {
+        if (read.kind !== 'known') return void socket.destroy()
+        // Time for whatever is on its way.
+        for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate)
+        expect(socket.readableLength).toBe(read.bytes.length)
+        const hash = createHash('sha256')
+        socket.on('data', (piece: Buffer) => hash.update(piece))
+        socket.on('end', () => socket.end(hash.digest('hex')))
+        socket.resume()
+      }),
+    )
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  cleanups.push(() => server.close())
+  const { port } = server.address() as { port: number }
+  const ask = (text: Buffer, pieces: number): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const socket: Socket = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true })
+      let answer = ''
+      socket.setEncoding('utf8').on('data', (piece: string) => (answer += piece))
+      socket.on('error', reject).on('close', () => resolve(answer))
+      const step = Math.ceil(text.length / pieces)
+      const next = (from: number): void => {
+        if (from >= text.length) return void socket.end()
+        socket.write(text.subarray(from, from + step), () => setImmediate(next, from + step))
+      }
+      next(0)
+    })
+  for (const [bytes, pieces] of [
+    [10, 3],
+    [500_000, 40],
+    [200_000, 1],
+  ] as const) {
+    const text = Buffer.concat([Buffer.from('POST / HTTP/1.1\r\nHost: a\r\n\r\n'), randomBytes(bytes)])
+    expect(await ask(text, pieces)).toBe(createHash('sha256').update(text).digest('hex'))
+  }
+  // Too long, and in too many pieces.
+  expect(await ask(Buffer.alloc(20_000, 'x'), 1)).toBe('')
+  expect(await ask(Buffer.alloc(600, 'x'), 600).catch(() => '')).toBe('')
+  await Promise.all(heads)
+})
+
+test('[WK-1] connections are counted over all workers, by address, and those of a lost worker no longer', () => {
+  const book = new GuestBook({ connectionsMax: 4, guestsMax: 6, connectionsPerAddressMax: 2 })
+  const one = book.enter(0, '10.0.0.1', true)
+  const two = book.enter(1, '10.0.0.1', true)
+  expect([one, two]).toEqual([1, 2])
+  expect(book.enter(0, '10.0.0.1', true)).toBe('address-full')
+  expect(book.enter(0, '127.0.0.1', true)).toBe(3)
+  expect(book.enter(0, '127.0.0.1', true)).toBe(4)
+  expect(book.enter(0, '10.0.0.2', true)).toBe('full')
+  // Requests are not connections, and take a place too.
+  expect([book.enter(0, '10.0.0.1', false), book.enter(1, '10.0.0.1', false), book.enter(1, '10.0.0.3', false)]).toEqual([5, 6, 'full'])
+  book.left(2)
+  book.left(2)
+  expect(book.enter(1, '10.0.0.1', true)).toBe(7)
+  book.lost(0)
+  expect([book.enter(1, '10.0.0.1', true), book.enter(1, '10.0.0.1', true)]).toEqual([8, 'address-full'])
+})
+
+test('[WK-6] the admin port asks the worker that has the space, and all of them for what concerns all', () => {
+  const of = (space: string): object => ({ to: 'worker', worker: ownerOf(parseSpaceId(space), 8) })
+  for (const path of ['/metrics', '/livez', '/readyz?x=1']) expect(adminErrand(path, 8)).toEqual({ to: 'keep' })
+  expect(adminErrand('/api/spaces/acme/documents/note', 8)).toEqual(of('acme'))
+  for (const path of ['/', '/api/status', '/api/documents/spaces', '/api/spaces', '/api/spaces/a%20b/status', '', '/metricsx'])
+    expect(adminErrand(path, 8)).toEqual(of('default'))
+})
+
+test('[WK-1] with one space there is nothing to spread, which is said before anything is started', () => {
+  const problems = (...flags: string[]): readonly string[] =>
+    readConfig({ flags: Object.fromEntries(flags.map((flag) => flag.split('='))), environment: {} }).problems
+  expect(problems('workers=2')).toEqual([expect.stringMatching(/^--workers needs doors\.spacePrefix/)])
+  expect(problems('workers=0')).toEqual([expect.stringContaining('1 to 64')])
+  expect([...problems('workers=1'), ...problems('workers=2', 'space-prefix=/s/', 'auth-jwt-secret-file=x')]).toEqual([])
+})
