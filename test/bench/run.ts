@@ -10,6 +10,7 @@ import { idleReconnect, reconcile } from './reconnect.ts'
 import { printFigures, type Figure, type Progress } from './report.ts'
 import { resumeAfterIngest } from './resume.ts'
 import { slowReaders } from './slow-readers.ts'
+import { WORKERS, workersScenario } from './workers.ts'
 
 // Measured against others: a program of its own, whose servers are installed apart.
 if (process.argv[2] === 'peers') {
@@ -85,6 +86,10 @@ const scenarios: Readonly<Record<string, Scenario>> = {
       await meshScenario(quick, progress)
       return true
     },
+  },
+  workers: {
+    words: 'eight spaces on one process and on two workers (4 min)',
+    run: (progress) => workersScenario({ ...WORKERS, ...(quick && { seconds: 3, crowd: 300, rounds: 1 }) }, progress),
   },
 }
 
