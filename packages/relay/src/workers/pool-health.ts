@@ -25,37 +25,37 @@ export class PoolHealth {
     this.clock = clock
   }
 
-  /** As of a relay of one process. A worker that is not there is one tenant's trouble, and more only where it has the default space, or where it is all of them. */
+  /** What troubles a worker is one tenant's or some tenants' trouble; more only where it has the default space, or where all workers have some. */
   async ready(): Promise<Verdict> {
+    if (this.draining) return { ok: false, reasons: [{ code: 'draining', words: 'The relay is shutting down.' }] }
     const said = await this.asked()
-    const reasons: Reason[] = []
-    if (!this.listening) reasons.push({ code: 'not-listening', words: 'The relay does not take connections yet.' })
-    if (this.draining) reasons.push({ code: 'draining', words: 'The relay is shutting down.' })
-    const away = said.flatMap((answer, index) => (answer === null ? [index] : []))
-    const grave = away.length === said.length ? away : away.filter((index) => index === this.first)
-    if (!this.draining) reasons.push(...grave.map((index) => this.told(index)))
-    const verdicts = said.flatMap((answer) => answer?.ready ?? [])
-    if (!this.draining) reasons.push(...verdicts.flatMap((verdict) => verdict.reasons))
-    const failing = verdicts.flatMap((verdict) => verdict.failing ?? [])
-    const workers = away.filter((index) => !grave.includes(index)).map((index) => ({ worker: index, ...this.told(index) }))
-    return {
-      ok: reasons.length === 0,
-      reasons,
-      ...(failing.length > 0 && { failing }),
-      ...(workers.length > 0 && !this.draining && { workers }),
-    }
+    const troubles = said.map((answer, index) => (answer === null ? [this.told(index)] : answer.ready.reasons))
+    const [grave, others] = this.sorted(troubles)
+    const reasons = grave.flat()
+    if (!this.listening) reasons.unshift({ code: 'not-listening', words: 'The relay does not take connections yet.' })
+    const failing = said.flatMap((answer) => answer?.ready.failing ?? [])
+    const workers = others.flatMap((ones, worker) => ones.map((one) => ({ worker, ...one })))
+    return { ok: reasons.length === 0, reasons, ...(failing.length > 0 && { failing }), ...(workers.length > 0 && { workers }) }
   }
 
-  /** A worker that is started again and again, or that is there and does not answer, is not helped by waiting. */
+  /** A worker that is there and does not answer, or that cannot be started for long, is not helped by waiting. */
   async live(): Promise<Verdict> {
-    const said = await this.asked()
     if (this.draining) return { ok: true, reasons: [] }
+    const said = await this.asked()
     const nowMs = this.clock.now()
     const lost = this.seats.filter(({ phase, awaySinceMs }, index) =>
       phase === 'serving' ? said[index] === null : nowMs - awaySinceMs > STORE_FAILED_MAX_MS,
     )
-    const reasons = [...lost.map(({ index }) => this.told(index)), ...said.flatMap((answer) => answer?.live.reasons ?? [])]
+    const [grave] = this.sorted(said.map((answer) => answer?.live.reasons ?? []))
+    const reasons = [...lost.map(({ index }) => this.told(index)), ...grave.flat()]
     return { ok: reasons.length === 0, reasons }
+  }
+
+  /** By worker: what concerns the relay as a whole, and the rest. */
+  private sorted(troubles: readonly (readonly Reason[])[]): [grave: (readonly Reason[])[], others: (readonly Reason[])[]] {
+    const all = troubles.every((ones) => ones.length > 0)
+    const isGrave = (worker: number): boolean => all || worker === this.first
+    return [troubles.filter((_, worker) => isGrave(worker)), troubles.map((ones, worker) => (isGrave(worker) ? [] : ones))]
   }
 
   private asked(): Promise<(Answers['health'] | null)[]> {
