@@ -88,9 +88,9 @@ export const knowledgeMutants: readonly Mutant[] = [
     what: 'compaction keeps deletes that it derived and the log does not hold (H5)',
     rules: ['H5', 'I4', 'I1'],
     file: 'replica/src/compaction.ts',
-    find: "if (ranges.length > 0) return { kind: 'derived-deletes', ranges }\n  const knowledge = new Knowledge(known.epoch)\n  knowledge.admit(facts)\n  return knowledge.digest() === digest ?",
+    find: "if (ranges.length > 0) return { kind: 'derived-deletes', ranges, made: throughDoc }\n  const verified = verify(throughDoc, goal)",
     replace:
-      'const knowledge = new Knowledge(known.epoch)\n  knowledge.admit(facts)\n  return ranges.length >= 0 || digest === knowledge.digest() ?',
+      "const knowledge = new Knowledge(goal.docEpoch)\n  knowledge.admit(throughDoc.facts)\n  const verified = { kind: 'compacted' as const, update: throughDoc.update, knowledge: knowledge.encode() }",
   },
   {
     id: 'verifier-off',

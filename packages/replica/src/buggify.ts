@@ -7,7 +7,7 @@ export const buggifyPoints = {
   'evict-documents': 'forgets every clean document (housekeeping.ts)',
   'announce-early': 'announces position and root although the link is busy (housekeeping.ts)',
   'sweep-now': 'looks for documents to compact at every tick (maintenance.ts)',
-  'compact-unheld': 'compacts documents that are written all the time without holding commits (maintenance.ts)',
+  'compact-unheld': 'compacts a document in as many steps as there can be, and holds no commits for it (maintenance.ts)',
   'one-row-frames': 'ends a frame after one row (server.ts)',
   'read-the-log': 'serves from the store what is in memory (server.ts)',
   'offer-rows': 'offers a document in place of its row (server.ts)',

@@ -51,7 +51,8 @@ function knowledgeOf(updates: readonly Uint8Array[]): Knowledge {
 function run(updates: readonly Uint8Array[], ways: CompactionWays = {}): { told: string[]; result: ReturnType<typeof compact> } {
   const told: string[] = []
   const known = knowledgeOf(updates)
-  const result = compact(stored(updates), known.digest(), known, {
+  const goal = { digest: known.digest(), docEpoch: 0, known: () => known }
+  const result = compact(updates, goal, {
     took: (way) => told.push(way),
     mismatched: (reason) => told.push(`mismatch: ${reason}`),
     ...ways,

@@ -17,6 +17,14 @@ export function isDue(doc: TailSize): boolean {
   return urgency(doc) >= 1
 }
 
+/** A document from this size on costs tens of milliseconds to rewrite. */
+const LARGE_BYTES = 256 * 1024
+
+/** False for a large document whose tail has many rows and few bytes: it is due by its rows, but they cost less to read than it costs to rewrite. */
+export function isWorthRewriting(doc: TailSize): boolean {
+  return doc.snapshotBytes <= LARGE_BYTES || doc.tailBytes >= tailBytesBound(doc.snapshotBytes) || isOverdue(doc)
+}
+
 /** True when the document must not wait for the sweep interval: each further row makes its cold reads slower. */
 export function isOverdue(doc: TailSize): boolean {
   return doc.tailRows >= LIMITS.tailRowsHardMax

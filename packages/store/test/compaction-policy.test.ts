@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest'
 import { LIMITS } from '@syncline/protocol'
-import { isDue, isOverdue, tailBytesBound, urgency } from '@syncline/store'
+import { isDue, isOverdue, isWorthRewriting, tailBytesBound, urgency } from '@syncline/store'
 
 const nothing = { tailRows: 0, tailBytes: 0, snapshotBytes: 0 }
 
@@ -28,4 +28,12 @@ test('[ST-25] a document past the hard bound of rows does not wait for the next 
   expect(urgency({ ...nothing, tailRows: 3 * LIMITS.tailRowsDue })).toBeGreaterThan(
     urgency({ ...nothing, tailBytes: 2 * LIMITS.tailBytesDue }),
   )
+})
+
+test('[ST-25] a large document that is due by a few hundred short rows is not worth rewriting yet, and is when they weigh something or are too many', () => {
+  const large = { tailRows: LIMITS.tailRowsDue, tailBytes: 4_000, snapshotBytes: 1_000_000 }
+  expect([isDue(large), isWorthRewriting(large)]).toEqual([true, false])
+  expect(isWorthRewriting({ ...large, tailBytes: 250_000 })).toBe(true)
+  expect(isWorthRewriting({ ...large, tailRows: LIMITS.tailRowsHardMax })).toBe(true)
+  expect(isWorthRewriting({ ...large, snapshotBytes: 100_000 })).toBe(true)
 })
