@@ -2,6 +2,7 @@
 // pnpm bench [--quick] [--only NAME] ...: measures and prints; exit code 1 when a bound is exceeded. Ctrl-C ends what was started and removes what was made.
 
 import { parseArgs } from 'node:util'
+import { catchUpScenario } from './catch-up.ts'
 import { compactionCost } from './compaction.ts'
 import { gateCost } from './gate-cost.ts'
 import { growth } from './growth/growth.ts'
@@ -10,6 +11,8 @@ import { idleReconnect, reconcile } from './reconnect.ts'
 import { printFigures, type Figure, type Progress } from './report.ts'
 import { resumeAfterIngest } from './resume.ts'
 import { slowReaders } from './slow-readers.ts'
+import { soak } from './soak.ts'
+import { spacesScenario } from './spaces.ts'
 import { WORKERS, workersScenario } from './workers.ts'
 
 // Measured against others: a program of its own, whose servers are installed apart.
@@ -87,9 +90,28 @@ const scenarios: Readonly<Record<string, Scenario>> = {
       return true
     },
   },
+  'catch-up': {
+    words: 'clients that come back after 100,000 edits (5 min)',
+    async run(progress) {
+      await catchUpScenario(quick, progress)
+      return true
+    },
+  },
+  spaces: {
+    words: 'one, 100 and 1,000 active spaces (10 min)',
+    async run(progress) {
+      await spacesScenario(quick, progress)
+      return true
+    },
+  },
   workers: {
     words: 'eight spaces on one process and on two workers (4 min)',
     run: (progress) => workersScenario({ ...WORKERS, ...(quick && { seconds: 3, crowd: 300, rounds: 1 }) }, progress),
+  },
+  soak: {
+    words: 'memory of a relay under churn (--minutes, default 60, quick 2)',
+    apart: true,
+    run: (progress) => soak(minutes(quick ? 2 : 60), progress),
   },
 }
 

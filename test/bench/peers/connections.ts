@@ -92,21 +92,32 @@ export async function reconnectAtOnce(
 }
 
 export interface OpenOnceResult {
+  /** That were opened in the time that there was. */
   readonly documents: number
   readonly cpuMsEach: number
   readonly perSecond: number
   /** Resident memory at the end above that after the first tenth, per document. */
   readonly kibEach: number
+  /** What is left of it at no document at all, if each takes as much as those after the first tenth. */
+  readonly fixedMib: number
   readonly mib: number
 }
 
+export interface OpenOnceOptions extends SettlingOptions {
+  readonly documents: number
+  /** At a time. */
+  readonly visitors: number
+  /** What is opened by then is all; the first tenth is opened in any case. */
+  readonly withinMs: number
+}
+
 /** Each document gets one letter and is left. */
-export async function openOnce(options: SettlingOptions & { readonly documents: number }): Promise<OpenOnceResult> {
+export async function openOnce(options: OpenOnceOptions): Promise<OpenOnceResult> {
   const server = await startServer(options.server, options.serverOptions)
-  const visit = async (from: number, to: number): Promise<void> => {
+  const visit = async (from: number, to: number, until: number): Promise<number> => {
     let next = from
     const visitor = async (): Promise<void> => {
-      while (next < to) {
+      while (next < to && performance.now() < until) {
         const index = next++
         await new Promise<void>((resolve, reject) => {
           const client = new LoadClient({
@@ -117,29 +128,28 @@ export async function openOnce(options: SettlingOptions & { readonly documents: 
         })
       }
     }
-    await Promise.all(Array.from({ length: VISITORS }, visitor))
+    await Promise.all(Array.from({ length: options.visitors }, visitor))
+    return next
   }
   try {
-    const { documents } = options
-    const tenth = Math.ceil(documents / 10)
-    await visit(0, tenth)
+    const tenth = Math.ceil(options.documents / 10)
+    await visit(0, tenth, Infinity)
     await pause(options.settleMs)
-    const [mibBefore, cpu, start] = [server.rssKib(), server.cpuMs(), performance.now()]
-    await visit(tenth, documents)
+    const [rssBefore, cpu, start] = [server.rssKib(), server.cpuMs(), performance.now()]
+    const documents = await visit(tenth, options.documents, start + options.withinMs)
     const ms = performance.now() - start
     await pause(options.settleMs)
     const opened = documents - tenth
     const rss = server.rssKib()
     return {
       ...{ documents, cpuMsEach: (server.cpuMs() - cpu) / opened, perSecond: (opened * 1000) / ms },
-      ...{ kibEach: (rss - mibBefore) / opened, mib: rss / 1024 },
+      ...{ kibEach: (rss - rssBefore) / opened, mib: rss / 1024 },
+      fixedMib: (rssBefore - (tenth * (rss - rssBefore)) / opened) / 1024,
     }
   } finally {
     await server.discard()
   }
 }
-
-const VISITORS = 20
 
 /** One resident for each document, who writes a few letters and stays, so that a server that keeps documents only while somebody is there has them. */
 async function fill(server: ServerProcess, { dialect }: ConnectionsOptions, documents: number): Promise<LoadClient[]> {

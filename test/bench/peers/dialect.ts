@@ -29,7 +29,8 @@ export interface Dialect {
   readonly name: DialectName
   readonly subprotocol?: string
   path(doc: string): string
-  session(doc: string, port: SessionPort): Session
+  /** `stateVector`: of what the client has already; default: it has nothing. */
+  session(doc: string, port: SessionPort, stateVector?: Uint8Array): Session
   /** True: an own update that comes back acknowledges it. */
   readonly echoes: boolean
 }
@@ -40,10 +41,12 @@ export const dialects: Readonly<Record<DialectName, Dialect>> = {
   native: { name: 'native', subprotocol: 'syncline.1', path: () => '/', session: nativeSession, echoes: false },
 }
 
-function ySession(_doc: string, port: SessionPort): Session {
+const NOTHING = Uint8Array.of(0)
+
+function ySession(_doc: string, port: SessionPort, stateVector = NOTHING): Session {
   let ready = false
   return {
-    opened: () => port.send(Uint8Array.of(0, 0, 1, 0)),
+    opened: () => port.send(joined(Uint8Array.of(0, 0), block(stateVector))),
     received(bytes, start, end) {
       if (bytes[start] !== 0) return
       const step = bytes[start + 1]
@@ -60,7 +63,7 @@ function ySession(_doc: string, port: SessionPort): Session {
 }
 
 /** Messages start with the name of their document. */
-function hocuspocusSession(doc: string, port: SessionPort): Session {
+function hocuspocusSession(doc: string, port: SessionPort, stateVector = NOTHING): Session {
   const name = Buffer.concat([Buffer.of(doc.length), Buffer.from(doc)])
   const token = Buffer.from('token')
   const version = Buffer.from('4.7.0')
@@ -73,7 +76,7 @@ function hocuspocusSession(doc: string, port: SessionPort): Session {
       const at = start + name.length
       const type = bytes[at]
       // Authenticated.
-      if (type === 2 && bytes[at + 1] === 2) return port.send(joined(name, Uint8Array.of(0, 0, 1, 0)))
+      if (type === 2 && bytes[at + 1] === 2) return port.send(joined(name, Uint8Array.of(0, 0), block(stateVector)))
       if (type === 2) throw new Error('the server denied a document')
       // The first one answers the client's own step 2.
       if (type === 8 && greeted) return port.acknowledged(bytes[at + 1]!)

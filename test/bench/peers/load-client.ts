@@ -1,6 +1,6 @@
 // One client of a server under load: one connection, one document, one writer. It counts what it is sent and keeps nothing of it.
 
-import { dialects, type DialectName, type Session } from './dialect.ts'
+import { dialects, type DialectName, type Session, type SessionPort } from './dialect.ts'
 import { RawSocket } from './raw-socket.ts'
 import { readLetters, typedUpdate, type Letters } from './typed-updates.ts'
 
@@ -10,6 +10,8 @@ export interface LoadClientOptions {
   readonly doc: string
   /** Its number, as the author of updates. */
   readonly writer: number
+  /** Of what it has already; the native dialect knows none. */
+  readonly stateVector?: Uint8Array
   /** Who is told of every update that comes, the client's own among them. Default: nobody, and nothing is decoded. */
   onLetters?(client: LoadClient, writer: number, clock: number, count: number): void
   /** Every update that comes, as it came. It may hold anything; one that comes counts as one own update that came back. For a client that is alone in its document. */
@@ -70,7 +72,7 @@ export class LoadClient {
         fail(new Error(`closed with ${code}`))
       },
     })
-    this.session = dialect.session(options.doc, {
+    const port: SessionPort = {
       send: (payload) => this.socket.send(payload),
       ready: () => {
         this.isReady = true
@@ -87,7 +89,8 @@ export class LoadClient {
         if (decodes) readLetters(bytes, start, letters)
       },
       acknowledged,
-    })
+    }
+    this.session = dialect.session(options.doc, port, options.stateVector)
     this.socket.opened.then(() => this.session.opened(), fail)
   }
 

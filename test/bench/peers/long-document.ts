@@ -39,7 +39,7 @@ export async function longDocument(options: LongDocumentOptions): Promise<LongDo
   try {
     const emptyBytes = server.diskBytes()
     const start = performance.now()
-    const write = await typePaper(server.port, options)
+    const write = await typeUpdates(server.port, options.dialect, 'paper', options.paper.updates)
     const ingestSeconds = (performance.now() - start) / 1000
     write.destroy()
     const warm = await openClients([
@@ -68,18 +68,18 @@ export async function longDocument(options: LongDocumentOptions): Promise<LongDo
   }
 }
 
-/** Types the paper with a bounded number of edits unacknowledged. Resolves when the last is acknowledged. */
-async function typePaper(port: number, { dialect, paper }: LongDocumentOptions): Promise<LoadClient> {
+/** Types into a document that nobody else is in, with a bounded number of edits unacknowledged. Resolves when the last is acknowledged. */
+export async function typeUpdates(port: number, dialect: DialectName, doc: string, updates: readonly Uint8Array[]): Promise<LoadClient> {
   let next = 0
   let finish: () => void = () => undefined
   const finished = new Promise<void>((resolve) => (finish = resolve))
   let writing = false
   const go = (client: LoadClient): void => {
     if (!writing) return
-    while (next < paper.updates.length && next - client.acknowledged < IN_FLIGHT) client.write(paper.updates[next++]!)
-    if (client.acknowledged >= paper.updates.length) finish()
+    while (next < updates.length && next - client.acknowledged < IN_FLIGHT) client.write(updates[next++]!)
+    if (client.acknowledged >= updates.length) finish()
   }
-  const [writer] = await openClients([{ port, dialect, doc: 'paper', writer: -1, onAcknowledged: go, onUpdate: () => undefined }])
+  const [writer] = await openClients([{ port, dialect, doc, writer: -1, onAcknowledged: go, onUpdate: () => undefined }])
   writing = true
   go(writer!)
   await finished

@@ -31,12 +31,20 @@ const COLUMNS: Readonly<Record<string, string>> = {
   diskTimesDocument: 'the rest, times the encoded document',
   quietAfterSeconds: 'quiet after, s',
   ingestSeconds: 'typed in, s',
+  sentBytes: 'bytes that it is sent',
+  returnCpuMs: 'ms of server CPU',
+  returnColdMs: 'ms when the server has just started',
+  bringMs: 'ms until another has what it made itself',
+  bringBytes: 'bytes that it brings',
+  bringCpuMs: 'ms of server CPU for these',
   baseMib: 'resident before, MiB',
   medianClientMs: 'median client, ms',
   cpuMsEach: 'ms of server CPU a client',
   perSecond: 'a second',
   kibEach: 'KiB resident a document',
+  fixedMib: 'fixed, MiB',
   mib: 'resident at the end, MiB',
+  opened: 'documents',
 }
 
 export function writeReport(results: readonly Result[]): void {

@@ -1,4 +1,4 @@
-// pnpm bench peers [--quick] [--only NAME] [--entrants TEXT] [--runs N] [--out FILE] [--checkout FOLDER]: Syncline against what its users would take instead, one after the
+// pnpm bench peers [--quick] [--only NAME] [--entrants TEXT] [--runs N] [--documents N] [--out FILE] [--checkout FOLDER]: Syncline against what its users would take instead, one after the
 // other on one core, the load from the other. Install the others first: node test/bench/peers/servers/install.mjs. Prints as it goes, and writes every run into the
 // JSON file; `--report FILE` makes docs/performance/*.svg and the tables from such a file (report.ts).
 
@@ -21,7 +21,8 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: { type: 'string', multiple: true },
     entrants: { type: 'string', multiple: true },
-    runs: { type: 'string', default: '1' },
+    runs: { type: 'string' },
+    documents: { type: 'string' },
     out: { type: 'string' },
     checkout: { type: 'string' },
     report: { type: 'string' },
@@ -29,12 +30,13 @@ const { values } = parseArgs({
   },
 })
 
-const USAGE = `pnpm bench peers [--quick] [--only NAME] [--entrants TEXT] [--runs N] [--out FILE]
+const USAGE = `pnpm bench peers [--quick] [--only NAME] [--entrants TEXT] [--runs N] [--documents N] [--out FILE]
 
 --quick     small sizes: shows that everything works, measures little
 --only      scenario, several times for several: ${scenarios.map(({ name }) => name).join(', ')}
 --entrants  those whose name holds this text
---runs      how often each is measured (1)
+--runs      how often each is measured (fan-out 3 times, others once)
+--documents of open-once (10,000)
 --out       JSON file that results are added to
 --checkout  another checkout whose built relay is measured
 --report    makes tables and charts of a JSON file, and measures nothing`
@@ -56,7 +58,8 @@ async function measureAll(): Promise<void> {
   const wanted = (texts: readonly string[] | undefined, name: string): boolean =>
     texts === undefined || texts.some((text) => name.includes(text))
   for (const scenario of scenarios.filter(({ name }) => wanted(values.only, name))) {
-    for (let run = 0; run < Number(values.runs); run++) {
+    const runs = Number(values.runs ?? (values.quick ? 1 : (scenario.runs ?? 1)))
+    for (let run = 0; run < runs; run++) {
       for (const entrant of entrants) {
         if (!scenario.takesPart(entrant) || !wanted(values.entrants, entrant.label)) continue
         results.push(await measureOne(scenario, entrant))
@@ -79,6 +82,7 @@ async function measureOne(scenario: Scenario, entrant: Entrant): Promise<Result>
   try {
     const figures = await scenario.measure(entrant, {
       quick: values.quick,
+      ...(values.documents === undefined ? {} : { documents: Number(values.documents) }),
       serverOptions: values.checkout === undefined ? {} : { checkout: values.checkout },
       progress: (line) => console.error(`  ${entrant.label}: ${line}`),
     })

@@ -1,5 +1,6 @@
 // What is measured, in which sizes, and what counts as better. One scenario answers figures of one entrant; run.ts repeats and compares.
 
+import { catchUp } from './catch-up.ts'
 import { idleConnections, openOnce, reconnectAtOnce } from './connections.ts'
 import type { Entrant } from './entrants.ts'
 import { fanOut, type FanOutShape } from './fan-out.ts'
@@ -18,12 +19,16 @@ export interface Scenario {
   readonly main: string
   readonly unit: string
   readonly better: 'more' | 'less'
+  /** How often it is measured, where nothing else is asked for; default once. */
+  readonly runs?: number
   takesPart(entrant: Entrant): boolean
   measure(entrant: Entrant, how: How): Promise<Figures>
 }
 
 export interface How {
   readonly quick: boolean
+  /** Of "open-once", in place of its own number. */
+  readonly documents?: number
   readonly serverOptions: ServerOptions
   progress(line: string): void
 }
@@ -37,7 +42,7 @@ function fanOutOf({ documents, clientsEach }: FanOutShape): Scenario {
   return {
     name: `fan-out-${documents}x${clientsEach}`,
     title: `Fan-out, ${documents} document${documents === 1 ? '' : 's'} with ${clientsEach} clients each`,
-    ...{ main: 'deliveriesPerSecond', unit: 'delivered updates/s', better: 'more', takesPart: everybody },
+    ...{ main: 'deliveriesPerSecond', unit: 'delivered updates/s', better: 'more', takesPart: everybody, runs: 3 },
     async measure(entrant, { quick, serverOptions, progress }) {
       const result = await fanOut({
         ...{ documents, clientsEach, server: entrant.server, dialect: entrant.dialect },
@@ -137,15 +142,50 @@ const openOnceScenario: Scenario = {
   name: 'open-once',
   title: 'Documents opened once, written to, and left',
   ...{ main: 'cpuMsEach', unit: 'ms of processor time each', better: 'less', takesPart: everybody },
-  async measure({ server, dialect }, { quick, serverOptions }) {
+  async measure({ server, dialect }, { quick, documents = quick ? 100 : 10_000, serverOptions }) {
     const { cpuMsEach, perSecond, kibEach, mib } = await openOnce({
-      server,
-      dialect,
-      serverOptions,
-      documents: quick ? 100 : 10_000,
-      settleMs: quick ? 300 : 4_000,
+      ...{ server, dialect, serverOptions, documents, visitors: 20, withinMs: Infinity, settleMs: quick ? 300 : 4_000 },
     })
     return { cpuMsEach, perSecond, kibEach, mib }
+  },
+}
+
+/** The first tenth is where the slope begins. */
+const openOnceSlopeScenario: Scenario = {
+  name: 'open-once-slope',
+  title: 'Memory from 10,000 to 100,000 documents opened once, written to, and left',
+  ...{ main: 'kibEach', unit: 'KiB a document', better: 'less', takesPart: everybody },
+  async measure({ server, dialect }, { quick, documents = quick ? 500 : 100_000, serverOptions }) {
+    const { documents: opened, ...result } = await openOnce({
+      ...{ server, dialect, serverOptions, documents, visitors: 100, withinMs: 600_000, settleMs: quick ? 300 : 10_000 },
+    })
+    const { kibEach, fixedMib, mib, perSecond, cpuMsEach } = result
+    return { kibEach, fixedMib, mib, opened, perSecond, cpuMsEach }
+  },
+}
+
+const catchUpScenario: Scenario = {
+  name: 'catch-up',
+  title: 'A client that was away during 100,000 edits of one document',
+  ...{ main: 'returnMs', unit: 'ms until it has all', better: 'less' },
+  takesPart: ({ kind, dialect }) => kind !== 'floor' && dialect !== 'native' && hasPaper(),
+  async measure({ server, dialect, stores }, { quick, serverOptions }) {
+    const known = quick ? 1_000 : 20_000
+    const { updates } = readPaper(quick ? 5_000 : known + 100_000)
+    // Syncline stores before it acknowledges, Hocuspocus after ten seconds.
+    const storedAfterMs = !stores ? null : quick ? 2_500 : server === 'syncline' ? 1_000 : 15_000
+    const options = { serverOptions: { ...serverOptions, serveArgs: RATES_RAISED }, updates, known, returns: quick ? 1 : 7, storedAfterMs }
+    const result = await catchUp({ server, dialect, ...options })
+    const sorted = result.ms.toSorted((a, b) => a - b)
+    return {
+      returnMs: sorted[Math.floor(sorted.length / 2)]!,
+      sentBytes: result.bytes,
+      returnCpuMs: result.cpuMs,
+      returnColdMs: result.coldMs,
+      bringMs: result.bringMs,
+      bringBytes: result.bringBytes,
+      bringCpuMs: result.bringCpuMs,
+    }
   },
 }
 
@@ -158,4 +198,6 @@ export const scenarios: readonly Scenario[] = [
   idleScenario,
   reconnectScenario,
   openOnceScenario,
+  openOnceSlopeScenario,
+  catchUpScenario,
 ]

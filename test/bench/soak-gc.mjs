@@ -1,0 +1,15 @@
+// Preloaded into the relay by soak.ts, with --expose-gc: collects garbage every few seconds and appends to memory.log in the working folder when, what is alive on the heap and in
+// buffers, and what is resident, in bytes.
+
+import { appendFileSync } from 'node:fs'
+import { isMainThread } from 'node:worker_threads'
+
+const EVERY_MS = 2_000
+
+if (isMainThread) {
+  setInterval(() => {
+    globalThis.gc()
+    const { heapUsed, external, rss } = process.memoryUsage()
+    appendFileSync('memory.log', `${Date.now()} ${heapUsed + external} ${rss}\n`)
+  }, EVERY_MS).unref()
+}

@@ -1,0 +1,179 @@
+// pnpm bench --only soak: a relay under churn for an hour, and whether it keeps what it should not. Visitors of three doors come, write and go, to documents that are visited again
+// and again and to new ones. The relay collects its garbage every few seconds (soak-gc.mjs) and notes what is left; a straight line through that, after the first part of the
+// time, says how fast it grows. With --quick two minutes, and a bound for the noise of two minutes: what grows by a kilobyte for each visit is found by either.
+
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { dialects, type DialectName } from './peers/dialect.ts'
+import { LoadClient, pause } from './peers/load-client.ts'
+import { pinGenerator, startServer, type ServerProcess } from './peers/server-process.ts'
+import type { Figure, Progress } from './report.ts'
+import { lineThrough, type Line, type Point } from './slope.ts'
+
+/** Rows that are typed before, at once: as many as a relay keeps of its log in memory, and some more. Of each of the seats. */
+const FIRST_ROWS = 2_000
+/** Of the time, before growth is looked at: heaps, caches and the oldest documents fill. */
+const WARM_SHARE = 0.3
+const VISITORS = 40
+const STAY_MS = [500, 8_000] as const
+const TYPES_EVERY_MS = 100
+const POOL = 200
+/** Of visits: to a document that is new. */
+const NEW_SHARE = 0.3
+const HOUR_MS = 3_600_000
+/** Growth that counts as none. Of what is alive: new documents may cost half a KiB each, some 8,600 an hour. Resident memory moves more, by what the system and the allocator keep. */
+const LIVE_MIB_PER_HOUR_MAX = 12
+const RESIDENT_MIB_PER_HOUR_MAX = 48
+/** A run of `minutes` cannot tell growth from noise as well as an hour does. */
+const NOISE = (minutes: number): number => Math.max(1, (60 / minutes) ** 1.2 / 2)
+
+const doors: readonly DialectName[] = ['y-websocket', 'y-websocket', 'y-websocket', 'hocuspocus', 'native']
+
+export async function soak(minutes: number, progress: Progress): Promise<Figure[]> {
+  pinGenerator()
+  const nodeArgs = ['--expose-gc', '--import', fileURLToPath(import.meta.resolve('./soak-gc.mjs'))]
+  // The pace of a disk must not decide how much is done.
+  const relay = await startServer('syncline', { nodeArgs, serveArgs: ['--durability', 'process'] })
+  try {
+    const churn = new Churn(relay.port)
+    progress('soak: filling what a relay keeps of its log')
+    await Promise.all(Array.from({ length: VISITORS }, (_, seat) => churn.typeAtOnce(seat, FIRST_ROWS)))
+    const warmFrom = Date.now()
+    const endsAt = performance.now() + minutes * 60_000
+    const visiting = Array.from({ length: VISITORS }, (_, seat) => churn.visitUntil(endsAt, seat))
+    const failed = Promise.all(visiting)
+    while (performance.now() < endsAt) {
+      await Promise.race([failed, pause(Math.min(10_000, Math.max(0, endsAt - performance.now())))])
+      const last = memoryOf(relay).at(-1)
+      if (last !== undefined)
+        progress(
+          `soak: ${Math.ceil((endsAt - performance.now()) / 60_000)} min left, ${churn.visits} visits, ${churn.documents} documents, alive ${last.liveMib.toFixed(1)}, resident ${last.residentMib.toFixed(0)} MiB`,
+        )
+    }
+    await failed
+    return figuresOf(
+      memoryOf(relay).filter(({ atMs }) => atMs >= warmFrom),
+      minutes,
+      churn,
+    )
+  } finally {
+    await relay.discard()
+  }
+}
+
+interface Memory {
+  readonly atMs: number
+  /** On the heap and in buffers, after a collection. */
+  readonly liveMib: number
+  readonly residentMib: number
+}
+
+function memoryOf({ folder }: ServerProcess): Memory[] {
+  const lines = readFileSync(join(folder, 'memory.log'), 'utf8').split('\n')
+  return lines.slice(0, -1).map((line) => {
+    const [atMs, live, resident] = line.split(' ').map(Number) as [number, number, number]
+    return { atMs, liveMib: live / 1024 / 1024, residentMib: resident / 1024 / 1024 }
+  })
+}
+
+function figuresOf(memory: readonly Memory[], minutes: number, { visits, edits, documents }: Churn): Figure[] {
+  const from = memory[0]!.atMs + (memory.at(-1)!.atMs - memory[0]!.atMs) * WARM_SHARE
+  const warm = memory.filter(({ atMs }) => atMs >= from)
+  const line = (of: (at: Memory) => number): Line => lineThrough(warm.map((at): Point => [at.atMs / HOUR_MS, of(at)]))
+  const [live, resident] = [line(({ liveMib }) => liveMib), line(({ residentMib }) => residentMib)]
+  const noise = NOISE(minutes)
+  const grows = (name: string, { slope, standardError }: Line, most: number): Figure[] => [
+    {
+      name: `soak, ${minutes} min: ${name} grows, MiB an hour (2 standard errors: ${(2 * standardError).toFixed(1)})`,
+      value: tenth(slope),
+      unit: '',
+    },
+    {
+      name: `soak, ${minutes} min: ${name} surely grows, MiB an hour`,
+      value: tenth(Math.max(0, slope - 2 * standardError)),
+      unit: '',
+      bound: Math.round(most * noise),
+    },
+  ]
+  return [
+    { name: `soak, ${minutes} min: visits`, value: visits, unit: '' },
+    { name: `soak, ${minutes} min: edits`, value: edits, unit: '' },
+    { name: `soak, ${minutes} min: documents at the end`, value: documents, unit: '' },
+    {
+      name: `soak, ${minutes} min: alive when warm, and at the end`,
+      value: tenth(warm[0]!.liveMib),
+      unit: `MiB, ${tenth(warm.at(-1)!.liveMib)} MiB`,
+    },
+    {
+      name: `soak, ${minutes} min: resident when warm, and at the end`,
+      value: tenth(warm[0]!.residentMib),
+      unit: `MiB, ${tenth(warm.at(-1)!.residentMib)} MiB`,
+    },
+    ...grows('what is alive', live, LIVE_MIB_PER_HOUR_MAX),
+    ...grows('resident memory', resident, RESIDENT_MIB_PER_HOUR_MAX),
+  ]
+}
+
+/** Visits are the same in every run, as far as the relay's pace lets them. */
+class Churn {
+  visits = 0
+  edits = 0
+  documents = POOL
+  private readonly port: number
+  private state = 1
+
+  constructor(port: number) {
+    this.port = port
+  }
+
+  /** So many edits, each in a row of its own: it waits for each to be stored. */
+  async typeAtOnce(seat: number, rows: number): Promise<void> {
+    const done = Promise.withResolvers<void>()
+    const visitor = new LoadClient({
+      ...{ port: this.port, dialect: 'y-websocket', doc: `soak-${seat}`, writer: this.visits++ },
+      onAcknowledged(client) {
+        if (client.acknowledged >= rows) done.resolve()
+        else if (client.acknowledged === client.clock) client.type()
+      },
+    })
+    await visitor.greeted
+    visitor.type()
+    await done.promise
+    this.edits += rows
+    visitor.destroy()
+  }
+
+  /** One seat: whoever leaves it makes room for the next. */
+  async visitUntil(endsAt: number, seat: number): Promise<void> {
+    await pause(seat * 20)
+    while (performance.now() < endsAt)
+      await this.visit(Math.min(endsAt, performance.now() + STAY_MS[0] + this.chance() * (STAY_MS[1] - STAY_MS[0])))
+  }
+
+  private async visit(leavesAt: number): Promise<void> {
+    const writer = this.visits++
+    const dialect = doors[Math.floor(this.chance() * doors.length)]!
+    const isNew = this.chance() < NEW_SHARE
+    const number = isNew ? this.documents++ : Math.floor(this.chance() * POOL)
+    // Only some read what comes; what the others are sent costs the relay the same.
+    const visitor = new LoadClient({ port: this.port, dialect, doc: `soak-${number}`, writer, onAcknowledged: () => undefined })
+    await visitor.greeted
+    while (performance.now() < leavesAt) {
+      visitor.type()
+      this.edits++
+      await pause(TYPES_EVERY_MS)
+    }
+    if (visitor.closed) throw new Error(`the relay closed a connection of ${dialects[dialect].name}`)
+    visitor.destroy()
+  }
+
+  private chance(): number {
+    this.state = (Math.imul(this.state, 1_664_525) + 1_013_904_223) >>> 0
+    return this.state / 2 ** 32
+  }
+}
+
+function tenth(value: number): number {
+  return Math.round(value * 10) / 10
+}
