@@ -9,6 +9,7 @@ import type { Clock } from '@syncline/replica'
 import { WebSocket, type RawData } from 'ws'
 import { closingFor, type Closing } from './close-code.ts'
 import type { MessageRun } from './message-run.ts'
+import { MeteredWebSocket } from './rate-limits.ts'
 import type { RelayLimits } from './relay-limits.ts'
 import type { TurnEnds } from './turn-ends.ts'
 
@@ -63,7 +64,7 @@ export interface RoomConnection {
 }
 
 /** A frame over the limit ends ws's socket with 1009, after which a y-websocket client comes back with the same frame at once; 4413 tells it to stop. */
-export class RoomWebSocket extends WebSocket {
+export class RoomWebSocket extends MeteredWebSocket {
   /** Once a door has taken it. */
   door: DoorSocket | null = null
 

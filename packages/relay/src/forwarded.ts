@@ -44,6 +44,7 @@ export function trustedProxies(ranges: readonly string[]): TrustedProxies {
   }
   return {
     has: (address) => {
+      if (ranges.length === 0) return false
       const version = isIP(address)
       return version !== 0 && list.check(address, version === 4 ? 'ipv4' : 'ipv6')
     },

@@ -17,7 +17,7 @@ import { clientOf, type TrustedProxies } from './forwarded.ts'
 import { giveSocket } from './given-socket.ts'
 import { listenError } from './listen-error.ts'
 import { isLoopbackHost } from './loopback.ts'
-import { RateLimits, type RateBound } from './rate-limits.ts'
+import { MeteredWebSocket, RateLimits, type RateBound } from './rate-limits.ts'
 import type { RefusalMemory } from './refusal-memory.ts'
 import type { RelayLimits } from './relay-limits.ts'
 import type { GivenSocket } from './relay-options.ts'
@@ -68,7 +68,7 @@ const REFUSED_FOR_GOOD: Partial<Record<ErrorCode, number>> = { 'access-denied': 
 export class Front {
   private readonly options: FrontOptions
   private readonly server: Server
-  private readonly doors: { readonly native: SocketServer; readonly room: SocketServer<typeof RoomWebSocket> }
+  private readonly doors: { readonly native: SocketServer<typeof MeteredWebSocket>; readonly room: SocketServer<typeof RoomWebSocket> }
   private readonly sockets = new Map<WebSocket, DoorName>()
   private readonly rooms = new Map<WebSocket, RoomConnection>()
   /** One listener for all sockets. */
@@ -98,6 +98,7 @@ export class Front {
         ...socketOptions,
         maxPayload: limits.nativeFrameBytesMax,
         handleProtocols: () => SUBPROTOCOL,
+        WebSocket: MeteredWebSocket,
       }),
       room: new WebSocketServer({
         ...shared,
@@ -279,7 +280,7 @@ export class Front {
   }
 
   /** False: it was no proper handshake, or nobody took it. */
-  private open<S extends typeof WebSocket>(
+  private open<S extends typeof MeteredWebSocket>(
     server: SocketServer<S>,
     door: DoorName,
     socket: Duplex,

@@ -3,9 +3,9 @@
 // who owes more than half a minute is closed ("rate-limited": come back later). Pauses of the doors and these pauses add up. Connections are watched by front.ts; whose a message
 // is, its door says. Rules: LI-4 to LI-9, RS-1.
 
-import { errorTable, SynclineError, type DocId, type SpaceId } from '@syncline/protocol'
+import { DEFAULT_SPACE, errorTable, SynclineError, type DocId, type SpaceId } from '@syncline/protocol'
 import { closeReason, type Clock } from '@syncline/replica'
-import type { RawData, WebSocket } from 'ws'
+import { WebSocket, type RawData } from 'ws'
 import type { DoorName } from './access/access.ts'
 import type { RelayLimits } from './relay-limits.ts'
 import { TokenBucket } from './token-bucket.ts'
@@ -40,17 +40,54 @@ const WAIT_MS_MIN = 10
 const SWEEP_AT = 256
 
 const UNLIMITED: Meter = { speaksFor: ignore, spokenBy: ignore, updates: ignore, deletes: ignore }
-const meters = new WeakMap<WebSocket, Meter>()
+
+/** One that can be watched: it is read when neither its door nor its rate forbids. */
+export class MeteredWebSocket extends WebSocket {
+  meter: ConnectionMeter | null = null
+
+  override pause(): void {
+    if (this.meter === null) super.pause()
+    else this.meter.pausedByDoor(true)
+  }
+
+  override resume(): void {
+    if (this.meter === null) super.resume()
+    else this.meter.pausedByDoor(false)
+  }
+
+  /** Whatever its door says. */
+  read(reads: boolean): void {
+    if (reads) super.resume()
+    else super.pause()
+  }
+}
 
 /** That of a watched socket; of any other one that counts nothing. */
 export function meterOf(ws: WebSocket): Meter {
-  return meters.get(ws) ?? UNLIMITED
+  return meterWithin(ws) ?? UNLIMITED
+}
+
+function meterWithin(ws: WebSocket): ConnectionMeter | null {
+  return ws instanceof MeteredWebSocket ? ws.meter : null
+}
+
+function onMessage(this: WebSocket, data: RawData): void {
+  meterWithin(this)?.took((data as Buffer).length)
+}
+
+function onClose(this: WebSocket): void {
+  meterWithin(this)?.end()
 }
 
 export class RateLimits {
   readonly options: RateLimitsOptions
-  private readonly shared = new Map<string, Rate>()
-  private sweepAt = SWEEP_AT
+  private readonly shared: Readonly<Record<SharedBound, Map<string, Rate>>> = {
+    subject: new Map(),
+    document: new Map(),
+    space: new Map(),
+    deletions: new Map(),
+  }
+  private sweepAt: Record<SharedBound, number> = { subject: SWEEP_AT, document: SWEEP_AT, space: SWEEP_AT, deletions: SWEEP_AT }
   private watched = 0
 
   constructor(options: RateLimitsOptions) {
@@ -58,12 +95,11 @@ export class RateLimits {
   }
 
   /** Call when the socket is open and before its door listens. */
-  watch(ws: WebSocket, door: DoorName): void {
-    const meter = new ConnectionMeter(ws, door, this, ++this.watched)
-    meters.set(ws, meter)
-    ws.on('message', (data: RawData) => meter.took((data as Buffer).length))
-    ws.on('ping', (data: Buffer) => meter.took(data.length))
-    ws.on('close', () => meter.end())
+  watch(ws: MeteredWebSocket, door: DoorName): void {
+    ws.meter = new ConnectionMeter(ws, door, this, ++this.watched)
+    ws.on('message', onMessage)
+    ws.on('ping', onMessage)
+    ws.on('close', onClose)
   }
 
   ofConnection(): Rate {
@@ -73,19 +109,20 @@ export class RateLimits {
 
   /** Made anew when it is full: one who reconnects does not begin with a full one. */
   of(bound: SharedBound, name: string, nowMs: number): Rate {
-    const key = `${bound} ${name}`
-    let rate = this.shared.get(key)
+    const rates = this.shared[bound]
+    let rate = rates.get(name)
     if (rate === undefined) {
-      if (this.shared.size >= this.sweepAt) this.sweep(nowMs)
+      if (rates.size >= this.sweepAt[bound]) this.sweep(bound, nowMs)
       rate = this.make(bound, nowMs)
-      this.shared.set(key, rate)
+      rates.set(name, rate)
     }
     return rate
   }
 
-  private sweep(nowMs: number): void {
-    for (const [key, rate] of this.shared) if (rate.isFull(nowMs)) this.shared.delete(key)
-    this.sweepAt = Math.max(SWEEP_AT, 2 * this.shared.size)
+  private sweep(bound: SharedBound, nowMs: number): void {
+    const rates = this.shared[bound]
+    for (const [name, rate] of rates) if (rate.isFull(nowMs)) rates.delete(name)
+    this.sweepAt[bound] = Math.max(SWEEP_AT, 2 * rates.size)
   }
 
   private make(bound: SharedBound, nowMs: number): Rate {
@@ -123,38 +160,31 @@ class Rate {
   }
 }
 
-/** Meters one socket. Takes over its pause() and resume(): it is read when neither its door nor its rate forbids. */
+/** Meters one socket. */
 class ConnectionMeter implements Meter {
-  private readonly ws: WebSocket
+  private readonly ws: MeteredWebSocket
   private readonly door: DoorName
   private readonly rates: RateLimits
   private readonly own: Rate
   private readonly number: number
-  private readonly pause: () => void
-  private readonly resume: () => void
   private account: string | null = null
-  private pausedByDoor = false
+  private doorPauses = false
   /** Not read before; 0: read. */
   private heldUntilMs = 0
   private ended = false
   private cancel: () => void = ignore
 
-  constructor(ws: WebSocket, door: DoorName, rates: RateLimits, number: number) {
+  constructor(ws: MeteredWebSocket, door: DoorName, rates: RateLimits, number: number) {
     this.ws = ws
     this.door = door
     this.rates = rates
     this.number = number
     this.own = rates.ofConnection()
-    this.pause = ws.pause.bind(ws)
-    this.resume = ws.resume.bind(ws)
-    ws.pause = () => {
-      this.pausedByDoor = true
-      this.pause()
-    }
-    ws.resume = () => {
-      this.pausedByDoor = false
-      if (this.heldUntilMs === 0) this.resume()
-    }
+  }
+
+  pausedByDoor(pauses: boolean): void {
+    this.doorPauses = pauses
+    if (pauses || this.heldUntilMs === 0) this.ws.read(!pauses)
   }
 
   took(bytes: number): void {
@@ -174,7 +204,8 @@ class ConnectionMeter implements Meter {
 
   updates(space: SpaceId, doc: DocId, messages: 0 | 1, bytes: number): void {
     const now = this.now()
-    this.spend('document', `${space} ${doc}`, messages, bytes, now)
+    // Most relays have one space: its names are taken as they are. No name has a NUL in it.
+    this.spend('document', space === DEFAULT_SPACE ? doc : `${space}\0${doc}`, messages, bytes, now)
     this.spend('space', space, messages, bytes, now)
   }
 
@@ -207,10 +238,10 @@ class ConnectionMeter implements Meter {
     if (this.heldUntilMs === 0) this.rates.options.onThrottled(this.door, by)
     this.heldUntilMs = nowMs + waitMs
     this.cancel()
-    this.pause()
+    this.ws.read(false)
     this.cancel = this.rates.options.clock.after(waitMs, () => {
       this.heldUntilMs = 0
-      if (!this.pausedByDoor) this.resume()
+      if (!this.doorPauses) this.ws.read(true)
     })
   }
 
@@ -218,7 +249,7 @@ class ConnectionMeter implements Meter {
   private cut(by: RateBound): void {
     this.end()
     this.heldUntilMs = Infinity
-    this.pause()
+    this.ws.read(false)
     const what = by === 'deletions' ? 'More deletions come than are taken' : `More comes than is read from one ${by}`
     this.rates.options.onTurnedAway(new SynclineError('rate-limited', `${what}.`), this.door)
     this.ws.close(errorTable['rate-limited'].closeCode, closeReason('rate-limited', what.toLowerCase()))

@@ -10,14 +10,17 @@ export type RoomName = { readonly doc: DocId } | { readonly problem: string }
 export function roomNameOf(target: string): RoomName {
   if (!target.startsWith('/')) return { problem: 'the request target must be a path' }
   const query = target.indexOf('?')
-  const raw = bytesOf(query < 0 ? target.slice(1) : target.slice(1, query))
-  const name = nameOf(raw)
+  const path = query < 0 ? target.slice(1) : target.slice(1, query)
+  const name = PLAIN.test(path) ? path : nameOf(bytesOf(path))
   if (name === null) return { problem: 'the room name is not UTF-8; percent-encode it' }
   if (name === '') return { problem: 'the room name is empty' }
   if (name.includes('\0')) return { problem: 'the room name contains NUL' }
   const doc = docIdOrNull(name)
   return doc === null ? { problem: `the room name is longer than ${LIMITS.docIdBytesMax} bytes` } : { doc }
 }
+
+/** Nothing in it is encoded, or would be: most names. */
+const PLAIN = /^[!$&-;=@-\]_a-z|~]+$/
 
 function nameOf(raw: Uint8Array): string | null {
   const decoded = percentDecode(raw)
