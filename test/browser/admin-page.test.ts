@@ -1,106 +1,17 @@
-// The admin page as an operator uses it: a real browser, a real API, a real store. Skipped, with a word, where there is no Chromium. The page as text is tested in
+// The admin page as an operator uses it: a real browser, a real API, a real store. Several spaces are in admin-spaces.test.ts; the page as text is tested in
 // packages/relay/test/admin-page.test.ts.
 
-import { existsSync } from 'node:fs'
 import { parseDocId } from '@syncline/protocol'
 import { nodeClock } from '@syncline/replica/ws'
-import { chromium, type Browser, type Locator, type Page } from 'playwright-core'
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import type * as Y from 'yjs'
+import { expect, onTestFinished, test } from 'vitest'
 import { createDoorman } from '../../packages/relay/src/access/doorman.ts'
 import { parsePolicy } from '../../packages/relay/src/access/policy-file.ts'
 import { pageScript } from '../../packages/relay/src/admin/page/page-script.ts'
 import { bundleAdminPage } from '../../scripts/admin-page-script.ts'
-import { refusing, startRelay, storeFolder, type AdminRelay, type Place } from './admin-relay.ts'
+import { body, eventually, figure, focusIs, isThere, open, press, relayHere, row, stateIs, useBrowser } from './admin-browser.ts'
+import { refusing, startRelay, storeFolder } from './admin-relay.ts'
 
-const browserPath = process.env['SYNCLINE_CHROMIUM'] ?? '/usr/bin/chromium'
-const isThere = existsSync(browserPath)
-if (!isThere)
-  console.log(`no browser at ${browserPath} (apt-get install chromium, or set SYNCLINE_CHROMIUM): the admin page is not tested in one`)
-
-let browser: Browser
-beforeAll(async () => {
-  // A container has no user namespaces to sandbox with; the only page is ours.
-  if (isThere) browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] })
-})
-afterAll(async () => {
-  if (isThere) await browser.close()
-})
-
-/** A machine that does other things as well may need a while. */
-function eventually<T>(ask: () => Promise<T>): ReturnType<typeof expect.poll<T>> {
-  return expect.poll(ask, { timeout: 15_000 })
-}
-
-async function relayHere(options: Partial<Place> = {}): Promise<AdminRelay> {
-  const { folder, remove } = storeFolder()
-  const relay = await startRelay({ folder, port: 0, ...options })
-  onTestFinished(async () => {
-    await relay.stop()
-    remove()
-  })
-  return relay
-}
-
-interface Opened {
-  readonly page: Page
-  /** Errors, dialogs, and requests for anything but the relay. */
-  readonly problems: string[]
-}
-
-async function open(url: string, colorScheme: 'light' | 'dark' = 'light'): Promise<Opened> {
-  const context = await browser.newContext({ colorScheme, viewport: { width: 1280, height: 800 } })
-  onTestFinished(() => context.close())
-  const page = await context.newPage()
-  const problems: string[] = []
-  const { origin } = new URL(url)
-  page.on('pageerror', (error) => problems.push(error.message))
-  page.on('console', (message) => problems.push(message.text()))
-  page.on('dialog', (dialog) => {
-    problems.push(dialog.message())
-    void dialog.dismiss()
-  })
-  page.on(
-    'request',
-    (request) =>
-      new URL(request.url()).origin !== origin && !request.url().startsWith('data:') && problems.push(`asked for ${request.url()}`),
-  )
-  await page.goto(url)
-  return { page, problems }
-}
-
-function stateIs(page: Page, word: string): Promise<void> {
-  return page.locator('#state').getByText(word, { exact: true }).waitFor()
-}
-
-/** The value of one of the figures. */
-function figure(page: Page, name: string): Locator {
-  return page.locator('.figures > div', { has: page.getByText(name, { exact: true }) }).locator('dd')
-}
-
-function row(page: Page, table: string, text: string): Locator {
-  return page.getByRole('grid', { name: table, exact: true }).getByRole('row').filter({ hasText: text }).first()
-}
-
-async function press(page: Page, ...keys: readonly string[]): Promise<void> {
-  for (const key of keys) await page.keyboard.press(key)
-}
-
-/** What has the focus, in words. */
-function focused(page: Page): Promise<string> {
-  return page.evaluate(() => {
-    const element = document.activeElement as HTMLElement
-    return element.matches('tr')
-      ? `row ${element.querySelector('td')!.textContent}`
-      : element.id || element.querySelector('.key')!.textContent
-  })
-}
-
-async function focusIs(page: Page, what: string): Promise<void> {
-  await eventually(() => focused(page)).toBe(what)
-}
-
-const body = (text: string) => (doc: Y.Doc) => doc.getText('body').insert(0, text)
+useBrowser()
 
 test('[PG-4] the script of the page is what its source says', async () => {
   expect(pageScript === (await bundleAdminPage()), 'write it anew: pnpm exec node scripts/admin-page-script.ts').toBe(true)

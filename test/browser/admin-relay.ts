@@ -28,7 +28,7 @@ export interface AdminRelay {
   /** Of the page. */
   readonly url: string
   /** Writes a document from what `edit` does to an empty one, as a further writer. Resolves when it is committed. */
-  write(name: string, edit: (doc: Y.Doc) => void): Promise<void>
+  write(name: string, edit: (doc: Y.Doc) => void, space?: string): Promise<void>
   /** A y-websocket client of one room; nonsense(): sends an update that is none. */
   room(name: string): Promise<{ readonly client: BareClient; nonsense(): void }>
   /** A second relay, linked to this one. */
@@ -41,6 +41,8 @@ export interface Place {
   /** Of the page; 0: any free one. */
   readonly port: number
   readonly doorman?: Doorman
+  /** Several spaces, which close when nobody has used them for this time. */
+  readonly spaceIdleMs?: number
 }
 
 /** A folder for stores, and the way to remove it. */
@@ -56,18 +58,21 @@ export function refusing(prefix: string): Doorman {
   return { authenticates: true, admit: async (credentials) => ({ ...(await openDoorman.admit(credentials)), may }) }
 }
 
-export async function startRelay({ folder, port, doorman = openDoorman }: Place): Promise<AdminRelay> {
-  const relay = await createRelay({ data: folder, port: 0, admin: { port }, durability: 'process', doorman })
+export async function startRelay({ folder, port, doorman = openDoorman, spaceIdleMs }: Place): Promise<AdminRelay> {
+  const many = spaceIdleMs === undefined ? {} : { spacePrefix: '/s/', insecure: true, limits: { spaceIdleMs } }
+  const relay = await createRelay({ data: folder, port: 0, admin: { port }, durability: 'process', doorman, ...many })
   const closers: (() => unknown)[] = []
   return {
     relay,
     url: `${relay.adminUrl!}/`,
-    async write(name, edit) {
+    async write(name, edit, space = DEFAULT_SPACE) {
       const doc = new Y.Doc()
       edit(doc)
-      const guest = relay.replica.attachGuest(parseDocId(name), noPort)
+      const { replica, release } = await relay.space(space)
+      const guest = replica.attachGuest(parseDocId(name), noPort)
       const outcome = await guest.write(Y.encodeStateAsUpdate(doc))
       guest.detach()
+      release()
       doc.destroy()
       if (outcome.kind !== 'committed') throw new Error(`${name}: ${JSON.stringify(outcome)}`)
     },

@@ -1,6 +1,6 @@
 // The admin page as the relay serves it: one HTML document that holds its script and its style, and the headers that let it do nothing but run them and ask this
 // port. Everything it shows it asks of the JSON API of the same port, by addresses relative to its own. The script is browser/ as one string, which
-// scripts/admin-page-script.ts writes. Mounted on the admin port. Rules: PG-1 to PG-6.
+// scripts/admin-page-script.ts writes. Mounted on the admin port. Rules: PG-1 to PG-7.
 
 import { createHash } from 'node:crypto'
 import { Hono } from 'hono'
@@ -13,13 +13,14 @@ export interface AdminPage {
 }
 
 const keys: readonly (readonly [string, string])[] = [
-  ['1 2', 'the relay; its documents'],
-  ['/', 'filter documents by how their name begins; Enter or ↓ goes to the rows'],
+  ['1 2 3', 'the relay; the documents; the spaces, where there are several'],
+  ['s', 'another space, by its name; Enter goes there'],
+  ['/', 'filter documents or spaces by how their name begins; Enter or ↓ goes to the rows'],
   ['↑ ↓', 'walk in a table or in content; Home, End, Page Up and Page Down too'],
   ['Enter', 'open the document of a row; open or close a part of its content'],
   ['← →', 'in content: close and go out, open and go in; in a chart: back and forth in time'],
-  ['Esc', 'leave the filter; close the document'],
-  ['n p', 'next and previous page of documents'],
+  ['Esc', 'leave the field; close the document'],
+  ['n p', 'next and previous page of documents or spaces'],
   ['r', 'ask now'],
   ['?', 'this help'],
 ]
@@ -76,7 +77,13 @@ const pageHtml = (): string => `<!doctype html>
 <nav aria-label="Views">
 <a id="relay-link" href="#/relay" aria-keyshortcuts="1">Relay</a>
 <a id="documents-link" href="#/documents" aria-keyshortcuts="2">Documents</a>
+<a id="spaces-link" href="#/spaces" aria-keyshortcuts="3" hidden>Spaces</a>
 </nav>
+<form id="space-form" hidden>
+<label for="space">Space</label>
+<input id="space" list="spaces-known" aria-keyshortcuts="s" spellcheck="false" autocomplete="off">
+<datalist id="spaces-known"></datalist>
+</form>
 <span id="about"></span>
 <button type="button" id="forget" hidden>Forget token</button>
 <button type="button" id="keys" aria-keyshortcuts="?" aria-label="Keys">?</button>
@@ -85,6 +92,7 @@ const pageHtml = (): string => `<!doctype html>
 <noscript>This page needs JavaScript. The figures are also at <a href="metrics">metrics</a> and <a href="api/status">api/status</a>.</noscript>
 ${relayHtml}
 ${documentsHtml}
+${spacesHtml}
 ${tokenHtml}
 ${helpHtml()}
 <script>${pageScript}</script>
@@ -98,7 +106,7 @@ const relayHtml = `<main id="relay-view">
 <dl id="doors" class="figures" aria-label="Connections by door"></dl>
 </div>
 <section aria-labelledby="charts-title">
-<h2 id="charts-title">Throughput and latency</h2>
+<div class="heading"><h2 id="charts-title">Throughput and latency</h2><span id="charts-of" class="soft"></span></div>
 <div id="charts"></div>
 </section>
 <div class="columns">
@@ -146,6 +154,20 @@ const documentsHtml = `<main id="documents-view" hidden>
 <section><h3>Log, newest first</h3><div id="log" class="table"></div></section>
 </div>
 </aside>
+</main>`
+
+const spacesHtml = `<main id="spaces-view" hidden>
+<section id="spaces-list" aria-labelledby="spaces-title">
+<div class="heading">
+<h2 id="spaces-title">Spaces</h2>
+<input id="spaces-filter" type="search" placeholder="name begins with …" aria-label="Space begins with" aria-keyshortcuts="/" spellcheck="false" autocomplete="off">
+<span id="spaces-page" class="soft"></span>
+<button type="button" id="spaces-before" aria-keyshortcuts="p" disabled>Previous</button>
+<button type="button" id="spaces-next" aria-keyshortcuts="n" disabled>Next</button>
+</div>
+<p id="spaces-trouble" class="trouble" role="status"></p>
+<div id="spaces" class="table"></div>
+</section>
 </main>`
 
 const tokenHtml = `<dialog id="token-dialog" aria-labelledby="token-title">

@@ -89,7 +89,14 @@ svg .dot.line0 { fill: var(--line0); } svg .dot.line1 { fill: var(--line1); }
 #documents-view > * { flex: 1 1 0; min-width: 0; }
 #list, #inspector { display: flex; flex-direction: column; gap: 6px; min-height: 0; }
 #list .table { flex: 1; }
-#filter { flex: 0 1 320px; min-width: 90px; font-family: var(--mono); font-size: 12px; }
+#spaces-view { display: flex; }
+#spaces-list { flex: 1; display: flex; flex-direction: column; gap: 6px; min-width: 0; min-height: 0; }
+#spaces-list .table { flex: 1; }
+#spaces td.name { max-width: 0; width: 100%; overflow: hidden; text-overflow: ellipsis; }
+#space-form { display: flex; align-items: center; gap: 6px; color: var(--soft); }
+#space { width: 180px; font-family: var(--mono); font-size: 12px; color: var(--ink); }
+#spaces-page { margin-left: auto; white-space: nowrap; }
+#filter, #spaces-filter { flex: 0 1 320px; min-width: 90px; font-family: var(--mono); font-size: 12px; }
 #documents-page { margin-left: auto; white-space: nowrap; }
 #inspector { padding-left: 24px; border-left: 1px solid var(--edge); }
 .document-name { flex: 1; min-width: 0; overflow: hidden; text-overflow: ellipsis; }

@@ -9,10 +9,43 @@ export type { Sample } from '../../sampler.ts'
 
 type Said = 'space' | 'head' | 'documents' | 'storage' | 'storageError' | 'rejected' | 'diverged' | 'quarantined' | 'stuck'
 
-export interface StatusAnswer extends Pick<ReplicaStatus, Said>, Pick<RelayFacts, 'connections' | 'unsentBytes' | 'eventLoop'> {
-  readonly relay: Pick<ReplicaStatus, 'replicaId' | 'durability'> & Pick<RelayFacts, 'url' | 'version' | 'uptimeMs' | 'draining'>
+interface SpaceFacts extends Pick<ReplicaStatus, Said> {
   readonly peers: readonly Pick<PeerStatus, 'replicaId' | 'role' | 'durability' | 'synced' | 'lag' | 'silentMs'>[]
+}
+
+/** Of the relay, with its default space. */
+export interface RelayStatusAnswer extends SpaceFacts, Pick<RelayFacts, 'connections' | 'unsentBytes' | 'eventLoop'> {
+  readonly relay: Pick<ReplicaStatus, 'replicaId' | 'durability'> & Pick<RelayFacts, 'url' | 'version' | 'uptimeMs' | 'draining'>
+  readonly spaces: { readonly many: boolean; readonly open: number; readonly stored: number }
   readonly memoryBytes: number
+}
+
+/** Of a space, as the list of spaces has it. What only an open space knows is null for the others. */
+export interface SpaceRow {
+  readonly name: string
+  readonly open: boolean
+  readonly bytes: number
+  readonly documents: number | null
+  /** Native. */
+  readonly links: number | null
+  /** Documents attached by connections of other doors. */
+  readonly guests: number | null
+  readonly trouble: string | null
+}
+
+/** Of one space: while it is closed, only what the list has. */
+export type SpaceStatusAnswer = SpaceRow & { readonly space: string } & Partial<Omit<SpaceFacts, 'space' | 'documents'>>
+
+export type StatusAnswer = RelayStatusAnswer | SpaceStatusAnswer
+
+export interface SpacesAnswer {
+  readonly spaces: readonly SpaceRow[]
+  readonly next: string | null
+}
+
+/** Of the relay: it has what only that knows. */
+export function isOfRelay(status: StatusAnswer): status is RelayStatusAnswer {
+  return 'relay' in status
 }
 
 export interface HistoryAnswer {

@@ -47,13 +47,26 @@ export class DocumentsView {
     this.buttons.before.addEventListener('click', () => this.turnPage(-1))
   }
 
-  /** Asks for the page in view. Resolves when it is shown, or why it is not. */
-  async load(): Promise<void> {
+  /** Another space is in view: nothing of the one before stays. */
+  restartIn(): void {
+    this.asked++
+    this.starts = []
+    this.next = null
+    this.answer = null
+    this.filter.value = ''
+    setText(this.trouble, '')
+    void this.inspector.show(null)
+    this.draw()
+  }
+
+  /** Asks for the page in view. Resolves when it is shown, or why it is not. `isFollowing`: nobody asked for it, so a space that is closed stays so. */
+  async load(isFollowing = false): Promise<void> {
     const asked = ++this.asked
     const query = new URLSearchParams({ limit: String(PAGE_ROWS) })
     if (this.filter.value !== '') query.set('prefix', this.filter.value)
     const start = this.starts.at(-1)
     if (start !== undefined) query.set('after', start)
+    if (isFollowing) query.set('follow', '')
     try {
       const answer = await this.client.get<DocumentsAnswer>(`documents?${query.toString()}`)
       if (asked !== this.asked) return

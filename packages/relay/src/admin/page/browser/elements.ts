@@ -1,6 +1,8 @@
 // How the page makes its elements: attributes and text, never markup. What comes from the relay gets in as text and as nothing else. Read by every part of
 // browser/ that shows something. Rule: PG-3.
 
+import { hrefOf, placeOf } from './place.ts'
+
 export type Child = Node | string
 
 /** The element of the document with this id: part of the page as served. */
@@ -36,7 +38,7 @@ export function setText(node: Node, text: string): void {
   if (node.textContent !== text) node.textContent = text
 }
 
-/** Where the inspector shows a document. (No element has such an id: the browser would take the focus there.) */
-export function documentHref(name: string): string {
-  return `#/document=${encodeURIComponent(name)}`
+/** Where the inspector shows a document of this space (null: the default one); without one, of that in view. */
+export function documentHref(name: string, space: string | null = placeOf(location.hash).space): string {
+  return hrefOf({ space, view: 'documents', name })
 }

@@ -48,6 +48,7 @@ export class Feed {
   private count = 0
   private failures = 0
   private wake: () => void = () => undefined
+  private leave: () => void = () => undefined
   private asksSoon = false
 
   constructor(client: RelayClient) {
@@ -58,11 +59,12 @@ export class Feed {
   /** Never resolves. */
   async run(): Promise<never> {
     for (;;) {
+      const { space } = this.client
       try {
         await this.follow()
-        await this.pause(STATUS_EVERY_MS)
+        if (space === this.client.space) await this.pause(STATUS_EVERY_MS)
       } catch (error) {
-        await this.failed(error)
+        await this.failed(error, space)
       }
     }
   }
@@ -70,6 +72,21 @@ export class Feed {
   /** Asks at once, whatever it waits for. */
   askNow(): void {
     this.wake()
+  }
+
+  /** Another space: what is known is of the one before. Null: the default one, and the relay. */
+  setSpace(space: string | null): void {
+    if (space === this.client.space) return
+    this.client.space = space
+    this.status = null
+    this.samples = []
+    this.happenings = []
+    this.failures = 0
+    this.become({ kind: 'connecting' })
+    this.onChange('samples')
+    this.onChange('happenings')
+    this.leave()
+    this.askNow()
   }
 
   /** Null: forget it. */
@@ -82,17 +99,19 @@ export class Feed {
 
   /** Until the stream of events ends or the relay does not answer. */
   private async follow(): Promise<void> {
+    const { space } = this.client
     const [status, history] = await Promise.all([this.client.get<StatusAnswer>('status'), this.client.get<HistoryAnswer>('history')])
-    this.take(status)
+    if (!this.take(status, space)) return
     this.everyMs = history.everyMs
     this.samples = history.samples
     this.onChange('samples')
     const stop = new AbortController()
+    this.leave = () => stop.abort()
     let streams = true
     // A stream begins with the last events that the relay remembers.
     const known = new Set(this.happenings.map(({ data }) => data))
     const ended = this.client
-      .stream(stop.signal, (event) => known.has(event.data) || this.happen(event))
+      .stream(stop.signal, (event) => space !== this.client.space || known.has(event.data) || this.happen(event))
       .catch(() => undefined)
       .finally(() => {
         streams = false
@@ -101,7 +120,7 @@ export class Feed {
     try {
       while (streams) {
         await this.pause(STATUS_EVERY_MS)
-        this.take(await this.client.get<StatusAnswer>('status'))
+        if (space !== this.client.space || !this.take(await this.client.get<StatusAnswer>('status'), space)) return
       }
     } finally {
       stop.abort()
@@ -109,17 +128,22 @@ export class Feed {
     }
   }
 
-  private take(status: StatusAnswer): void {
+  /** False: it is of a space that is not in view any more. */
+  private take(status: StatusAnswer, space: string | null): boolean {
+    if (space !== this.client.space) return false
     this.status = status
     this.statusAtMs = wallMs()
     this.failures = 0
     this.become({ kind: 'live' })
     this.onChange('status')
+    return true
   }
 
-  private async failed(error: unknown): Promise<void> {
+  private async failed(error: unknown, space: string | null): Promise<void> {
+    if (space !== this.client.space) return
     if (error instanceof Refused && error.status === 401) return this.pause(null)
-    if (error instanceof Refused && error.status === 403) {
+    // A space in which a token may nothing looks like one that is not there.
+    if (error instanceof Refused && (error.status === 403 || (error.status === 404 && space !== null))) {
       this.become({ kind: 'forbidden', why: error.message, untilMs: wallMs() + FORBIDDEN_AGAIN_MS })
       return this.pause(FORBIDDEN_AGAIN_MS)
     }

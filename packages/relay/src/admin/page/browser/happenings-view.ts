@@ -40,7 +40,8 @@ export class HappeningsView {
 }
 
 function rowOf({ id, atMs, kind, facts }: Happening): Row {
-  const { doc, state } = facts
+  const { doc, state, space } = facts
+  const from = typeof space === 'string' && space !== 'default' ? space : null
   const what = [names[kind] ?? kind, ...(typeof state === 'string' ? [state] : [])].join(' ')
   const tone = tones[kind]
   return {
@@ -49,7 +50,7 @@ function rowOf({ id, atMs, kind, facts }: Happening): Row {
       { text: clockText(atMs) },
       { text: what, ...(tone === undefined ? {} : { tone }) },
       { text: textOf(facts['code']) },
-      typeof doc === 'string' ? { text: doc, title: doc, href: documentHref(doc) } : { text: '–', tone: 'soft' },
+      typeof doc === 'string' ? { text: doc, title: doc, href: documentHref(doc, from) } : { text: '–', tone: 'soft' },
       moreOf(facts),
     ],
   }

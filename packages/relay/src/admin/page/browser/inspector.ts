@@ -33,6 +33,8 @@ export class Inspector {
     { heading: 'Origin', kind: 'name' },
   ])
   private shown: DocumentAnswer | null = null
+  /** Counts what was shown: a document of another space may have the same name. */
+  private turn = 0
   private isLoading = false
 
   constructor(client: RelayClient) {
@@ -42,6 +44,7 @@ export class Inspector {
   /** Null closes it. Resolves when it shows the document or says why not. */
   async show(name: string | null): Promise<void> {
     if (name === this.name) return
+    this.turn++
     this.name = name
     this.shown = null
     this.panel.hidden = name === null
@@ -53,20 +56,20 @@ export class Inspector {
     await this.load()
   }
 
-  /** Loads everything anew. */
-  async load(): Promise<void> {
-    const { name } = this
+  /** Loads everything anew. `isFollowing`: nobody asked for it, so a space that is closed stays so. */
+  async load(isFollowing = false): Promise<void> {
+    const { name, turn } = this
     if (name === null) return
     this.isLoading = true
     try {
       const path = `documents/${encodeURIComponent(name.toWellFormed())}`
       const [answer, log] = await Promise.all([
-        this.client.get<DocumentAnswer>(path),
-        this.client.get<LogAnswer>(`${path}/log?limit=${LOG_ROWS}`),
+        this.client.get<DocumentAnswer>(isFollowing ? `${path}?follow` : path),
+        this.client.get<LogAnswer>(`${path}/log?limit=${LOG_ROWS}${isFollowing ? '&follow' : ''}`),
       ])
-      if (this.name === name) this.take(answer, log)
+      if (this.turn === turn) this.take(answer, log)
     } catch (error) {
-      if (this.name === name) this.fail(error)
+      if (this.turn === turn) this.fail(error)
     } finally {
       this.isLoading = false
     }
@@ -74,19 +77,19 @@ export class Inspector {
 
   /** Looks whether it changed. Cost: one small request. */
   async follow(): Promise<void> {
-    const { name, shown } = this
+    const { name, shown, turn } = this
     if (name === null || this.isLoading) return
-    if (shown === null) return this.load()
+    if (shown === null) return this.load(true)
     try {
-      const log = await this.client.get<LogAnswer>(`documents/${encodeURIComponent(name.toWellFormed())}/log?limit=${LOG_ROWS}`)
-      if (this.name !== name || this.shown !== shown) return
+      const log = await this.client.get<LogAnswer>(`documents/${encodeURIComponent(name.toWellFormed())}/log?limit=${LOG_ROWS}&follow`)
+      if (this.turn !== turn || this.shown !== shown) return
       this.takeLog(log)
       const newest = log.rows[0]?.seq ?? shown.lastSeq
       if (newest === shown.lastSeq) return setText(this.trouble, '')
-      if (shown.bytes <= FOLLOWED_BYTES_MAX) return this.load()
+      if (shown.bytes <= FOLLOWED_BYTES_MAX) return this.load(true)
       setText(this.trouble, `It changed: position ${countText(newest)}. Press r to load it anew.`)
     } catch (error) {
-      if (this.name === name) setText(this.trouble, wordsOf(error))
+      if (this.turn === turn) setText(this.trouble, wordsOf(error))
     }
   }
 
@@ -143,6 +146,8 @@ function originCell(origin: string | null): Cell {
 
 export function wordsOf(error: unknown): string {
   if (!(error instanceof Refused)) return 'The relay does not answer.'
+  if (error.code === 'space-closed') return 'Nobody uses this space, so it is closed; this is what was seen last. r opens it.'
+  if (error.code === 'space-unknown') return 'There is no such space, or this token may not look at it.'
   if (error.status === 404) return 'There is no such document, or this token may not read it.'
   return [error.message, error.todo].filter((words) => words !== '').join(' ')
 }

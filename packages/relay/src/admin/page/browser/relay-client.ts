@@ -24,6 +24,8 @@ const ANSWER_MS_MAX = 15_000
 const SILENT_MS_MAX = 40_000
 
 export class RelayClient {
+  /** Which one is asked about; null: the default one, and the relay. */
+  space: string | null = null
   /** Called at every 401. */
   onTokenWanted: (refused: Refused) => void = () => undefined
 
@@ -36,8 +38,13 @@ export class RelayClient {
     else sessionStorage.setItem(TOKEN_KEY, token)
   }
 
-  /** `path` below api/, with its query. Rejects with Refused, or what fetch rejects with when there is no answer. */
+  /** `path` below api/ or, for a space that is not the default one, below that: with its query. Rejects with Refused, or what fetch rejects with when there is no answer. */
   async get<T>(path: string): Promise<T> {
+    return await this.getOfRelay<T>(this.inSpace(path))
+  }
+
+  /** As get(), whatever the space. */
+  async getOfRelay<T>(path: string): Promise<T> {
     const response = await this.ask(path, AbortSignal.timeout(ANSWER_MS_MAX))
     return (await response.json()) as T
   }
@@ -47,7 +54,7 @@ export class RelayClient {
     const silence = new AbortController()
     let stop = after(SILENT_MS_MAX, () => silence.abort())
     try {
-      const response = await this.ask('events', AbortSignal.any([signal, silence.signal]))
+      const response = await this.ask(this.inSpace('events'), AbortSignal.any([signal, silence.signal]))
       const lines = new EventLines()
       const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
       for (;;) {
@@ -60,6 +67,10 @@ export class RelayClient {
     } finally {
       stop()
     }
+  }
+
+  private inSpace(path: string): string {
+    return this.space === null ? path : `spaces/${encodeURIComponent(this.space.toWellFormed())}/${path}`
   }
 
   private async ask(path: string, signal: AbortSignal): Promise<Response> {

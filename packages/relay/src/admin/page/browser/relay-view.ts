@@ -1,7 +1,7 @@
 // The relay itself: figures, charts, peers, what needs attention. Shows what the feed knows; decides from when on a figure is coloured. Read by page.ts.
 // Rules: PG-1, PG-3.
 
-import type { StatusAnswer } from './answers.ts'
+import { isOfRelay, type RelayStatusAnswer, type SpaceStatusAnswer, type StatusAnswer } from './answers.ts'
 import { Charts } from './charts.ts'
 import { documentHref, element, part, setText } from './elements.ts'
 import type { Feed } from './feed.ts'
@@ -15,14 +15,14 @@ const EVENT_LOOP_MS = 100
 /** Of one table. */
 const ROWS_MAX = 200
 
-interface Figure {
+interface Figure<S extends StatusAnswer> {
   readonly name: string
-  text(status: StatusAnswer): string
-  title?(status: StatusAnswer): string
-  tone?(status: StatusAnswer): Tone | undefined
+  text(status: S): string
+  title?(status: S): string
+  tone?(status: S): Tone | undefined
 }
 
-const figures: readonly Figure[] = [
+const figures: readonly Figure<RelayStatusAnswer>[] = [
   {
     name: 'Storage',
     text: ({ storage }) => storage,
@@ -47,6 +47,37 @@ const figures: readonly Figure[] = [
     tone: ({ eventLoop }) => (eventLoop.p99Ms > EVENT_LOOP_MS ? 'warn' : undefined),
   },
 ]
+
+const spacesFigure: Figure<RelayStatusAnswer> = {
+  name: 'Spaces',
+  text: ({ spaces }) => `${countText(spaces.open)} of ${countText(spaces.stored)}`,
+  title: () => 'open, of those that have a file',
+}
+
+/** Of a space that is not the default one. What a closed one does not know is a dash. */
+const spaceFigures: readonly Figure<SpaceStatusAnswer>[] = [
+  {
+    name: 'State',
+    text: ({ open, trouble }) => trouble ?? (open ? 'open' : 'closed'),
+    title: ({ open }) => (open ? '' : 'nobody uses it; looking at its documents opens it'),
+    tone: ({ open, trouble }) => (trouble !== null ? 'bad' : open ? 'good' : undefined),
+  },
+  {
+    name: 'Storage',
+    text: ({ storage = '–' }) => storage,
+    title: ({ storageError = null }) => (storageError === null ? '' : `${storageError.code}: ${storageError.reason}`),
+    tone: ({ storage }) => (storage === undefined ? undefined : storage === 'ok' ? 'good' : 'bad'),
+  },
+  { name: 'Size', text: ({ bytes }) => bytesText(bytes), title: () => 'of the file and its log' },
+  { name: 'Head', text: ({ head }) => countOrDash(head), title: () => 'newest committed position of the log' },
+  { name: 'Documents', text: ({ documents }) => countOrDash(documents) },
+  { name: 'Native links', text: ({ links }) => countOrDash(links) },
+  { name: 'Attached', text: ({ guests }) => countOrDash(guests), title: () => 'documents attached by connections of other doors' },
+]
+
+function countOrDash(count: number | null | undefined): string {
+  return count === null || count === undefined ? '–' : countText(count)
+}
 
 export class RelayView {
   private readonly feed: Feed
@@ -76,11 +107,28 @@ export class RelayView {
 
   showStatus(): void {
     const { status } = this.feed
-    if (status === null) return
-    showPairs(
-      this.figures,
-      figures.map(({ name, text, title, tone }) => ({ name, text: text(status), title: title?.(status) ?? '', tone: tone?.(status) })),
-    )
+    this.doors.hidden = status === null || !isOfRelay(status)
+    if (status === null) return this.clear()
+    if (isOfRelay(status)) this.showRelay(status)
+    else showPairs(this.figures, pairsOf(spaceFigures, status))
+    const { peers = [] } = status
+    this.peers.show(peerRows(peers), 'No peer is linked.')
+    setText(part('peers-count'), countOf(peers.length))
+    const troubles = troubleRows(status)
+    this.troubles.show(troubles.slice(0, ROWS_MAX), 'Nothing: no document is refused, diverged, quarantined or stuck.')
+    setText(part('troubles-count'), countOf(troubles.length))
+  }
+
+  /** Nothing is known yet, of this space. */
+  private clear(): void {
+    showPairs(this.figures, [])
+    for (const table of [this.peers, this.troubles]) table.show([], '')
+    for (const count of ['peers-count', 'troubles-count']) setText(part(count), '')
+  }
+
+  private showRelay(status: RelayStatusAnswer): void {
+    const { many } = status.spaces
+    showPairs(this.figures, pairsOf(many ? [...figures, spacesFigure] : figures, status))
     const connections = Object.entries(status.connections)
     const all = connections.reduce((sum, [, count]) => sum + count, 0)
     const doors = [['Connections', all] as const, ...connections].map(([name, count]) => ({
@@ -90,11 +138,6 @@ export class RelayView {
       tone: undefined,
     }))
     showPairs(this.doors, doors)
-    this.peers.show(peerRows(status), 'No peer is linked.')
-    setText(part('peers-count'), countOf(status.peers.length))
-    const troubles = troubleRows(status)
-    this.troubles.show(troubles.slice(0, ROWS_MAX), 'Nothing: no document is refused, diverged, quarantined or stuck.')
-    setText(part('troubles-count'), countOf(troubles.length))
   }
 
   showSamples(): void {
@@ -114,6 +157,10 @@ interface Pair {
   readonly tone: Tone | undefined
 }
 
+function pairsOf<S extends StatusAnswer>(of: readonly Figure<S>[], status: S): Pair[] {
+  return of.map(({ name, text, title, tone }) => ({ name, text: text(status), title: title?.(status) ?? '', tone: tone?.(status) }))
+}
+
 /** A list of figures, changed in place. */
 function showPairs(list: HTMLElement, pairs: readonly Pair[]): void {
   if (list.childElementCount !== pairs.length) list.replaceChildren(...pairs.map(() => element('div', {}, element('dt'), element('dd'))))
@@ -128,7 +175,7 @@ function showPairs(list: HTMLElement, pairs: readonly Pair[]): void {
 }
 
 /** Relays and followers before devices, and whoever is furthest behind first. */
-function peerRows({ peers }: StatusAnswer): Row[] {
+function peerRows(peers: RelayStatusAnswer['peers']): Row[] {
   const rank = (role: string): number => (role === 'device' ? 1 : 0)
   return [...peers]
     .sort((a, b) => rank(a.role) - rank(b.role) || b.lag - a.lag || (a.replicaId < b.replicaId ? -1 : 1))
@@ -157,7 +204,7 @@ function silenceCell(silentMs: number): Cell {
   return silentMs >= SILENT_MS ? { text, tone: 'warn' } : { text }
 }
 
-function troubleRows({ rejected, diverged, quarantined, stuck }: StatusAnswer): Row[] {
+function troubleRows({ rejected = [], diverged = [], quarantined = [], stuck = [] }: StatusAnswer): Row[] {
   return [
     ...diverged.map(({ doc, peer, range }) =>
       troubleRow('diverged', doc, peer, range === null ? 'same ids, other content' : `same ids, other content: ${rangeText(range)}`, 'bad'),
@@ -182,6 +229,6 @@ function troubleRow(what: string, doc: string, peer: string | null, why: string,
   }
 }
 
-function rangeText({ client, from, to }: NonNullable<StatusAnswer['diverged'][number]['range']>): string {
+function rangeText({ client, from, to }: NonNullable<RelayStatusAnswer['diverged'][number]['range']>): string {
   return `client ${client}, clocks ${from} to ${to}`
 }
