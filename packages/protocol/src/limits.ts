@@ -60,6 +60,15 @@ export const LIMITS = {
   presenceBytesPerDocMax: 512 * KIB,
   /** Removed presence ids a document remembers, so that a late echo does not bring one back. */
   presenceRemovedMax: 1024,
+  /** Presence states of one connection that are passed on in a second, on average; above it only the newest of each id, when there is room again. A pointer that moves
+   *  sends one for every picture of the screen. */
+  presencePerSecondMax: 60,
+  /** The same of all connections of one person ... */
+  subjectPresencePerSecondMax: 240,
+  /** ... and of a link to another relay, which speaks for many. */
+  relayPresencePerSecondMax: 4000,
+  /** Messages about the presence in one document to all who get them, in a second; above it what changed goes out together. A hundred people get fifty a second. */
+  documentPresencePerSecondMax: 5000,
   /** Updates held per document while a dependency is missing. */
   heldUpdatesPerDocMax: 256,
   heldBytesPerDocMax: 4 * MIB,

@@ -56,6 +56,11 @@ export function decodePresence(bytes: Uint8Array): PresenceEntry[] | null {
   }
 }
 
+/** How many entries an awareness update has that decodePresence has read before. */
+export function presenceCount(bytes: Uint8Array): number {
+  return new WireReader(bytes).varuint()
+}
+
 /** As y-protocols encodes it; null for no entries. */
 export function encodePresence(entries: readonly PresenceEntry[]): Uint8Array | null {
   if (entries.length === 0) return null

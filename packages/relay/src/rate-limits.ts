@@ -4,11 +4,10 @@
 // is, its door says. Rules: LI-4 to LI-9, RS-1.
 
 import { DEFAULT_SPACE, errorTable, SynclineError, type DocId, type SpaceId } from '@syncline/protocol'
-import { closeReason, type Clock } from '@syncline/replica'
+import { closeReason, TokenBucket, type Clock } from '@syncline/replica'
 import { WebSocket, type RawData } from 'ws'
 import type { DoorName } from './access/access.ts'
 import type { RelayLimits } from './relay-limits.ts'
-import { TokenBucket } from './token-bucket.ts'
 
 export type RateBound = 'connection' | 'subject' | 'document' | 'space' | 'deletions'
 type SharedBound = Exclude<RateBound, 'connection'>

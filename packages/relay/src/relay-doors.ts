@@ -63,6 +63,7 @@ export function frontOf({ options, limits, clock, host, replica, spaces, calls, 
     refusals,
     dialect,
     onRefused: (...refusal) => refused(dialect, ...refusal),
+    onTurnedAway: (error) => onTurnedAway(error, dialect),
   })
   const [rooms, ySweetRooms] = [roomsOf('y-websocket'), roomsOf('y-sweet')]
   const hooks = statelessHooks(options.hooks ?? {}, calls)

@@ -102,6 +102,16 @@ export const RELAY_LIMITS = {
   /** Deletions a second of names that never held anything, by one subject (without one, by one link), on average: each is remembered for ever. Who has the right `admin` in
    *  the space is not counted: a relay that peers brings the deletions of others. */
   emptyDeletionsPerSecondMax: 100,
+  /** Presence states (a pointer that moved, a selection) of one connection that are passed on in a second, on average; above it only the newest of each id, when there is room
+   *  again. Who sends eight times as many for half a minute is closed ("rate-limited"). */
+  presencePerSecondMax: LIMITS.presencePerSecondMax,
+  /** The same of all connections of one authenticated subject together ... */
+  subjectPresencePerSecondMax: LIMITS.subjectPresencePerSecondMax,
+  /** ... and of a link to another relay, which speaks for many. */
+  relayPresencePerSecondMax: LIMITS.relayPresencePerSecondMax,
+  /** Messages about presence that all connections to one document get together in a second; above it what changed meanwhile goes out together: a thousand people get
+   *  five a second each, however many of them move. */
+  documentPresencePerSecondMax: LIMITS.documentPresencePerSecondMax,
   /** What comes at once after a pause may be this many seconds' worth: an offline document, a script. */
   rateBurstSeconds: 20,
   /** A connection that would have to wait longer than this is closed ("rate-limited"): many connections share what they owe. */

@@ -3,7 +3,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { DEFAULT_SPACE, SynclineError, type ReplicaId, type SpaceId } from '@syncline/protocol'
-import { Replica, type Clock, type ReplicaEvent } from '@syncline/replica'
+import { Replica, type Clock, type CoreLimits, type ReplicaEvent } from '@syncline/replica'
 import { nodeClock, nodeCompression, nodeRandom } from '@syncline/replica/ws'
 import { createMemoryStore } from '@syncline/store/memory'
 import type { DoorName } from './access/access.ts'
@@ -45,7 +45,6 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     onRefused: (...refused) => options.onRefused?.(...refused),
     onError,
   })
-  const { documentBytesMax, documentsMax } = limits
   const many = (options.spacePrefix ?? null) !== null
   const peering = new Peering({
     peers: options.peers ?? [],
@@ -59,7 +58,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     folder: data,
     durability,
     clock,
-    limits: { documentBytesMax, documentsMax },
+    limits: coreLimitsOf(limits),
     bounds: limits,
     ...(options.part !== undefined && { serves: (space) => options.part!.serves(space) }),
     watch: (space) => {
@@ -251,6 +250,14 @@ async function upgradeOthers(
       options.onSpaceFailed?.(space, error)
     },
   })
+}
+
+/** Those that the engine keeps. */
+function coreLimitsOf(limits: RelayLimits): Partial<CoreLimits> {
+  const { documentBytesMax, documentsMax, presencePerSecondMax, subjectPresencePerSecondMax } = limits
+  const { relayPresencePerSecondMax, documentPresencePerSecondMax } = limits
+  const presence = { presencePerSecondMax, subjectPresencePerSecondMax, relayPresencePerSecondMax, documentPresencePerSecondMax }
+  return { documentBytesMax, documentsMax, ...presence }
 }
 
 /** Throws "argument-invalid". */

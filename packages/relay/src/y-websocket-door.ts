@@ -1,7 +1,7 @@
 // The door for y-websocket clients: one WebSocket, one document, one RoomSession, which decides everything; the socket's ways are in door-socket.ts. Read by front.ts.
 // Rules: YW-2, YW-7, RS-1.
 
-import type { DocId, ErrorCode, SpaceId } from '@syncline/protocol'
+import type { DocId, ErrorCode, SpaceId, SynclineError } from '@syncline/protocol'
 import type { Guest, GuestPort } from '@syncline/replica'
 import { accountOf, type Pass } from './access/access.ts'
 import { mayWrite } from './access/link-access.ts'
@@ -22,6 +22,7 @@ export interface RoomDoor extends DoorSocketOptions {
   readonly refusals: RefusalMemory
   readonly dialect: Dialect
   onRefused(space: SpaceId, doc: DocId, code: ErrorCode, reason: string): void
+  onTurnedAway?(error: SynclineError): void
 }
 
 /** What the client may do, and where; both end with the connection. */
@@ -97,6 +98,10 @@ class Visitor implements RoomSessionOptions {
 
   onRefused(code: ErrorCode, reason: string): void {
     this.door.onRefused(this.visit.replica.space, this.doc, code, reason)
+  }
+
+  onTurnedAway(error: SynclineError): void {
+    this.door.onTurnedAway?.(error)
   }
 
   onWrites(bytes: number): void {

@@ -35,6 +35,8 @@ export interface RoomSessionOptions {
   onValid(): void
   /** An update was refused: for logs. */
   onRefused(code: ErrorCode, reason: string): void
+  /** It is closed for what it does: for logs and counters. */
+  onTurnedAway?(error: SynclineError): void
   /** An update that may be written came: for whoever counts. */
   onWrites?(bytes: number): void
   /** An update was committed: for hooks. */
@@ -105,6 +107,7 @@ export class RoomSession implements SocketSession, GuestPort {
   }
 
   close(code: ErrorCode, reason: string): void {
+    if (code === 'rate-limited') this.options.onTurnedAway?.(new SynclineError(code, `It is closed: ${reason}.`))
     this.end(closingFor(code, reason))
   }
 

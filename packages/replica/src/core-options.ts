@@ -1,6 +1,6 @@
 // What an engine is given: identity, committed state, clock reading, chance, and policy. Nothing here is global.
 
-import type { Durability, ReplicaId, Role, Scope, SpaceId } from '@syncline/protocol'
+import type { DocId, Durability, ReplicaId, Role, Scope, SpaceId } from '@syncline/protocol'
 import { LIMITS } from '@syncline/protocol'
 import type { StoreReader } from '@syncline/store'
 import type { Buggify } from './buggify.ts'
@@ -31,6 +31,12 @@ export interface CoreLimits {
   readonly recentBytesMax: number
   /** Documents whose knowledge stays in memory. */
   readonly documentsInMemoryMax: number
+  /** States of presence that are passed on in a second, on average: of one connection, of one person, of a link to a relay. */
+  readonly presencePerSecondMax: number
+  readonly subjectPresencePerSecondMax: number
+  readonly relayPresencePerSecondMax: number
+  /** Messages about the presence in one document to all who get them, in a second. */
+  readonly documentPresencePerSecondMax: number
 }
 
 export const DEFAULT_CORE_LIMITS: CoreLimits = {
@@ -48,6 +54,10 @@ export const DEFAULT_CORE_LIMITS: CoreLimits = {
   takeoverPingMs: LIMITS.takeoverPingMs,
   recentBytesMax: 8 * 1024 * 1024,
   documentsInMemoryMax: 4096,
+  presencePerSecondMax: LIMITS.presencePerSecondMax,
+  subjectPresencePerSecondMax: LIMITS.subjectPresencePerSecondMax,
+  relayPresencePerSecondMax: LIMITS.relayPresencePerSecondMax,
+  documentPresencePerSecondMax: LIMITS.documentPresencePerSecondMax,
 }
 
 export interface CoreOptions {
@@ -66,6 +76,8 @@ export interface CoreOptions {
   readonly readOnly?: boolean
   readonly limits?: Partial<CoreLimits>
   readonly compression?: Compression
+  /** How many guests of a document will get what it tells them: for the pace of presence. Default: none. */
+  readonly guestsOf?: (doc: DocId) => number
   /** For simulations only; default: never. */
   readonly buggify?: Buggify
 }

@@ -66,6 +66,8 @@ export type Effect =
   | { readonly kind: 'presence-reply'; readonly key: DocKey; readonly doc: DocId; readonly bytes: Uint8Array; readonly source: SourceId }
   /** Ask a guest for a sign of life (a WebSocket ping); call guestAlive() when it answers. */
   | { readonly kind: 'ping-guest'; readonly source: SourceId }
+  /** The guest is to go. */
+  | { readonly kind: 'close-guest'; readonly source: SourceId; readonly code: ErrorCode; readonly reason: string }
   /** The peer sent a fresh token: for whoever let it in. */
   | { readonly kind: 'renewed'; readonly link: LinkId; readonly auth: Uint8Array }
   /** Give every open document a fresh client id: this replica may have lost a tail that others hold. */

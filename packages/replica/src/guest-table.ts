@@ -60,13 +60,18 @@ export class GuestTable {
   attach(port: GuestPort, doc: DocId, key: DocKey): AttachedGuest {
     const guest = new AttachedGuest(this.#host, port, this.#nextSource++, doc, key)
     this.#bySource.set(guest.source, guest)
-    if (port.subject != null) this.#parts.core.guestIs(guest.source, port.subject)
+    if (port.subject != null || port.connection !== undefined) this.#parts.core.guestIs(guest.source, port)
     this.#byDocument.set(doc, this.#of(doc).add(guest))
     return guest
   }
 
   get size(): number {
     return this.#bySource.size
+  }
+
+  /** Of one document. */
+  count(doc: DocId): number {
+    return this.#byDocument.get(doc)?.size ?? 0
   }
 
   get(source: SourceId): AttachedGuest | undefined {

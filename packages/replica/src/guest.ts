@@ -11,6 +11,8 @@ import type { Missed } from './missed-rows.ts'
 export interface GuestPort {
   /** Who it is, where that is known for sure: as Access.subject. */
   readonly subject?: string | null
+  /** Stands for the connection, where that has several documents: their presence shares a rate. */
+  readonly connection?: object
   /** True: it is handed what it wrote itself as well, in its place, as soon as that is committed. Default: that is left out, except when it catches up. */
   readonly hearsItself?: boolean
   /** Committed v1 updates, in log order. All guests that one commit brings the same are handed the same array; not to be changed. */

@@ -19,4 +19,5 @@ export {
 export type { ReplicaOptions } from './replica-options.ts'
 export { ReplicaCore } from './replica-core.ts'
 export type { Acknowledgement, PeerStatus, RejectedDocument, ReplicaStatus } from './status.ts'
+export { TokenBucket } from './token-bucket.ts'
 export type { TokenReason } from './token-reason.ts'

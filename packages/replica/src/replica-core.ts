@@ -35,6 +35,7 @@ import { LinkDesk } from './link-desk.ts'
 import type { LinkOptions, LinkSession } from './link-session.ts'
 import { MaintenancePlan } from './maintenance.ts'
 import { PresenceHub } from './presence-hub.ts'
+import type { GuestFacts } from './presence-pace.ts'
 import type { RecentRow } from './recent-rows.ts'
 import { Refusals } from './refusals.ts'
 import type { ReplicaLoad } from './replica-observer.ts'
@@ -170,9 +171,9 @@ export class ReplicaCore {
     return this.#presence.fromSource(message.source, message.doc, message.bytes)
   }
 
-  /** Who a guest is, where that is known for sure. */
-  guestIs(source: SourceId, subject: string): void {
-    this.#presence.sourceIs(source, subject)
+  /** Who a guest is, where that is known for sure, and which connection it is of, where that has several. */
+  guestIs(source: SourceId, facts: GuestFacts): void {
+    this.#presence.sourceIs(source, facts)
   }
 
   guestLeft(source: SourceId): void {
@@ -365,9 +366,10 @@ export class ReplicaCore {
     return session === undefined ? null : Math.max(0, this.#context.nowMs - session.heardAtMs)
   }
 
-  load(): Pick<ReplicaLoad, 'heldUpdates' | 'heldBytes' | 'presenceIds'> {
+  load(): Pick<ReplicaLoad, 'heldUpdates' | 'heldBytes' | 'presenceIds' | 'presenceDelayed'> {
     const { held } = this.#context
-    return { heldUpdates: held.count(), heldBytes: held.bytes, presenceIds: this.#presence.count() }
+    const { delayed } = this.#presence
+    return { heldUpdates: held.count(), heldBytes: held.bytes, presenceIds: this.#presence.count(), presenceDelayed: delayed }
   }
 
   refusals(): Refusals {

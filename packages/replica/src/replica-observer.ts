@@ -2,6 +2,7 @@
 // Decides nothing. Told by replica.ts and write-desk.ts; read by the relay's metrics.
 
 import type { LinkId, Maintenance, WriteOutcome } from './effects.ts'
+import type { PresenceDelays } from './presence-spread.ts'
 
 export interface ReplicaObserver {
   /** A commit is durable. */
@@ -59,4 +60,6 @@ export interface ReplicaLoad {
   readonly heldBytes: number
   /** Live presence ids in all documents. */
   readonly presenceIds: number
+  /** States of presence that did not go on at once since the start. */
+  readonly presenceDelayed: PresenceDelays
 }

@@ -80,7 +80,8 @@ export class Replica {
     this.clock = clock
     this.random = random
     this.#turns = new Turns(clock, () => this.#turn())
-    const core = new ReplicaCore({ replicaId, space, durability, reader, role, random, nowMs: clock.now(), ...coreChoices(options) })
+    const choices = { ...coreChoices(options), guestsOf: (doc: DocId): number => this.#guests.count(doc) }
+    const core = new ReplicaCore({ replicaId, space, durability, reader, role, random, nowMs: clock.now(), ...choices })
     this.#core = core
     this.#writes = new WriteDesk(core, this.#turns, clock, (write) => this.#observe((observer) => observer.written?.(write)))
     const report = (error: unknown, doc: DocId | null): void => this.#report(error, doc)
@@ -253,6 +254,8 @@ export class Replica {
         return this.#guests.get(effect.source)?.replyPresence(effect.bytes)
       case 'ping-guest':
         return this.#guests.get(effect.source)?.ping()
+      case 'close-guest':
+        return this.#guests.get(effect.source)?.close(effect.code, effect.reason)
       case 'renewed':
         return this.#links.get(effect.link)?.renewed(effect.auth)
       case 'rotate-client-ids':

@@ -53,6 +53,8 @@ export interface DocumentHost {
   takeWaiting(document: HocuspocusDocument): codec.DocumentMessage[]
   /** Whether the provider's own step 1 waits. */
   handshakeWaits(document: HocuspocusDocument): boolean
+  /** The connection is closed for what it does. */
+  turnedAway(error: SynclineError): void
   refused(doc: DocId, code: ErrorCode, reason: string): void
   /** The store failed: the connection ends for a while. */
   storeFailed(code: ErrorCode): void
@@ -240,6 +242,7 @@ export class HocuspocusDocument {
   private attachGuest(pass: Pass, visit: Visit): Guest {
     const port: GuestPort = {
       subject: pass.identity.subject,
+      connection: this.host,
       deliver: (updates) => {
         if (this.readable(pass)) this.host.sendRun(codec.updateRun(this.name, updates))
       },
@@ -250,7 +253,8 @@ export class HocuspocusDocument {
       presenceLost: () => this.host.send(codec.queryAwarenessFrame(this.name)),
       ping: () => this.host.ping(),
       close: (code, reason) => {
-        if (code === 'shutting-down') this.host.endAll(code, reason)
+        if (code === 'rate-limited') this.host.turnedAway(new SynclineError(code, `It is closed: ${reason}.`))
+        if (code === 'shutting-down' || code === 'rate-limited') this.host.endAll(code, reason)
         else if (code === 'doc-deleted') this.shut(docDeleted(this.id))
         else this.close(`${code}: ${reason}`)
       },

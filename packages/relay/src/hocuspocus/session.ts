@@ -310,6 +310,7 @@ export class HocuspocusSession implements SocketSession {
       denied: (error) => this.denied(error),
       takeWaiting: (document) => this.waiting.takeAll(document),
       handshakeWaits: (document) => this.waiting.has(document, (message) => message.kind === 'step-1' && !message.reply),
+      turnedAway: (error) => this.options.onTurnedAway(error),
       refused: (doc, code, reason) => this.options.onRefused(doc, code, reason),
       storeFailed: (code) => this.socket.closeLater(closingFor('storage-failed', code)),
       comeBackLater: (error) => this.comeBackLater(error),

@@ -44,6 +44,12 @@ export const metricTable = {
     help: 'Documents attached by connections of foreign doors, each connection counted.',
     labels: own,
   },
+  syncline_presence_delayed_total: {
+    type: 'counter',
+    unit: 'count',
+    help: 'Presence states that waited because more came than the rate of one connection, subject or document; of those that wait only the newest of each id goes on.',
+    labels: { by: 'connection, subject, document' },
+  },
   syncline_presence_ids: { type: 'gauge', unit: 'count', help: 'Live presence ids in all documents.', labels: own },
   // documents
   syncline_spaces_open: { type: 'gauge', unit: 'count', help: 'Open spaces.', labels: own },

@@ -29,6 +29,8 @@ export interface SpaceMetricsOptions {
   pinned(): ReadonlySet<ReplicaId>
 }
 
+const PRESENCE_BOUNDS = ['connection', 'subject', 'document'] as const
+
 export class SpaceMetrics {
   /** For ReplicaOptions.observer. */
   readonly observer: ReplicaObserver
@@ -36,6 +38,7 @@ export class SpaceMetrics {
   private readonly clock: Clock
   private readonly watch: PeerWatch
   private replica: Replica | null = null
+  private delayed: ReplicaLoad['presenceDelayed'] = { connection: 0, subject: 0, document: 0 }
   private stopListening: () => void = () => undefined
 
   constructor({ set, clock, pinned }: SpaceMetricsOptions) {
@@ -57,7 +60,14 @@ export class SpaceMetrics {
     this.stopListening = replica.onEvent((event) => this.happened(event))
   }
 
+  /** Counted since the last look. */
+  private countDelays({ presenceDelayed }: ReplicaLoad): void {
+    for (const by of PRESENCE_BOUNDS) this.set.add('syncline_presence_delayed_total', { by }, presenceDelayed[by] - this.delayed[by])
+    this.delayed = presenceDelayed
+  }
+
   closed(): void {
+    if (this.replica !== null) this.countDelays(this.replica.load())
     this.stopListening()
     this.replica = null
   }
@@ -66,7 +76,9 @@ export class SpaceMetrics {
   read(): SpaceReading | null {
     if (this.replica === null || this.replica.closed) return null
     const status = this.replica.status()
-    return { status, load: this.replica.load(), peers: this.watch.read(status, this.clock.now()) }
+    const load = this.replica.load()
+    this.countDelays(load)
+    return { status, load, peers: this.watch.read(status, this.clock.now()) }
   }
 
   private committed({ head, rows, bytes, links, durationMs, sinceReceivedMs }: ObservedCommit): void {

@@ -265,6 +265,8 @@ export class SimulatedReplica implements Endpoint, Room {
           this.core!.guestAlive(effect.source)
           this.flushSoon()
         })
+      case 'close-guest':
+        throw new Violation('PR-6', `${this.name} ends guest ${effect.source} for its presence, and nobody here sends much`)
       case 'renewed':
         // Nobody here shows tokens; the doors of a relay are tested with real sockets.
         return

@@ -1,5 +1,5 @@
-// How much of something may come in a while: a bucket that refills at a steady rate, and into which one may fall short of. Pure; the clock is an argument. Used by
-// rate-limits.ts. Rule: LI-4.
+// How much of something may come in a while: a bucket that refills at a steady rate, and of which one may take more than is there. Pure; the clock is an argument. Used by
+// presence-pace.ts, presence-spread.ts and the relay's rate-limits.ts. Rules: LI-4, PR-6.
 
 export class TokenBucket {
   private readonly capacity: number
@@ -20,6 +20,12 @@ export class TokenBucket {
     this.refill(nowMs)
     this.tokens -= cost
     return this.tokens >= 0 ? 0 : -this.tokens / this.perMs
+  }
+
+  /** Below 0: so much is owed. */
+  available(nowMs: number): number {
+    this.refill(nowMs)
+    return this.tokens
   }
 
   isFull(nowMs: number): boolean {
