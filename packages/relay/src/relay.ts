@@ -46,15 +46,8 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     onError,
   })
   const many = (options.spacePrefix ?? null) !== null
-  const peering = new Peering({
-    peers: options.peers ?? [],
-    spaces: options.peerSpaces ?? [DEFAULT_SPACE],
-    clock,
-    ...(options.peerToken !== undefined && { token: options.peerToken }),
-    stored: () => spaces.names().filter((space) => spaces.serves(space)),
-    use: (space) => spaces.use(space, false),
-  })
-  const spaces = new Spaces({
+  const peering = peeringOf(options, clock, () => spaces)
+  const spaces: Spaces<RelaySpace> = new Spaces<RelaySpace>({
     folder: data,
     durability,
     clock,
@@ -223,6 +216,20 @@ class RunningRelay implements Relay {
     await replica.close()
     this.drained = true
   }
+}
+
+function peeringOf({ peers = [], peerSpaces, peerToken }: RelayOptions, clock: Clock, spaces: () => Spaces<RelaySpace>): Peering {
+  return new Peering({
+    peers,
+    spaces: peerSpaces ?? [DEFAULT_SPACE],
+    clock,
+    ...(peerToken !== undefined && { token: peerToken }),
+    stored: () =>
+      spaces()
+        .names()
+        .filter((space) => spaces().serves(space)),
+    use: (space) => spaces().use(space, false),
+  })
 }
 
 /** The replica of the default space. Where another process has that space, one in memory which nobody is linked to: frames that are no greeting are refused on it. */
