@@ -218,6 +218,11 @@ const pairs: readonly { readonly what: string; readonly given: Record<string, un
   { what: 'anonymous with a policy', given: { auth: { ...auth, anonymous: true }, policy: 'a' }, words: null },
   { what: 'insecure with authentication', given: { auth, insecure: true }, words: /remove one of them/ },
   { what: 'an issuer for a webhook', given: { auth: { webhookUrl: 'https://a', issuer: 'b' } }, words: /it is read from tokens/ },
+  {
+    what: 'an age of tokens for a webhook',
+    given: { auth: { webhookUrl: 'https://a', tokenAgeMsMax: 1 } },
+    words: /tokenAgeMsMax needs .*: it is read from tokens/,
+  },
   { what: 'a webhook token without a webhook', given: { auth: { ...auth, webhookTokenFile: 'b' } }, words: /needs auth\.webhookUrl/ },
   {
     what: 'http where nothing is asked over it',

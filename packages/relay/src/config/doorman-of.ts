@@ -80,6 +80,7 @@ export async function authenticatorOf(values: SettingValues, clock: Clock): Prom
   }
   const issuer = values['auth.issuer']
   const audience = values['auth.audience']
+  const maxAgeMs = values['auth.tokenAgeMsMax']
   return jwtAuthenticator({
     key: await jwtKey(values),
     clock,
@@ -87,6 +88,7 @@ export async function authenticatorOf(values: SettingValues, clock: Clock): Prom
     subjectClaim: values['auth.subjectClaim'],
     ...(issuer !== undefined && { issuer }),
     ...(audience !== undefined && { audience }),
+    ...(maxAgeMs !== undefined && { maxAgeMs }),
   })
 }
 

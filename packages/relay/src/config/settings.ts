@@ -63,6 +63,7 @@ interface OwnValues {
   readonly 'auth.audience': string | undefined
   readonly 'auth.rolesClaim': string
   readonly 'auth.subjectClaim': string
+  readonly 'auth.tokenAgeMsMax': number | undefined
   readonly 'auth.webhookUrl': string | undefined
   readonly 'auth.webhookToken': string | undefined
   readonly 'auth.webhookTokenFile': string | undefined
@@ -145,6 +146,10 @@ const own: { readonly [K in keyof OwnValues]: SettingRow<OwnValues[K]> } = {
   'auth.audience': { kind: text('TEXT'), help: 'audience that tokens must name' },
   'auth.rolesClaim': { kind: text('NAME'), default: 'roles', help: 'claim of a token that lists roles' },
   'auth.subjectClaim': { kind: text('NAME'), default: 'sub', help: 'claim of a token that says who it speaks for' },
+  'auth.tokenAgeMsMax': {
+    kind: whole(1, Number.MAX_SAFE_INTEGER, 'MS'),
+    help: 'a token is good for so long after it was issued (iat, which it must then name), whatever it says itself; without it until its exp',
+  },
   'auth.webhookUrl': { kind: webAddress, help: 'address that is asked who a token speaks for' },
   'auth.webhookToken': { kind: text('TOKEN'), secret: true, help: 'bearer token by which the webhook knows this relay' },
   'auth.webhookTokenFile': { kind: path('FILE'), help: 'file with the bearer token by which the webhook knows this relay' },
