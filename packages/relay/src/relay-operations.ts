@@ -1,7 +1,7 @@
 // What those who operate a relay see of it: metrics, probes, the JSON API and its page on the admin port. Everything here listens; nothing decides what a client
 // may do. Made by relay.ts. Rules: MT-1 to MT-5, HE-1 to HE-4, HA-1 to HA-9.
 
-import type { DocId, ErrorCode, SpaceId, SynclineError } from '@syncline/protocol'
+import { SynclineError, type DocId, type ErrorCode, type SpaceId } from '@syncline/protocol'
 import type { Clock, Replica, ReplicaEvent } from '@syncline/replica'
 import type { Dial } from '@syncline/replica/ws'
 import type { DoorName, Doorman } from './access/access.ts'
@@ -11,6 +11,7 @@ import { Health } from './admin/health.ts'
 import { pageApp } from './admin/page/admin-page.ts'
 import type { RelayFacts } from './admin/relay-api.ts'
 import { Sampler } from './admin/sampler.ts'
+import type { Share } from './admin/share.ts'
 import type { Front } from './front.ts'
 import { createRelayMetrics, type RelayMetrics } from './metrics/relay-metrics.ts'
 import { isLinked } from './peering.ts'
@@ -78,6 +79,12 @@ export class Operations {
   takeAdmin(given: GivenSocket): void {
     if (this.admin === null) given.socket.destroy()
     else this.admin.take(given)
+  }
+
+  /** What is told of this process to another one of the same relay. Rejects with "request-failed" without an admin port. */
+  async share(names: readonly SpaceId[]): Promise<Share> {
+    if (this.api === null) throw new SynclineError('request-failed', 'There is no admin port.')
+    return await this.api.share(names)
   }
 
   /** Where the admin port listens; null: nowhere. */

@@ -6,6 +6,7 @@ import type { Clock, Replica, ReplicaEvent } from '@syncline/replica'
 import type { UpgradeNotice } from '@syncline/store/sqlite'
 import type { DoorName, Doorman } from './access/access.ts'
 import type { Health } from './admin/health.ts'
+import type { Share } from './admin/share.ts'
 import type { HookLimits } from './hook-calls.ts'
 import type { RelayHooks } from './hooks.ts'
 import type { RelayMetrics } from './metrics/relay-metrics.ts'
@@ -77,6 +78,8 @@ export interface RelayOptions {
 export interface RelayPart {
   /** Whether this one has the space. The others are never opened here. */
   serves(space: SpaceId): boolean
+  /** What the other ones say of themselves, and of those of these spaces that they have; of one that does not answer, nothing. */
+  elsewhere(names: readonly SpaceId[]): Promise<readonly Share[]>
   /** The stores are open, and connections may be given to it. Resolves with where clients connect. */
   opened(inside: RelayInside): Promise<{ readonly url: string; readonly port: number }>
 }
@@ -95,6 +98,8 @@ export interface RelayInside {
   take(port: 'doors' | 'admin', given: GivenSocket): void
   readonly health: Pick<Health, 'live' | 'ready'>
   readonly metrics: Pick<RelayMetrics, 'gather'>
+  /** For the other ones. */
+  share(names: readonly SpaceId[]): Promise<Share>
 }
 
 export interface HeldSpace {

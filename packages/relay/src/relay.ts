@@ -143,13 +143,15 @@ class RunningRelay implements Relay {
       const doors = front.takeGiven()
       const { health, metrics } = operations
       const take: RelayInside['take'] = (port, given) => (port === 'doors' ? doors(given) : operations.takeAdmin(given))
-      const { url, port } = await part.opened({ health, metrics, take })
+      const { url, port } = await part.opened({ health, metrics, take, share: (names) => operations.share(names) })
       this.url = url
       this.port = port
     }
     await this.dialPeers(options)
     const given = part !== undefined
-    await operations.serve({ replica, spaces: { source: spaces, many }, front, dials: peering.dials, url: this.url, admin, given })
+    const elsewhere = part === undefined ? {} : { elsewhere: (names: readonly SpaceId[]) => part.elsewhere(names) }
+    const shown = { source: spaces, many, ...elsewhere }
+    await operations.serve({ replica, spaces: shown, front, dials: peering.dials, url: this.url, admin, given })
   }
 
   /** Listed spaces stay open. */

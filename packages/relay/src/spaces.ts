@@ -172,9 +172,9 @@ export class Spaces<W extends SpaceWatch> {
     return storedSpaces(this.options.folder)
   }
 
-  /** As far as known without reading the folder. */
+  /** As far as known without reading the folder, which is read where others make spaces too. */
   get storedCount(): number {
-    return this.stored.size
+    return this.options.serves === undefined ? this.stored.size : this.names().length
   }
 
   /** Commits what is under way, ends the links, checkpoints, releases the locks. Idempotent. */

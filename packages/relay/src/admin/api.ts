@@ -17,6 +17,7 @@ import { documentsApi } from './documents-api.ts'
 import { EventsStream } from './events-stream.ts'
 import { relayApi, type RelayFacts } from './relay-api.ts'
 import type { Sampler } from './sampler.ts'
+import { factsOf, spaceRows, type Share } from './share.ts'
 
 export interface ApiOptions {
   /** Of the default space. */
@@ -39,9 +40,11 @@ export interface ApiOptions {
 
 /** Where the API finds documents. */
 export interface ApiSpaces {
-  readonly source: Pick<Spaces<RelaySpace>, 'use' | 'look' | 'opened' | 'names' | 'storedCount' | 'isStored' | 'file'>
+  readonly source: Pick<Spaces<RelaySpace>, 'use' | 'look' | 'opened' | 'names' | 'storedCount' | 'isStored' | 'file' | 'serves'>
   /** False: there is the default one only. */
   readonly many: boolean
+  /** What the other processes of the relay say of themselves, and of those of these spaces that they have. Absent: there are none. */
+  elsewhere?(names: readonly SpaceId[]): Promise<readonly Share[]>
 }
 
 export interface Api {
@@ -53,6 +56,8 @@ export interface Api {
   refused(doc: DocId, code: ErrorCode, reason: string, door: DoorName | null, space: SpaceId): void
   /** For the event stream: somebody was turned away at another door. */
   turnedAway(error: SynclineError, door: DoorName): void
+  /** For another process of this relay. */
+  share(names: readonly SpaceId[]): Promise<Share>
   /** Ends the event streams. Idempotent. */
   close(): void
 }
@@ -86,10 +91,8 @@ export function createApi(options: ApiOptions): Api {
     app.route(base, documentsApi({ clock, onRefused }))
     app.route(base, changesApi(clock))
   }
-  app.route(
-    '/',
-    relayApi({ replica, spaces, sampler, events, facts: options.facts, troubleOf: (space) => options.troubleOf?.(space) ?? null }),
-  )
+  const troubleOf = (space: SpaceId): ErrorCode | null => options.troubleOf?.(space) ?? null
+  app.route('/', relayApi({ replica, spaces, sampler, events, facts: options.facts, troubleOf }))
   app.all('/api/*', () => errorAnswer(new SynclineError('argument-invalid', 'There is no such route; docs/http-api.md lists them.'), 404))
   app.onError((error) => {
     if (error instanceof SynclineError) return errorAnswer(error)
@@ -102,6 +105,10 @@ export function createApi(options: ApiOptions): Api {
     happened: (event, space) => events.note(event, space),
     refused: (...refused) => events.refused(...refused),
     turnedAway: (error, door) => events.turnedAway(error.code, door),
+    async share(names) {
+      const rows = await spaceRows({ source: spaces.source, troubleOf }, names, undefined)
+      return { rows, facts: factsOf(Array.from(spaces.source.opened()).length, options.facts(), sampler) }
+    },
     close() {
       stop()
       events.close()

@@ -5,13 +5,13 @@ import type { ErrorCode, SpaceId } from '@syncline/protocol'
 import type { Replica } from '@syncline/replica'
 import { Hono, type Context } from 'hono'
 import type { DoorName } from '../access/access.ts'
-import { dataSizes } from '../metrics/data-sizes.ts'
 import { mustAdminister, SPACE_ROUTES, type ApiEnv } from './api-access.ts'
 import type { ApiSpaces } from './api.ts'
 import { API_LIMITS } from './api-limits.ts'
 import { numberOf } from './api-request.ts'
 import type { EventsStream } from './events-stream.ts'
 import type { Sampler } from './sampler.ts'
+import { factsOf, factsTogether, spaceRow, spaceRows } from './share.ts'
 
 /** What the relay knows and its replica does not. */
 export interface RelayFacts {
@@ -40,9 +40,9 @@ export function relayApi(options: RelayApiOptions): Hono<ApiEnv> {
   const { replica, spaces, sampler, events, facts } = options
   const api = new Hono<ApiEnv>()
 
-  api.get('/api/status', (context) => {
+  api.get('/api/status', async (context) => {
     mustAdminister(context.get('pass'))
-    return context.json(statusOf(replica, spaces, sampler, facts()))
+    return context.json(await statusOf(replica, spaces, sampler, facts()))
   })
 
   // Not below a space, so it is the default one whose rights count.
@@ -53,7 +53,7 @@ export function relayApi(options: RelayApiOptions): Hono<ApiEnv> {
     const limit = numberOf(context, 'limit', API_LIMITS.pageDefault, API_LIMITS.pageMax)
     const names = spaces.source.names().filter((name) => name > after && name.startsWith(prefix))
     const page = names.slice(0, limit)
-    const listed = await Promise.all(page.map((name) => spaceListed(options, name)))
+    const listed = await spaceRows({ source: spaces.source, troubleOf: options.troubleOf }, page, spaces.elsewhere)
     return context.json({ spaces: listed, next: names.length > limit ? page.at(-1) : null })
   })
 
@@ -75,7 +75,7 @@ function spaceRoutes(api: Hono<ApiEnv>, options: RelayApiOptions): void {
   api.get(`${SPACE_ROUTES}/status`, async (context) => {
     mustAdminister(context.get('pass'))
     const space = context.get('space')
-    const listed = await spaceListed(options, space)
+    const listed = await spaceRow({ source: spaces.source, troubleOf: options.troubleOf }, space)
     return context.json({ ...listed, space, ...openStatus(spaces, space) })
   })
 
@@ -110,42 +110,32 @@ function eventsAnswer(context: Context<ApiEnv>, events: EventsStream, space: Spa
   return new Response(body, { headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' } })
 }
 
-/** A row of the list. What only an open space knows is null for the others. Cost: two stats, and the status() of an open one. */
-async function spaceListed({ spaces: { source }, troubleOf }: RelayApiOptions, name: SpaceId): Promise<object> {
-  const { storeBytes, walBytes } = await dataSizes([source.file(name)])
-  const seen = source.look(name)
-  seen?.release()
-  const open = seen === null ? null : { status: seen.replica.status(), load: seen.replica.load() }
-  return {
-    name,
-    open: open !== null,
-    bytes: storeBytes + walBytes,
-    documents: open?.status.documents ?? null,
-    links: open?.status.peers.length ?? null,
-    guests: open?.load.guests ?? null,
-    trouble: troubleOf(name),
-  }
-}
-
 function openStatus({ source }: ApiSpaces, space: SpaceId): object {
   const seen = source.look(space)
   seen?.release()
   return seen === null ? {} : spaceStatus(seen.replica)
 }
 
-function statusOf(replica: Replica, { source, many }: ApiSpaces, sampler: Sampler, facts: RelayFacts): object {
-  const { url, version, uptimeMs, draining, connections, unsentBytes, eventLoop } = facts
+/** Sums are of all processes of the relay; what cannot be added up is of this one. */
+async function statusOf(replica: Replica, { source, many, elsewhere }: ApiSpaces, sampler: Sampler, facts: RelayFacts): Promise<object> {
+  const { url, version, uptimeMs, draining, eventLoop } = facts
   const { replicaId, durability } = replica.status()
-  const { atMs, commitsPerS, rowsPerS, bytesPerS, ackP50Ms, ackP99Ms } = sampler.latest
+  const { atMs, ackP50Ms, ackP99Ms } = sampler.latest
+  const others = (await elsewhere?.([])) ?? []
+  const own = factsOf(Array.from(source.opened()).length, facts, sampler)
+  const { spacesOpen, connections, unsentBytes, memoryBytes, ...rates } = factsTogether(
+    own,
+    others.map((share) => share.facts),
+  )
   return {
     relay: { url, replicaId, version, uptimeMs, durability, draining },
     ...spaceStatus(replica),
-    spaces: { many, open: Array.from(source.opened()).length, stored: source.storedCount },
+    spaces: { many, open: spacesOpen, stored: source.storedCount },
     connections,
     unsentBytes,
     eventLoop,
-    memoryBytes: process.memoryUsage.rss(),
-    rates: { atMs, commitsPerS, rowsPerS, bytesPerS, ackP50Ms, ackP99Ms },
+    memoryBytes,
+    rates: { atMs, ...rates, ackP50Ms, ackP99Ms },
   }
 }
 

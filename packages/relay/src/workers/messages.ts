@@ -1,7 +1,8 @@
 // What the process that has the port and its workers tell each other. A connection goes with the message that tells of it. Types only. Read by seat.ts and worker.ts.
 
-import type { ErrorCode } from '@syncline/protocol'
+import type { ErrorCode, SpaceId } from '@syncline/protocol'
 import type { Verdict } from '../admin/health.ts'
+import type { Share } from '../admin/share.ts'
 import type { SettingValues } from '../config/settings.ts'
 import type { MetricReadings } from '../metrics/relay-metrics.ts'
 
@@ -31,7 +32,9 @@ export type ToWorker =
   /** The port takes connections. */
   | { readonly kind: 'listening'; readonly url: string; readonly port: number }
   | Handed
-  | { readonly kind: 'ask'; readonly ticket: number; readonly about: keyof Answers }
+  /** `names`: of spaces, for a share. */
+  | { readonly kind: 'ask'; readonly ticket: number; readonly about: keyof Answers; readonly names: readonly SpaceId[] }
+  | { readonly kind: 'elsewhere'; readonly ticket: number; readonly shares: readonly Share[] }
   /** Commits, acknowledges, closes and ends. */
   | { readonly kind: 'drain' }
 
@@ -42,10 +45,13 @@ export type FromWorker =
   | { readonly kind: 'serving'; readonly replicaId: string | null }
   /** It could not start. `code` null: nothing that this program knows. */
   | { readonly kind: 'failed'; readonly code: ErrorCode | null; readonly words: string }
+  /** What the others say, for whoever asks this one about all. */
+  | { readonly kind: 'elsewhere'; readonly ticket: number; readonly names: readonly SpaceId[] }
   | { readonly kind: 'left'; readonly ids: readonly number[] }
   | { readonly kind: 'answer'; readonly ticket: number; readonly answer: Answers[keyof Answers] }
 
 export interface Answers {
   readonly health: { readonly live: Verdict; readonly ready: Verdict }
   readonly metrics: MetricReadings
+  readonly share: Share
 }

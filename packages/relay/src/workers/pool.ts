@@ -7,9 +7,10 @@ import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createServer as createSecureServer, type Server as SecureServer } from 'node:tls'
-import { DEFAULT_SPACE } from '@syncline/protocol'
+import { DEFAULT_SPACE, type SpaceId } from '@syncline/protocol'
 import type { Clock } from '@syncline/replica'
 import { createAdminServer, type AdminServer } from '../admin/admin-server.ts'
+import type { Share } from '../admin/share.ts'
 import { authenticates } from '../config/config-rules.ts'
 import { toRelayOptions } from '../config/relay-options-of.ts'
 import type { SettingValues } from '../config/settings.ts'
@@ -48,6 +49,8 @@ export interface Pool {
   kill(): void
 }
 
+/** Somebody looks at the admin page. */
+const SHARE_WITHIN_MS = 5_000
 const ADMIN_CONNECTIONS_MAX = 256
 /** A worker ends by itself within drainMs; what does not is ended. */
 const DRAIN_GRACE_MS = 1_500
@@ -203,6 +206,16 @@ class RunningPool implements Pool {
     return porter.listen()
   }
 
+  /** What all workers but one say of themselves, and of those of these spaces that they have. */
+  private async sharesBeside(asker: number, names: readonly SpaceId[]): Promise<readonly Share[]> {
+    const asked = this.seats.map(async (seat) => {
+      const own = names.filter((name) => ownerOf(name, this.seats.length) === seat.index)
+      return seat.index === asker ? [] : [await seat.ask('share', SHARE_WITHIN_MS, own)]
+    })
+    const answers = await Promise.allSettled(asked)
+    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
+  }
+
   private seatOf(index: number): Seat {
     const { log, clock } = this.parts
     return new Seat({
@@ -225,6 +238,7 @@ class RunningPool implements Pool {
         void this.metrics.lost(index)
       },
       onFailed: (error) => log.error('worker-failed', { worker: index, reason: error.message }),
+      onElsewhere: (names) => this.sharesBeside(index, names),
       onLeft: (port, id) => this.books[port].left(id),
     })
   }

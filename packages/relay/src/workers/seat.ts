@@ -5,8 +5,9 @@
 //      └───────────────────┴───────────────────┴── ended by itself ──► waiting ──backoff──► starting
 
 import { fork, type ChildProcess } from 'node:child_process'
-import { SynclineError } from '@syncline/protocol'
+import { SynclineError, type SpaceId } from '@syncline/protocol'
 import type { Clock } from '@syncline/replica'
+import type { Share } from '../admin/share.ts'
 import type { SettingValues } from '../config/settings.ts'
 import type { Answers, FromWorker, PortName, ToWorker } from './messages.ts'
 import type { GivenGuest } from './porter.ts'
@@ -33,6 +34,8 @@ export interface SeatOptions {
   /** A later start failed; it is tried again. */
   onFailed(error: Error): void
   onServing(pid: number, replicaId: string | null): void
+  /** What the other workers say. */
+  onElsewhere(names: readonly SpaceId[]): Promise<readonly Share[]>
   /** A connection that it was given is gone. */
   onLeft(port: PortName, id: number): void
 }
@@ -113,7 +116,7 @@ export class Seat {
   }
 
   /** Rejects when it is not there, or does not answer in time. */
-  ask<K extends keyof Answers>(about: K, withinMs: number): Promise<Answers[K]> {
+  ask<K extends keyof Answers>(about: K, withinMs: number, names: readonly SpaceId[] = []): Promise<Answers[K]> {
     const ticket = this.nextTicket++
     return new Promise<Answers[K]>((resolve, reject) => {
       if (this.phase !== 'serving' && this.phase !== 'draining') return reject(new Error('This worker is not there.'))
@@ -128,7 +131,7 @@ export class Seat {
           reject(error)
         },
       })
-      this.send({ kind: 'ask', ticket, about })
+      this.send({ kind: 'ask', ticket, about, names })
     }).finally(() => this.questions.delete(ticket))
   }
 
@@ -180,6 +183,9 @@ export class Seat {
       this.options.onServing(this.child.pid!, message.replicaId)
     } else if (message.kind === 'left') {
       for (const id of message.ids) this.left(id)
+    } else if (message.kind === 'elsewhere') {
+      const { ticket, names } = message
+      void this.options.onElsewhere(names).then((shares) => this.send({ kind: 'elsewhere', ticket, shares }))
     } else if (message.kind === 'answer') this.questions.get(message.ticket)?.resolve(message.answer as never)
     else this.failed(message)
   }

@@ -2,7 +2,8 @@
 // worker-process.ts; the other side is seat.ts. Rules: WK-1, WK-3, WK-4.
 
 import type { Socket } from 'node:net'
-import { DEFAULT_SPACE, SynclineError } from '@syncline/protocol'
+import { DEFAULT_SPACE, SynclineError, type SpaceId } from '@syncline/protocol'
+import type { Share } from '../admin/share.ts'
 import { EXIT } from '../cli-command.ts'
 import { configuredLog, openConfiguredRelay, type ConfiguredRelay } from '../configured-relay.ts'
 import type { GivenSocket, RelayInside, RelayPart } from '../relay-options.ts'
@@ -42,6 +43,8 @@ class Worker {
   private starting: Promise<ConfiguredRelay | null> = Promise.resolve(null)
   private draining = false
   private leaving: number[] = []
+  private nextTicket = 0
+  private readonly asking = new Map<number, (shares: readonly Share[]) => void>()
 
   constructor(channel: WorkerChannel, terminal: Terminal) {
     this.channel = channel
@@ -54,7 +57,8 @@ class Worker {
       this.starting.catch((error: unknown) => this.failed(error))
     } else if (message.kind === 'listening') this.listening(message)
     else if (message.kind === 'drain') void this.drain()
-    else if (message.kind === 'ask') void this.answer(message.ticket, message.about)
+    else if (message.kind === 'ask') void this.answer(message)
+    else if (message.kind === 'elsewhere') this.asking.get(message.ticket)?.(message.shares)
     // Absent: the connection ended on its way here.
     else if (socket === undefined) this.left(message.id)
     else this.take(message, { socket, bytes: message.bytes, answered: message.answered })
@@ -74,6 +78,7 @@ class Worker {
     const { clock } = this.terminal
     const part: RelayPart = {
       serves: (space) => ownerOf(space, workers) === index,
+      elsewhere: (names) => this.elsewhere(names),
       opened: async (inside) => {
         this.inside = inside
         if (pipe !== null)
@@ -116,11 +121,28 @@ class Worker {
     })
   }
 
-  private async answer(ticket: number, about: keyof Answers): Promise<void> {
-    if (this.inside === null) return
-    const { health, metrics } = this.inside
-    const answer = about === 'health' ? { live: health.live(), ready: health.ready() } : await metrics.gather()
-    this.channel.send({ kind: 'answer', ticket, answer })
+  private async answer({ ticket, about, names }: Extract<ToWorker, { kind: 'ask' }>): Promise<void> {
+    const { inside } = this
+    if (inside === null) return
+    const { health, metrics } = inside
+    const answers: { readonly [K in keyof Answers]: () => Answers[K] | Promise<Answers[K]> } = {
+      health: () => ({ live: health.live(), ready: health.ready() }),
+      metrics: () => metrics.gather(),
+      share: () => inside.share(names),
+    }
+    try {
+      this.channel.send({ kind: 'answer', ticket, answer: await answers[about]() })
+    } catch (error) {
+      // Whoever asked gives up by itself.
+      if (!(error instanceof Error)) throw error
+    }
+  }
+
+  /** The process with the port answers always, or is gone. */
+  private elsewhere(names: readonly SpaceId[]): Promise<readonly Share[]> {
+    const ticket = this.nextTicket++
+    this.channel.send({ kind: 'elsewhere', ticket, names })
+    return new Promise<readonly Share[]>((resolve) => this.asking.set(ticket, resolve)).finally(() => this.asking.delete(ticket))
   }
 }
 
