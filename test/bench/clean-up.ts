@@ -58,6 +58,12 @@ function watch(): void {
 
 function cleanUp(): void {
   for (const child of children) child.kill('SIGKILL')
-  for (const pid of pids) process.kill(pid, 'SIGKILL')
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // It has gone by itself.
+    }
+  }
   for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
 }

@@ -22,6 +22,8 @@ export interface MeshOptions {
 
 export interface MeshResult {
   readonly links: number
+  /** Of one replica that is not written to: ticks, and verification with each of its links. */
+  readonly idleCpuMsPerSecond: number
   /** At the light rate. */
   readonly light: MeshLoad & {
     /** From the instant at which an edit was due to its delivery at another replica: of all deliveries. */
@@ -42,10 +44,11 @@ export interface MeshLoad {
   /** Sent between replicas, of all links together; payload bytes. */
   readonly framesPerEdit: number
   readonly bytesPerEdit: number
-  /** Of all replicas. */
+  /** Of all replicas, with what they take when they are idle. */
   readonly cpuMsPerEdit: number
 }
 
+const IDLE_MS = 3_000
 const EQUAL_WITHIN_MS = 180_000
 const memberFile = fileURLToPath(import.meta.resolve('./member.ts'))
 
@@ -66,6 +69,10 @@ export async function mesh(options: MeshOptions, progress: (line: string) => voi
     // Every document is known to all, and code is warm.
     await all('hurry', () => ({ inFlight: 4, ms: 500 }))
     await equal(members)
+    progress('idle')
+    await all('count', () => ({ decode: false }))
+    await pause(IDLE_MS)
+    const idle = await all('report', () => null)
     progress(`${light.perSecond} edits a second`)
     await all('count', () => ({ decode: true }))
     const typed = await all('type', () => ({ perSecond: light.perSecond / replicas, ms: light.ms }))
@@ -82,6 +89,7 @@ export async function mesh(options: MeshOptions, progress: (line: string) => voi
     const heavyLoad = loadOf(hurried, heavyReports)
     return {
       links: links.length,
+      idleCpuMsPerSecond: (idle.reduce((sum, { cpuMs }) => sum + cpuMs, 0) / replicas / IDLE_MS) * 1000,
       light: { ...loadOf(typed, lightReports), ...deliveriesOf(typed, lightReports) },
       heavy: { ...heavyLoad, editsPerSecond: (heavyLoad.edits * 1000) / (equalAt - startedAt), convergedMs: equalAt - writtenAt },
     }
