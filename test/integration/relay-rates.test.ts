@@ -240,7 +240,7 @@ test.each([
   ['without the right to administer comes no faster than its rate', ['read', 'write', 'create', 'delete'], true],
   ['of who administers the space is not counted', ['read', 'write', 'create', 'delete', 'admin'], false],
 ])('[LI-9] deleting names that never held anything %s, and all of it arrives', async (_, allow, isThrottled) => {
-  const limits = { emptyDeletionsPerSecondMax: 20, rateBurstSeconds: 1 }
+  const limits = { rememberedNamesPerSecondMax: 20, rateBurstSeconds: 1 }
   const relay = await relayHere({ doorman: doormanHere(allow), limits })
   const replica = replicaAt(relay.url, 'ada')
   const stored = await Promise.all(Array.from({ length: 30 }, (_none, at) => replica.open(`note/${at}`)))
@@ -253,5 +253,16 @@ test.each([
   await last.whenSaved('relay')
   const gone = [0, 29].flatMap((at) => [`note/${at}`, `never/${at}`])
   expect(gone.map((name) => relay.replica.isDeleted(parseDocId(name)))).toEqual([true, true, true, true])
-  expect((await throttled(relay, 'deletions', 'native')) > 0).toBe(isThrottled)
+  expect((await throttled(relay, 'names', 'native')) > 0).toBe(isThrottled)
+})
+
+test('[LI-10] documents that are refused over a link come no faster than their rate, and each is told', async () => {
+  const limits = { rememberedNamesPerSecondMax: 20, rateBurstSeconds: 1 }
+  const relay = await relayHere({ doorman: doormanHere(['read', 'presence']), limits })
+  const replica = replicaAt(relay.url, 'eve')
+  const notes = await Promise.all(Array.from({ length: 60 }, (_none, at) => replica.open(`note/${at}`)))
+  for (const { doc } of notes) doc.getText('body').insert(0, 'x')
+  const told = await Promise.all(notes.map((note) => note.whenSaved('relay').catch((error: unknown) => (error as { code: string }).code)))
+  expect(new Set(told)).toEqual(new Set(['read-only']))
+  expect(await throttled(relay, 'names', 'native')).toBeGreaterThan(0)
 })

@@ -1,7 +1,7 @@
-// How fast a relay reads: messages and bytes of one connection and of all connections of one person; updates of all connections to one document and to one space; deletions of names
-// that never held anything. Over the rate nothing is dropped: the socket is not read until the bucket has refilled, and what was read is committed and acknowledged as ever. Only
+// How fast a relay reads: messages and bytes of one connection and of all connections of one person; updates of all connections to one document and to one space; names that
+// are remembered although nothing is stored under them. Over the rate nothing is dropped: the socket is not read until the bucket has refilled, and what was read is committed and acknowledged as ever. Only
 // who owes more than half a minute is closed ("rate-limited": come back later). Pauses of the doors and these pauses add up. Connections are watched by front.ts; whose a message
-// is, its door says. Rules: LI-4 to LI-9, RS-1.
+// is, its door says. Rules: LI-4 to LI-10, RS-1.
 
 import { DEFAULT_SPACE, errorTable, SynclineError, type DocId, type SpaceId } from '@syncline/protocol'
 import { closeReason, TokenBucket, type Clock } from '@syncline/replica'
@@ -9,7 +9,7 @@ import { WebSocket, type RawData } from 'ws'
 import type { DoorName } from './access/access.ts'
 import type { RelayLimits } from './relay-limits.ts'
 
-export type RateBound = 'connection' | 'subject' | 'document' | 'space' | 'deletions'
+export type RateBound = 'connection' | 'subject' | 'document' | 'space' | 'names'
 type SharedBound = Exclude<RateBound, 'connection'>
 
 export interface RateLimitsOptions {
@@ -29,8 +29,8 @@ export interface Meter {
   spokenBy(account: string | null, bytes: number): void
   /** One update (`messages` 0: more of the one before) of a document. */
   updates(space: SpaceId, doc: DocId, messages: 0 | 1, bytes: number): void
-  /** One deletion of a name that never held anything. */
-  deletes(account: string | null): void
+  /** One name that will be remembered: a deletion of what never was, a document that is refused. */
+  remembers(account: string | null): void
 }
 
 /** Shorter pauses are left until they add up. */
@@ -38,7 +38,7 @@ const WAIT_MS_MIN = 10
 /** Shared rates are looked through when there are so many, and again at twice as many as were left. */
 const SWEEP_AT = 256
 
-const UNLIMITED: Meter = { speaksFor: ignore, spokenBy: ignore, updates: ignore, deletes: ignore }
+const UNLIMITED: Meter = { speaksFor: ignore, spokenBy: ignore, updates: ignore, remembers: ignore }
 
 /** One that can be watched: it is read when neither its door nor its rate forbids. */
 export class MeteredWebSocket extends WebSocket {
@@ -84,9 +84,9 @@ export class RateLimits {
     subject: new Map(),
     document: new Map(),
     space: new Map(),
-    deletions: new Map(),
+    names: new Map(),
   }
-  private sweepAt: Record<SharedBound, number> = { subject: SWEEP_AT, document: SWEEP_AT, space: SWEEP_AT, deletions: SWEEP_AT }
+  private sweepAt: Record<SharedBound, number> = { subject: SWEEP_AT, document: SWEEP_AT, space: SWEEP_AT, names: SWEEP_AT }
   private watched = 0
 
   constructor(options: RateLimitsOptions) {
@@ -134,8 +134,8 @@ export class RateLimits {
         return new Rate(limits.documentMessagesPerSecondMax, limits.documentBytesPerSecondMax, rateBurstSeconds, nowMs)
       case 'space':
         return new Rate(limits.spaceMessagesPerSecondMax, limits.spaceBytesPerSecondMax, rateBurstSeconds, nowMs)
-      case 'deletions':
-        return new Rate(limits.emptyDeletionsPerSecondMax, 1, rateBurstSeconds, nowMs)
+      case 'names':
+        return new Rate(limits.rememberedNamesPerSecondMax, 1, rateBurstSeconds, nowMs)
     }
   }
 }
@@ -208,9 +208,9 @@ class ConnectionMeter implements Meter {
     this.spend('space', space, messages, bytes, now)
   }
 
-  deletes(account: string | null): void {
+  remembers(account: string | null): void {
     // Nobody in particular: by connection. No subject has a control character in it.
-    this.spend('deletions', account ?? `\0link ${this.number}`, 1, 0, this.now())
+    this.spend('names', account ?? `\0link ${this.number}`, 1, 0, this.now())
   }
 
   /** The socket is gone. */
@@ -249,7 +249,7 @@ class ConnectionMeter implements Meter {
     this.end()
     this.heldUntilMs = Infinity
     this.ws.read(false)
-    const what = by === 'deletions' ? 'More deletions come than are taken' : `More comes than is read from one ${by}`
+    const what = by === 'names' ? 'More names come than are remembered' : `More comes than is read from one ${by}`
     this.rates.options.onTurnedAway(new SynclineError('rate-limited', `${what}.`), this.door)
     this.ws.close(errorTable['rate-limited'].closeCode, closeReason('rate-limited', what.toLowerCase()))
   }

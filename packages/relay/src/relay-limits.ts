@@ -99,9 +99,9 @@ export const RELAY_LIMITS = {
   /** ... and of updates of all connections to one space. More than one processor core takes, so it bounds nothing until it is set lower: where tenants share a relay. */
   spaceMessagesPerSecondMax: 1_000_000,
   spaceBytesPerSecondMax: 4096 * MIB,
-  /** Deletions a second of names that never held anything, by one subject (without one, by one link), on average: each is remembered for ever. Who has the right `admin` in
-   *  the space is not counted: a relay that peers brings the deletions of others. */
-  emptyDeletionsPerSecondMax: 100,
+  /** Names a second that one subject (without one, one link) has remembered although nothing is stored under them, on average: deletions of what never was, and documents
+   *  that are refused. Who has the right `admin` in the space is not counted: a relay that peers brings what others did. */
+  rememberedNamesPerSecondMax: 100,
   /** Presence states (a pointer that moved, a selection) of one connection that are passed on in a second, on average; above it only the newest of each id, when there is room
    *  again. Who sends eight times as many for half a minute is closed ("rate-limited"). */
   presencePerSecondMax: LIMITS.presencePerSecondMax,

@@ -27,6 +27,8 @@ export interface Access {
   readonly subject?: string | null
   /** Told of everything that the link brings of a document, before it is judged: for whoever counts. Of what follows on the same document in one message only the bytes count. */
   came?(doc: DocId, bytes: number, what: 'update' | 'deletion' | 'more'): void
+  /** Told of each document that is refused from the link, unless it was before for the same: it is remembered with the peer. */
+  refused?(doc: DocId): void
 }
 
 /** What became of a write. committed: by this write. known: it added nothing, and what it repeats is committed. held: its dependencies are

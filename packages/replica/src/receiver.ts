@@ -177,6 +177,7 @@ function admitFromPeer(
     // A round that is under way does not take back what is refused during it.
     channel.round?.differing.add(doc.key.slice(0, 16))
     if (context.refusals.add(refusal(peer, doc.key, 'in', result.code, result.retryable, doc.digest), doc.name, batch)) {
+      link.access.refused?.(doc.name)
       context.event({ type: 'rejected', doc: doc.name, peer, direction: 'in', code: result.code, reason: result.reason })
     }
     sendRefused(context, link, channel, doc, seq, result.code, result.retryable, result.reason)

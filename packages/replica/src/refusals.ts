@@ -8,12 +8,15 @@ import type { CommitBatch } from './commit-batch.ts'
 
 export type Direction = RefusalRow['direction']
 
+/** Without its name a document is asked for once more in a link: it is refused again. */
+const NAMES_MAX = 16_384
+
 export class Refusals {
   readonly #reader: StoreReader
   readonly #rows = new Map<string, RefusalRow>()
   /** Refused before this run: limits and rights may have changed since, so one document diff decides anew. */
   readonly #before = new Set<string>()
-  /** Of documents that were refused during this run. */
+  /** Of documents that were refused during this run, the last ones. */
   readonly #names = new Map<DocKey, DocId>()
 
   constructor(reader: StoreReader) {
@@ -40,6 +43,7 @@ export class Refusals {
   /** True when this is news. */
   add(row: RefusalRow, name: DocId, batch: CommitBatch): boolean {
     this.#names.set(row.doc, name)
+    if (this.#names.size > NAMES_MAX) this.#names.delete(this.#names.keys().next().value!)
     const key = keyOf(row.peer, row.doc, row.direction)
     const news = this.#rows.get(key)?.code !== row.code
     this.#before.delete(key)

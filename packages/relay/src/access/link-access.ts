@@ -22,7 +22,9 @@ export function openAccess(replica: Replica, meter: Pick<Meter, 'updates'>): Acc
   }
 }
 
-export function linkAccess(pass: Pass, replica: Replica, meter: Pick<Meter, 'updates' | 'deletes'>): Access {
+export function linkAccess(pass: Pass, replica: Replica, meter: Pick<Meter, 'updates' | 'remembers'>): Access {
+  // A relay that peers brings what others did, as much as there is.
+  const remembers = (): void => (pass.may('admin', THE_SPACE) ? undefined : meter.remembers(accountOf(pass)))
   return {
     read: (doc) => pass.may('read', doc),
     readsAll: (scope) => pass.mayAll?.('read', scope) === true,
@@ -32,10 +34,9 @@ export function linkAccess(pass: Pass, replica: Replica, meter: Pick<Meter, 'upd
     subject: pass.identity.subject,
     came(doc, bytes, what) {
       meter.updates(replica.space, doc, what === 'more' ? 0 : 1, bytes)
-      // A relay that peers brings those of others, as many as there are.
-      if (what === 'deletion' && !replica.has(doc) && !replica.isDeleted(doc) && !pass.may('admin', THE_SPACE))
-        meter.deletes(accountOf(pass))
+      if (what === 'deletion' && !replica.has(doc) && !replica.isDeleted(doc)) remembers()
     },
+    refused: remembers,
   }
 }
 

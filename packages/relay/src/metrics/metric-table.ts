@@ -35,8 +35,8 @@ export const metricTable = {
   syncline_throttled_total: {
     type: 'counter',
     unit: 'count',
-    help: 'Times that a connection was not read for a while because more came than the rate of one connection, subject, document or space, or more deletions of names that never held anything.',
-    labels: { door, by: 'connection, subject, document, space, deletions' },
+    help: 'Times that a connection was not read for a while because more came than the rate of one connection, subject, document or space, or more names to be remembered (deletions of what never was, documents that are refused).',
+    labels: { door, by: 'connection, subject, document, space, names' },
   },
   syncline_guests: {
     type: 'gauge',
