@@ -5,13 +5,20 @@ import { createHash, randomBytes } from 'node:crypto'
 import { createServer, connect, type Socket } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { encodeFrame, encodeMessage, parseSpaceId, type EpochNonce, type ReplicaId, type SpaceId } from '@syncline/protocol'
+import { nodeClock } from '@syncline/replica/ws'
+import type { Verdict } from '../src/admin/health.ts'
 import { readConfig } from '../src/config/load-config.ts'
+import { MergedMetrics } from '../src/metrics/merged-metrics.ts'
+import { MetricSet } from '../src/metrics/metric-set.ts'
+import type { MetricReadings } from '../src/metrics/relay-metrics.ts'
 import { adminErrand } from '../src/workers/admin-errand.ts'
 import { closeFrame, greetedSpace, GREETING_BYTES_MAX, handshakeAnswer } from '../src/workers/greeting.ts'
 import { GuestBook } from '../src/workers/guest-book.ts'
 import { ownerOf } from '../src/workers/owner.ts'
+import { PoolHealth } from '../src/workers/pool-health.ts'
 import { readUntil, SOCKET_OPTIONS } from '../src/workers/read-until.ts'
 import { readHead } from '../src/workers/request-head.ts'
+import type { SeatPhase } from '../src/workers/seat.ts'
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
@@ -193,4 +200,98 @@ test('[WK-1] with one space there is nothing to spread, which is said before any
   expect(problems('workers=2')).toEqual([expect.stringMatching(/^--workers needs doors\.spacePrefix/)])
   expect(problems('workers=0')).toEqual([expect.stringContaining('1 to 64')])
   expect([...problems('workers=1'), ...problems('workers=2', 'space-prefix=/s/', 'auth-jwt-secret-file=x')]).toEqual([])
+})
+
+const FINE = { live: { ok: true, reasons: [] }, ready: { ok: true, reasons: [] } }
+const FULL = { code: 'store-full', words: 'The store has not committed.' } as const
+const ILL = { live: { ok: false, reasons: [FULL] }, ready: { ok: false, reasons: [FULL] } }
+
+/** Of three workers, the second has the default space. What each says; null: nothing. */
+async function healthOf(
+  said: readonly (object | null)[],
+  phases: readonly SeatPhase[] = [],
+  awayMs = 0,
+): Promise<{ ready: Verdict; live: Verdict }> {
+  const clock = { ...nodeClock(), now: () => awayMs }
+  const seats = said.map((answer, index) => ({
+    ...{ index, phase: phases[index] ?? ('serving' as const), awaySinceMs: 0 },
+    ask: () => (answer === null ? Promise.reject(new Error('away')) : Promise.resolve(answer as never)),
+  }))
+  const health = new PoolHealth(seats, 1, clock)
+  health.listening = true
+  return { ready: await health.ready(), live: await health.live() }
+}
+
+test('[WK-6] one worker that is away or troubled is told of and takes nothing from the others, that of the default space or all of them do', async () => {
+  const fine = { ok: true, reasons: [] }
+  expect(await healthOf([FINE, FINE, FINE])).toEqual({ ready: fine, live: fine })
+  const away = { code: 'worker-away', words: expect.any(String) }
+  expect(await healthOf([null, FINE, ILL], ['waiting'])).toEqual({
+    ready: {
+      ...fine,
+      workers: [
+        { worker: 0, ...away },
+        { worker: 2, ...FULL },
+      ],
+    },
+    live: fine,
+  })
+  expect((await healthOf([FINE, null, FINE], ['serving', 'starting'])).ready).toEqual({ ok: false, reasons: [away] })
+  expect(await healthOf([FINE, ILL, FINE])).toEqual({ ready: { ok: false, reasons: [FULL] }, live: { ok: false, reasons: [FULL] } })
+  expect((await healthOf([ILL, ILL, null], ['serving', 'serving', 'waiting'])).ready.reasons).toEqual([FULL, FULL, away])
+  // Waiting helps one that is started again, not one that hangs, nor one that never comes back.
+  expect((await healthOf([null, FINE, FINE])).live).toEqual({ ok: false, reasons: [away] })
+  expect((await healthOf([null, FINE, FINE], ['waiting'], 299_000)).live.ok).toBe(true)
+  expect((await healthOf([null, FINE, FINE], ['waiting'], 301_000)).live.ok).toBe(false)
+  const draining = new PoolHealth([], 0, nodeClock())
+  draining.draining = true
+  expect([await draining.ready(), await draining.live()]).toEqual([
+    { ok: false, reasons: [{ code: 'draining', words: expect.any(String) }] },
+    fine,
+  ])
+})
+
+test('[WK-6] counts of a worker that is lost stay, of one that does not answer are as they were, and gauges come together as their row says', async () => {
+  const clock = nodeClock()
+  const merged = new MergedMetrics(clock)
+  cleanups.push(() => merged.close())
+  const readingsOf = async (commits: number, lagRows: number): Promise<MetricReadings> => {
+    const set = new MetricSet()
+    set.add('syncline_commits_total', {}, commits)
+    set.took('syncline_commit_duration_seconds', {}, commits)
+    set.set('syncline_documents', {}, commits)
+    set.set('syncline_device_lag_rows_max', {}, lagRows)
+    set.set('syncline_peer_linked', { peer: 'abcd', role: 'relay' }, lagRows)
+    // As it comes from another process.
+    return structuredClone(await set.registry.getMetricsAsJSON())
+  }
+  const told = async (readings: readonly (readonly [number, MetricReadings])[]): Promise<(series: string) => string | undefined> => {
+    const { text } = await merged.expose(new Map(readings), { serving: readings.length, starting: 0, waiting: 2 - readings.length }, 7)
+    return (series) =>
+      text
+        .split('\n')
+        .find((line) => line.startsWith(`${series} `))
+        ?.slice(series.length + 1)
+  }
+  const both = await told([
+    [0, await readingsOf(3, 1)],
+    [1, await readingsOf(5, 4)],
+  ])
+  expect(['syncline_commits_total', 'syncline_documents', 'syncline_device_lag_rows_max', 'syncline_spaces_stored'].map(both)).toEqual([
+    '8',
+    '8',
+    '4',
+    '7',
+  ])
+  expect([both('syncline_peer_linked{peer="abcd",role="relay"}'), both('syncline_workers{phase="serving"}')]).toEqual(['1', '2'])
+  expect(both('syncline_commit_duration_seconds_count')).toBe('2')
+  const silent = await told([[0, await readingsOf(4, 1)]])
+  expect([silent('syncline_commits_total'), silent('syncline_documents')]).toEqual(['9', '4'])
+  await merged.lost(1)
+  const after = await told([
+    [0, await readingsOf(4, 1)],
+    [1, await readingsOf(2, 0)],
+  ])
+  expect([after('syncline_commits_total'), after('syncline_documents'), after('syncline_workers_lost_total')]).toEqual(['11', '6', '1'])
+  expect(after('syncline_commit_duration_seconds_count')).toBe('3')
 })

@@ -220,7 +220,8 @@ export class Seat {
     this.losses = phase === 'serving' && nowMs - this.servingSinceMs >= STEADY_MS ? 0 : this.losses
     const retryInMs = Math.min(RETRY_FIRST_MS * 2 ** this.losses++, RETRY_MAX_MS)
     this.phase = 'waiting'
-    this.settled?.failed(new Error(`A worker ended with ${exit.signal ?? `code ${exit.code}`} before it was ready.`))
+    const how = exit.signal ?? `code ${exit.code}`
+    this.settled?.failed(new SynclineError('request-failed', `A worker process ended with ${how} before it was ready.`))
     this.options.onLost(exit, retryInMs)
     this.cancelRetry = clock.after(retryInMs, () => {
       this.phase = 'starting'

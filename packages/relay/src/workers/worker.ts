@@ -27,8 +27,11 @@ export function runWorker(channel: WorkerChannel, terminal: Terminal): void {
   const worker = new Worker(channel, terminal)
   channel.onMessage((message, socket) => worker.hear(message, socket))
   channel.onGone(() => void worker.drain())
-  // A terminal, or whoever ends all processes of a service, tells this one too.
-  terminal.onSignal((count) => (count > 1 ? channel.exit(130) : void worker.drain()))
+  // A terminal, or whoever ends all processes of a service, tells this one too. While it starts that is for the process with the port to decide.
+  terminal.onSignal((count) => {
+    if (count > 1) channel.exit(130)
+    if (worker.serves) void worker.drain()
+  })
 }
 
 const FAILED_LINGER_MS = 100
@@ -42,6 +45,7 @@ class Worker {
   private giveUp: (error: Error) => void = () => undefined
   private starting: Promise<ConfiguredRelay | null> = Promise.resolve(null)
   private draining = false
+  serves = false
   private leaving: number[] = []
   private nextTicket = 0
   private readonly asking = new Map<number, (shares: readonly Share[]) => void>()
@@ -92,6 +96,7 @@ class Worker {
       },
     }
     const opened = await openConfiguredRelay(values, { log: configuredLog(values, this.terminal), clock, certificate: null, part })
+    this.serves = true
     this.channel.send({ kind: 'serving', replicaId: part.serves(DEFAULT_SPACE) ? opened.relay.replicaId : null })
     return opened
   }
