@@ -13,6 +13,7 @@ import { createRelay } from './relay.ts'
 import type { Relay, RelayOptions, RelayPart } from './relay-options.ts'
 import type { Terminal } from './terminal.ts'
 import type { Certificate } from './tls-files.ts'
+import { boundYoungGeneration } from './young-generation.ts'
 
 export interface ConfiguredParts {
   readonly log: RelayLog
@@ -38,6 +39,7 @@ export function configuredLog(values: SettingValues, terminal: Terminal): RelayL
 
 /** Rejects with what createRelay rejects with, and "config-invalid" or "policy-invalid". */
 export async function openConfiguredRelay(values: SettingValues, parts: ConfiguredParts): Promise<ConfiguredRelay> {
+  boundYoungGeneration()
   const { log, clock, certificate, part } = parts
   const hooks = await openConfiguredHooks(values, clock, ({ code, message }, hook, doc, space) =>
     log.warn('hook-failed', { space, doc, code, why: hook, reason: message }),
