@@ -24,7 +24,7 @@ interface Cost {
   readonly name: string
   readonly ms: number
   readonly bytes: number
-  readonly relayCpuMs: number
+  readonly relayCpuMs: number | null
   readonly ownCpuMs: number | null
   readonly frames: number | null
 }
@@ -63,7 +63,7 @@ export async function catchUpScenario(quick: boolean, progress: Progress): Promi
       name: `${words}, relay just started`,
       ms: result.coldMs ?? Infinity,
       bytes: result.bytes,
-      relayCpuMs: NaN,
+      relayCpuMs: result.coldCpuMs,
       ownCpuMs: null,
       frames: null,
     })
@@ -72,7 +72,7 @@ export async function catchUpScenario(quick: boolean, progress: Progress): Promi
   }
   const rows = costs.map(({ name, ms, bytes, relayCpuMs, ownCpuMs, frames }) => ({
     name,
-    values: [ms, bytes, frames, Number.isNaN(relayCpuMs) ? null : relayCpuMs, ownCpuMs],
+    values: [ms, bytes, frames, relayCpuMs, ownCpuMs],
   }))
   const cases = ['ms until equal', 'payload bytes', 'frames', 'relay CPU ms', 'CPU ms of the client']
   console.log(markdownTable({ title: `Return after ${missed.toLocaleString('en')} edits`, cases, rows }))

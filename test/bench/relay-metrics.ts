@@ -1,5 +1,6 @@
 // Counters of a relay's admin port, read as its operators read them.
 
+import { get } from 'node:http'
 import type { ServerProcess } from './peers/server-process.ts'
 
 /** Arguments of a relay that has an admin port. */
@@ -14,8 +15,7 @@ export async function relayMetrics(relay: ServerProcess): Promise<RelayMetrics> 
   const [, url] = await relay.said(/admin port on (\S+)/)
   return {
     async read(...names) {
-      const response = await fetch(`${url}/metrics`)
-      const lines = (await response.text()).split('\n')
+      const lines = (await textAt(`${url}/metrics`)).split('\n')
       return names.map((name) =>
         lines
           .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
@@ -23,4 +23,15 @@ export async function relayMetrics(relay: ServerProcess): Promise<RelayMetrics> 
       )
     },
   }
+}
+
+/** On a connection of its own: one that was kept may be closed by the other side in the same instant. */
+function textAt(url: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    get(url, { agent: false }, (response) => {
+      const parts: Buffer[] = []
+      response.on('data', (part: Buffer) => parts.push(part))
+      response.once('end', () => resolve(Buffer.concat(parts).toString()))
+    }).once('error', reject)
+  })
 }

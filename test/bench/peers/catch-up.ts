@@ -26,6 +26,7 @@ export interface CatchUpResult {
   readonly cpuMs: number
   /** After a restart of the server; null: it does not store, or what came back was not everything. */
   readonly coldMs: number | null
+  readonly coldCpuMs: number | null
   /** From sending what it made off line until somebody else has it. */
   readonly bringMs: number
   readonly bringBytes: number
@@ -57,7 +58,7 @@ export async function catchUp(options: CatchUpOptions): Promise<CatchUpResult> {
     const cpuMs = (server.cpuMs() - cpu) / returns
     const brought = await bring(server, dialect, away)
     writer.destroy()
-    let coldMs: number | null = null
+    let cold: Pick<CatchUpResult, 'coldMs' | 'coldCpuMs'> = { coldMs: null, coldCpuMs: null }
     if (storedAfterMs !== null) {
       await pause(storedAfterMs)
       server = await server.restart('SIGTERM')
@@ -66,12 +67,13 @@ export async function catchUp(options: CatchUpOptions): Promise<CatchUpResult> {
         const [other] = await openClients([{ port: server.port, dialect, doc: 'warm', writer: 0 }])
         other!.destroy()
       }
-      coldMs = await comeBack(server, dialect, away).then(
-        ({ ms }) => ms,
-        () => null,
+      const before = server.cpuMs()
+      cold = await comeBack(server, dialect, away).then(
+        ({ ms }) => ({ coldMs: ms, coldCpuMs: server.cpuMs() - before }),
+        () => cold,
       )
     }
-    return { ms: came.map(({ ms }) => ms), bytes: came.at(-1)!.bytes, cpuMs, coldMs, ...brought }
+    return { ms: came.map(({ ms }) => ms), bytes: came.at(-1)!.bytes, cpuMs, ...cold, ...brought }
   } finally {
     await server.discard()
   }

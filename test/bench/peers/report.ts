@@ -34,6 +34,7 @@ const COLUMNS: Readonly<Record<string, string>> = {
   sentBytes: 'bytes that it is sent',
   returnCpuMs: 'ms of server CPU',
   returnColdMs: 'ms when the server has just started',
+  returnColdCpuMs: 'ms of server CPU then',
   bringMs: 'ms until another has what it made itself',
   bringBytes: 'bytes that it brings',
   bringCpuMs: 'ms of server CPU for these',

@@ -182,6 +182,7 @@ const catchUpScenario: Scenario = {
       sentBytes: result.bytes,
       returnCpuMs: result.cpuMs,
       returnColdMs: result.coldMs,
+      returnColdCpuMs: result.coldCpuMs,
       bringMs: result.bringMs,
       bringBytes: result.bringBytes,
       bringCpuMs: result.bringCpuMs,
