@@ -65,14 +65,15 @@ export function listCodec<V>(codec: FieldCodec<V>, max: number, sizeMin: number)
 
 /** One value after another, in the order of the names. */
 export function structCodec<V extends object>(codecs: { readonly [K in keyof V]: FieldCodec<V[K]> }): FieldCodec<V> {
-  const fields = Object.entries(codecs) as [keyof V, FieldCodec<V[keyof V]>][]
+  const names = Object.keys(codecs) as (keyof V)[]
+  const all = names.map((name) => codecs[name])
   return {
     write(out, value) {
-      for (const [name, codec] of fields) codec.write(out, value[name])
+      for (let i = 0; i < all.length; i++) all[i]!.write(out, value[names[i]!])
     },
     read(input) {
       const value = {} as V
-      for (const [name, codec] of fields) value[name] = codec.read(input)
+      for (let i = 0; i < all.length; i++) value[names[i]!] = all[i]!.read(input)
       return value
     },
   }

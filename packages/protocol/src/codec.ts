@@ -6,6 +6,7 @@ import { WireWriter } from './wire-writer.ts'
 import { structCodec, type FieldCodec } from './codec-combinators.ts'
 import { crc32 } from './crc32.ts'
 import { fieldCodecs } from './field-codecs.ts'
+import { hotCodecs } from './hot-codecs.ts'
 import { LIMITS } from './limits.ts'
 import { messageTable } from './messages.ts'
 import type { Message, MessageKind, MessageRow } from './messages.ts'
@@ -20,14 +21,21 @@ export const FRAME_HEADER_BYTES = 4
 interface Layout {
   readonly kind: MessageKind
   readonly tag: number
-  readonly payload: FieldCodec<object>
+  readonly payload: FieldCodec<Message>
 }
 
-const layouts = new Map<string | number, Layout>()
-for (const [kind, { tag, fields }] of Object.entries<MessageRow>(messageTable)) {
-  const codecs = Object.fromEntries(Object.entries(fields).map(([name, type]) => [name, fieldCodecs[type]]))
-  const layout: Layout = { kind: kind as MessageKind, tag, payload: structCodec<object>(codecs) }
-  layouts.set(kind, layout).set(tag, layout)
+const layouts = new Map<string, Layout>()
+const layoutOfTag: Layout[] = []
+for (const [name, { tag, fields }] of Object.entries<MessageRow>(messageTable)) {
+  const kind = name as MessageKind
+  const codecs = Object.fromEntries(Object.entries(fields).map(([field, type]) => [field, fieldCodecs[type]]))
+  const layout: Layout = { kind, tag, payload: hotCodecs[kind] ?? messageCodec(kind, structCodec<object>(codecs)) }
+  layouts.set(kind, layout)
+  layoutOfTag[tag] = layout
+}
+
+function messageCodec(kind: MessageKind, payload: FieldCodec<object>): FieldCodec<Message> {
+  return { write: (out, message) => payload.write(out, message), read: (input) => ({ kind, ...payload.read(input) }) as Message }
 }
 
 const scratch = new WireWriter()
@@ -37,11 +45,7 @@ export function encodeMessage(message: Message): Uint8Array {
   const layout = layouts.get(message.kind)!
   scratch.reset()
   layout.payload.write(scratch, message)
-  const payload = scratch.written()
-  const out = new WireWriter(payload.length + 8)
-  out.varuint(layout.tag)
-  out.block(payload)
-  return out.written()
+  return scratch.framed(layout.tag)
 }
 
 /** One frame of encoded messages. `ordinal`: how many frames its sender sent on this link before it. Throws when the messages are none, too many
@@ -58,7 +62,8 @@ export function encodeFrame(messages: readonly Uint8Array[], ordinal = 0): Uint8
     frame.set(message, at)
     at += message.length
   }
-  new DataView(frame.buffer).setUint32(0, checksumOf(frame, ordinal), true)
+  const sum = checksumOf(frame, ordinal)
+  for (let i = 0; i < FRAME_HEADER_BYTES; i++) frame[i] = sum >>> (8 * i)
   return frame
 }
 
@@ -73,7 +78,7 @@ function checksumOf(frame: Uint8Array, ordinal: number): number {
 export function decodeFrame(bytes: Uint8Array, ordinal: number | null = 0): Decoded {
   if (bytes.length > LIMITS.nativeFrameBytesMax) return refusal('frame-too-large', `a frame of ${bytes.length} bytes`)
   if (bytes.length < FRAME_HEADER_BYTES) return refusal('frame-corrupt', `a frame of ${bytes.length} bytes`)
-  const sum = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true)
+  const sum = (bytes[0]! | (bytes[1]! << 8) | (bytes[2]! << 16) | (bytes[3]! << 24)) >>> 0
   if (ordinal !== null && sum !== checksumOf(bytes, ordinal)) return refusal('frame-corrupt', 'the checksum does not match')
   let kind = 'frame'
   try {
@@ -82,7 +87,7 @@ export function decodeFrame(bytes: Uint8Array, ordinal: number | null = 0): Deco
     if (input.remaining === 0) input.fail('no message')
     for (let count = 1; input.remaining > 0; count++) {
       if (count > LIMITS.messagesPerFrameMax) input.fail('too many messages')
-      const layout = layouts.get(input.varuint())
+      const layout = layoutOfTag[input.varuint()]
       const length = input.varuint()
       if (length > input.remaining) input.fail('message ends early')
       input.end = input.at + length
@@ -99,7 +104,7 @@ export function decodeFrame(bytes: Uint8Array, ordinal: number | null = 0): Deco
 }
 
 function readPayload(input: WireReader, layout: Layout): Message {
-  const message = { kind: layout.kind, ...layout.payload.read(input) } as Message
+  const message = layout.payload.read(input)
   if (input.remaining > 0) input.fail('trailing bytes')
   return message
 }

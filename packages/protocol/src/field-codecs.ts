@@ -45,7 +45,7 @@ const docRef = aliasCodec(structCodec({ doc: textCodec(LIMITS.docIdBytesMax, doc
 const originRef = aliasCodec(nonce)
 
 /** The hot one, so written out. */
-const row: FieldCodec<EntryRow> = {
+export const entryRowCodec: FieldCodec<EntryRow> = {
   write(out, value) {
     docRef.write(out, value.doc)
     originRef.write(out, value.origin)
@@ -90,7 +90,7 @@ export const fieldCodecs: { readonly [K in keyof FieldValues]: FieldCodec<FieldV
   optionalDigest: optionalCodec(digest),
   optionalNonce: optionalCodec(nonce),
   optionalRange: optionalCodec(structCodec({ client: varuintCodec, from: varuintCodec, to: varuintCodec })),
-  rows: listCodec(row, LIMITS.rowsPerEntriesMax, ROW_SIZE_MIN),
+  rows: listCodec(entryRowCodec, LIMITS.rowsPerEntriesMax, ROW_SIZE_MIN),
   ranges: rangesCodec,
   buckets: listCodec(structCodec({ client: varuintCodec, bucket: varuintCodec, hash8: hexCodec(8) }), Infinity, BUCKET_SIZE_MIN),
   keys8: listCodec(hexCodec(8), Infinity, KEY8_SIZE),

@@ -51,7 +51,8 @@ export interface Cursor {
   readonly seq: number
 }
 
-/** One log row: `bytes` is varuint-length-framed v1 updates (framed-updates.ts), forwarded verbatim. (origin, n) names the commit that made it. */
+/** One log row: `bytes` is varuint-length-framed v1 updates (framed-updates.ts), forwarded verbatim. (origin, n) names the commit that made it, or the
+ *  newest of several of that origin that came together. */
 export interface EntryRow {
   readonly doc: DocRef
   readonly origin: OriginRef

@@ -9,6 +9,9 @@ export function cannotWrite(what: string): never {
   throw new Error(`cannot write ${what}`)
 }
 
+/** For fewer, a view costs more than the copy. */
+const COPIED_BYTE_BY_BYTE_MAX = 48
+
 export class WireWriter {
   #bytes: Uint8Array
   #length = 0
@@ -32,7 +35,19 @@ export class WireWriter {
     this.#bytes[this.#length++] = value
   }
 
+  /** What was written, behind its tag and length, as bytes of their own. */
+  framed(tag: number): Uint8Array {
+    const length = this.#length
+    const out = new Uint8Array(varuintSize(tag) + varuintSize(length) + length)
+    const at = putVaruint(out, putVaruint(out, 0, tag), length)
+    if (length > COPIED_BYTE_BY_BYTE_MAX) out.set(this.written(), at)
+    else for (let i = 0; i < length; i++) out[at + i] = this.#bytes[i]!
+    return out
+  }
+
   varuint(value: number): void {
+    // Nearly all are.
+    if (value >= 0 && value < 128 && value === (value | 0)) return this.byte(value)
     if (!Number.isSafeInteger(value) || value < 0) cannotWrite(`${value} as a varuint`)
     while (value > 127) {
       this.byte((value & 127) | 128)
@@ -73,4 +88,19 @@ export class WireWriter {
     grown.set(this.written())
     this.#bytes = grown
   }
+}
+
+function varuintSize(value: number): number {
+  let size = 1
+  for (let rest = value; rest > 127; rest = Math.floor(rest / 128)) size++
+  return size
+}
+
+/** Answers where the next byte goes. */
+function putVaruint(out: Uint8Array, from: number, value: number): number {
+  let at = from
+  let rest = value
+  for (; rest > 127; rest = Math.floor(rest / 128)) out[at++] = (rest & 127) | 128
+  out[at++] = rest
+  return at
 }
