@@ -1,7 +1,17 @@
 // What a channel tells of its scope: the documents that the peer may read, and their root, the sum of documentPoint over the committed ones without those that this pair of
 // replicas has refused. Compared in OPEN and ADVANCE. Rules: CV-2, AU-2.
 
-import { documentPoint, endOf, rangeHolds, startOf, Sum128, type Digest, type DocKey, type DocumentTree } from '@syncline/protocol'
+import {
+  documentPoint,
+  endOf,
+  rangeHolds,
+  startOf,
+  Sum128,
+  ZERO_DIGEST,
+  type Digest,
+  type DocKey,
+  type DocumentTree,
+} from '@syncline/protocol'
 import type { Channel } from './channel.ts'
 import type { CoreContext } from './core-context.ts'
 import type { LinkSession } from './link-session.ts'
@@ -12,8 +22,18 @@ export interface ScopeSummary {
   readonly documents: number
 }
 
-/** Only while the channel is ready. */
+/** Only while the channel is ready. Kept until something of the scope or the refusals changes: an idle link asks every second. */
 export function channelSummary(context: CoreContext, link: LinkSession, channel: Channel): ScopeSummary {
+  const kept = channel.summary
+  const refusalChanges = context.refusals.changes
+  if (kept !== null && kept.refusalChanges === refusalChanges) return kept
+  const summary = summedUp(context, link, channel)
+  // A view changes with rights, too, and with what the peer tells.
+  if (channel.view === null && channel.serve === 'serving') channel.summary = { ...summary, refusalChanges }
+  return summary
+}
+
+function summedUp(context: CoreContext, link: LinkSession, channel: Channel): ScopeSummary {
   const whole = scopeSummary(context, channel)
   const refused = link.hello === null ? [] : context.refusals.keysWith(link.hello.replicaId)
   const root = Sum128.fromHex(whole.root)
@@ -27,8 +47,15 @@ export function channelSummary(context: CoreContext, link: LinkSession, channel:
 
 function scopeSummary(context: CoreContext, channel: Channel): ScopeSummary {
   if (channel.view === null && channel.scope.kind === 'space') return context.commits.totals
+  if (channel.view === null && channel.scope.kind === 'document') return documentSummary(context, channel.range.first)
   const { sum, count } = treeOf(context, channel).summary(startOf(channel.range), endOf(channel.range))
   return { root: sum.toHex(), documents: count }
+}
+
+/** As the tree has it, without the pages of its neighbours. */
+function documentSummary({ documents }: CoreContext, key: DocKey): ScopeSummary {
+  const digest = documents.digestOf(key)
+  return { root: digest === null ? ZERO_DIGEST : documentPoint(key, digest).toHex(), documents: digest === null ? 0 : 1 }
 }
 
 function shownDigest(context: CoreContext, { view }: Channel, key: DocKey): Digest | null {
@@ -48,13 +75,16 @@ export function treeOf(context: CoreContext, channel: Channel): DocumentTree {
 /** Gives a channel the view that its link's rights ask for, in place of any other. It may have to be built before the channel is ready. */
 export function renewView(context: CoreContext, link: LinkSession, channel: Channel): void {
   const before = channel.view
+  channel.summary = null
   dropView(context, channel)
   if (link.access.readsAll?.(channel.scope) === true) return
   channel.view = new ReadView(context.settled, link.access, channel.range, before)
   context.views.add(channel.view)
+  context.viewsToBuild.set(channel, link)
 }
 
 export function dropView(context: CoreContext, channel: Channel): void {
   if (channel.view !== null) context.views.delete(channel.view)
+  context.viewsToBuild.delete(channel)
   channel.view = null
 }

@@ -23,6 +23,7 @@ import {
 } from '@syncline/protocol'
 import type { RefusalRow } from '@syncline/store'
 import type { ReadView } from './read-view.ts'
+import type { RowRun } from './row-run.ts'
 
 const ASK_KEYS_MAX = 256
 
@@ -53,6 +54,13 @@ export interface OwedDiff {
   readonly buckets: MessageOf<'want'>['buckets']
 }
 
+/** Root and count of a scope, as they were while the refusals had changed so many times. */
+export interface KeptSummary {
+  readonly root: Digest
+  readonly documents: number
+  readonly refusalChanges: number
+}
+
 export class Channel {
   readonly scope: Scope
   readonly text: ScopeText
@@ -75,6 +83,8 @@ export class Channel {
   /** The newest cursor put into a batch. */
   cursorSeq = -1
   cursorNonce: EpochNonce | null = null
+  /** Under which name a batch has it; made once. */
+  cursorName: string | null = null
   /** Entries came since that cursor: the next one is worth a commit of its own. */
   entriesSinceCursor = false
   round: Round | null = null
@@ -93,11 +103,17 @@ export class Channel {
 
   serve: ServeState = 'opening'
   reconcileWhy: 'no-cursor' | 'roots-differ' | null = null
+  /** Rows after `sent` may be for the peer. While none may, it was told all of the log, however far that has grown: `sentUpTo` says how far. */
+  behind = false
   sent = 0
+  /** Those rows, where they are of one commit that landed since the last turn; null: they have to be looked for in the log. */
+  fresh: RowRun | null = null
   /** The highest position told to the peer. */
   announced = 0
   acked = 0
   nonceSent: EpochNonce | null = null
+  /** What the scope was summed up to last; null: something of it has changed since (channel-root.ts). */
+  summary: KeptSummary | null = null
   /** My root as last told; null: entries went out, or were acknowledged, since. */
   rootSent: Digest | null = null
   unacked: { readonly toSeq: number; readonly bytes: number }[] = []
@@ -211,6 +227,31 @@ export class Channel {
     if (next === 'settled') this.#documents.delete(key)
     else this.#documents.set(key, next)
     return next
+  }
+
+  /** What the peer was told of a log that ends at `head`. */
+  sentUpTo(head: number): number {
+    return this.behind ? this.sent : head
+  }
+
+  /** Serving goes on after this position of a log that ends at `head`. */
+  sendFrom(seq: number, head: number): void {
+    this.sent = seq
+    this.behind = seq < head
+    this.fresh = null
+  }
+
+  /** Rows of the scope are committed, not all of which came from the peer. */
+  owes(run: RowRun): void {
+    this.fresh = this.behind ? null : run
+    if (this.behind) return
+    this.behind = true
+    this.sent = run.rows[0]!.seq - 1
+  }
+
+  /** Something is to be sent, or a round to be begun. */
+  get hasWork(): boolean {
+    return this.serve === 'serving' && (this.behind || this.owed.length > 0 || this.owedKeys.length > 0 || this.reconcileWhy !== null)
   }
 
   sentEntries(toSeq: number, bytes: number): void {

@@ -26,7 +26,8 @@ export interface BatchRow {
   readonly doc: DocState
   readonly docEpoch: number
   readonly origin: EpochNonce
-  readonly n: number
+  /** Of the newest commit there that the row has anything of. */
+  n: number
   readonly updates: Uint8Array[]
   readonly facts: UpdateFacts[]
   bytes: number
@@ -86,6 +87,10 @@ export class CommitBatch {
   /** Set when the batch should not wait for the next tick. */
   urgent = false
   readonly #newestRow = new Map<DocState, BatchRow>()
+  /** Of rows that came by links. */
+  readonly #newestOfOrigin = new Map<EpochNonce, BatchRow>()
+  /** By document and Yjs client: the newest row with structs of that client. */
+  readonly #introduced = new Map<DocState, Map<number, BatchRow>>()
 
   isEmpty(): boolean {
     return (
@@ -101,19 +106,25 @@ export class CommitBatch {
     )
   }
 
-  /** Adds one admitted update to the document's newest row when it has the same provenance and room, else to a new row. Guests share rows: only who is told what tells
-   *  them apart. */
+  /** Adds one admitted update to a row that has room and the same provenance, else to a new row. Guests share rows: only who is told what tells them apart. So do commits
+   *  of one origin that a link brings: what an origin wrote stays in its order, and a row stands for it up to its `n`. Rows of several origins cannot be one: each
+   *  origin has an order of its own, and its rows do not go back to where they came from. */
   add(doc: DocState, update: Uint8Array, facts: UpdateFacts, from: Provenance, rowBytesTarget: number): BatchRow {
-    let row = this.#newestRow.get(doc)
+    const newest = this.#newestRow.get(doc)
+    let row = from.link === 0 ? newest : this.#newestOfOrigin.get(from.origin)
     const fits =
       row !== undefined &&
+      row.doc === doc &&
       row.docEpoch === from.docEpoch &&
       row.origin === from.origin &&
-      row.n === from.n &&
+      (row.n === from.n || (from.link !== 0 && from.n > row.n)) &&
       row.link === from.link &&
       (row.source === from.source || (row.source > LOCAL && from.source > LOCAL)) &&
-      row.bytes + update.length <= rowBytesTarget
+      row.bytes + update.length <= rowBytesTarget &&
+      (row === newest || !this.#needsLater(doc, row, facts))
     if (row === undefined || !fits) row = this.enter(doc, from)
+    row.n = from.n
+    this.#introduces(doc, row, facts)
     row.updates.push(update)
     row.sources.push(from.source)
     row.facts.push(facts)
@@ -134,7 +145,25 @@ export class CommitBatch {
     const row = { doc, docEpoch, origin, n, updates: [], facts: [], bytes: 0, source, sources: [], link }
     this.rows.push(row)
     this.#newestRow.set(doc, row)
+    if (link !== 0) this.#newestOfOrigin.set(origin, row)
     return row
+  }
+
+  #introduces(doc: DocState, row: BatchRow, { structs }: UpdateFacts): void {
+    let byClient = this.#introduced.get(doc)
+    if (byClient === undefined) this.#introduced.set(doc, (byClient = new Map()))
+    for (let i = 0; i < structs.length; i += 3) byClient.set(structs[i]!, row)
+  }
+
+  /** Whether an update may refer to what another row of this batch brings: then it must not stand before that one (I2). */
+  #needsLater(doc: DocState, row: BatchRow, { structs, dependencies, deletes }: UpdateFacts): boolean {
+    const byClient = this.#introduced.get(doc)
+    if (byClient === undefined) return false
+    const isElsewhere = (client: number): boolean => (byClient.get(client) ?? row) !== row
+    for (let i = 0; i < structs.length; i += 3) if (isElsewhere(structs[i]!)) return true
+    for (let i = 0; i < dependencies.length; i += 2) if (isElsewhere(dependencies[i]!)) return true
+    for (let i = 0; i < deletes.length; i += 3) if (isElsewhere(deletes[i]!)) return true
+    return false
   }
 
   /** The transaction. Call when nothing else is in flight: then each document's admitted knowledge is exactly the state after this batch. */

@@ -8,7 +8,7 @@ import { CommitBatch, LOCAL, NOBODY, type BatchRow, type BatchWrite } from './co
 import type { DocState, DocumentTable } from './documents.ts'
 import type { Effect, LinkId, WriteOutcome } from './effects.ts'
 import type { HeldUpdates } from './held-updates.ts'
-import { RecentRows } from './recent-rows.ts'
+import { RecentRows, type RecentRow } from './recent-rows.ts'
 
 const RETRY_FIRST_MS = 1_000
 const RETRY_MAX_MS = 30_000
@@ -24,6 +24,8 @@ export interface CommitQueueOptions {
   readonly tree: Pick<DocumentTree, 'update'>
   readonly held: HeldUpdates
   readonly recentBytesMax: number
+  /** Told of the rows of each commit, in log order. */
+  landed(rows: readonly RecentRow[]): void
 }
 
 export class CommitQueue {
@@ -125,18 +127,22 @@ export class CommitQueue {
     const { batch, transaction } = this.#landed()
     this.totals = transaction.totals
     const seqOf = new Map<object, number>()
+    const rows: RecentRow[] = []
     batch.rows.forEach((row, index) => {
       const seq = ++this.head
       seqOf.set(row, seq)
       const isLater = row.docEpoch > row.doc.docEpoch
       if (isLater) row.doc.committed = new Knowledge(row.docEpoch)
       for (const facts of row.facts) row.doc.committed.admit(facts)
-      this.recent.push({ ...transaction.rows[index]!, seq, prev: isLater ? 0 : row.doc.lastSeq, link: row.link })
+      const landed = { ...transaction.rows[index]!, seq, prev: isLater ? 0 : row.doc.lastSeq, link: row.link }
+      this.recent.push(landed)
+      rows.push(landed)
       row.doc.lastSeq = seq
       if (row.source === LOCAL && row.link === 0) row.doc.localSeq = seq
       deliverRow(row, seq, effects)
       if (isLater) effects.push({ kind: 'event', event: { type: 'epoch', doc: row.doc.name, docEpoch: row.docEpoch } })
     })
+    this.#options.landed(rows)
     this.#settleDocuments(batch, transaction)
     for (const write of batch.writes) {
       if (write.ticket === null) continue

@@ -1,15 +1,20 @@
 // What the engine's parts share: one object, made by replica-core.ts. No part keeps a copy of another's state.
 
-import type { Cursor, DocumentTree, EpochNonce, ErrorCode } from '@syncline/protocol'
+import type { Cursor, DocumentTree, EpochNonce, ErrorCode, ReplicaId } from '@syncline/protocol'
 import type { StoreReader } from '@syncline/store'
+import type { AckBook } from './ack-book.ts'
 import type { AdmissionContext } from './admission.ts'
 import type { Buggify } from './buggify.ts'
+import type { Channel } from './channel.ts'
+import type { ChannelIndex } from './channel-index.ts'
 import type { CommitQueue } from './commit-queue.ts'
 import type { CoreLimits, CoreOptions } from './core-options.ts'
 import type { DocumentTable } from './documents.ts'
 import type { Effect, LinkId, ReplicaEvent } from './effects.ts'
 import type { HeldUpdates } from './held-updates.ts'
 import type { LinkSession } from './link-session.ts'
+import type { LinkWork } from './link-work.ts'
+import type { OriginNumbers } from './origin-numbers.ts'
 import type { ReadView } from './read-view.ts'
 import type { Refusals } from './refusals.ts'
 import type { SettledDocuments } from './settled-documents.ts'
@@ -24,11 +29,21 @@ export interface CoreContext {
   readonly tree: DocumentTree
   /** Those of all channels. */
   readonly views: Set<ReadView>
+  /** Channels whose views are not ready yet. */
+  readonly viewsToBuild: Map<Channel, LinkSession>
   readonly commits: CommitQueue
+  readonly acks: AckBook
   readonly held: HeldUpdates
   readonly refusals: Refusals
   readonly admission: AdmissionContext
   readonly links: Map<LinkId, LinkSession>
+  /** Those whose HELLO came, by who said it: one, or two while they contend. */
+  readonly linksOf: Map<ReplicaId, readonly LinkSession[]>
+  /** Of the links: which of them have any. */
+  readonly work: LinkWork
+  readonly origins: OriginNumbers
+  /** Which channels the rows of a document go to. */
+  readonly served: ChannelIndex
   /** Epoch in which this process began. Unlike the present one it stays, so that all links of one process are known to be of one. */
   readonly firstNonce: EpochNonce
   readonly effects: Effect[]

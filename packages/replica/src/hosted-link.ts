@@ -101,6 +101,11 @@ export class HostedLink implements AttachedLink {
     }
   }
 
+  /** It is not read from: its bounds have to be looked at again. */
+  get paused(): boolean {
+    return this.#paused
+  }
+
   closed(): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'

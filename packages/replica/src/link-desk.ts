@@ -70,8 +70,9 @@ export class LinkDesk {
   }
 
   opened(id: LinkId, how: LinkOptions): void {
-    const link = new LinkSession(id, how, this.#context.nowMs)
-    this.#context.links.set(id, link)
+    const { nowMs, links } = this.#context
+    const link = new LinkSession(id, how, nowMs, this.#context)
+    links.set(id, link)
     if (how.dialled) sayHello(this.#context, link)
   }
 
@@ -83,10 +84,30 @@ export class LinkDesk {
   }
 
   #forget(link: LinkSession, code: ErrorCode | 'lost'): void {
-    this.#context.links.delete(link.id)
-    for (const channel of link.channels.values()) dropView(this.#context, channel)
+    const { links, work, served } = this.#context
+    links.delete(link.id)
+    work.forget(link)
+    this.#forgetHello(link)
+    for (const channel of link.channels.values()) {
+      dropView(this.#context, channel)
+      served.remove(channel)
+    }
     this.#parts.presence.linkEnded(link)
     this.#context.event({ type: 'link-ended', link: link.id, peer: link.hello?.replicaId ?? null, code })
+  }
+
+  #noteHello(link: LinkSession, hello: MessageOf<'hello'>): void {
+    const { linksOf } = this.#context
+    link.hello = hello
+    linksOf.set(hello.replicaId, [...(linksOf.get(hello.replicaId) ?? []), link])
+  }
+
+  #forgetHello(link: LinkSession): void {
+    if (link.hello === null) return
+    const { linksOf } = this.#context
+    const others = (linksOf.get(link.hello.replicaId) ?? []).filter((other) => other !== link)
+    if (others.length === 0) linksOf.delete(link.hello.replicaId)
+    else linksOf.set(link.hello.replicaId, others)
   }
 
   end(link: LinkSession, code: ErrorCode, reason: string): void {
@@ -105,6 +126,7 @@ export class LinkDesk {
   accessChanged(id: LinkId): void {
     const link = this.#context.links.get(id)
     if (link === undefined || !link.live) return
+    this.#context.work.wake(link)
     this.#parts.presence.accessChanged(link)
     for (const channel of link.channels.values()) {
       renewView(this.#context, link, channel)
@@ -128,6 +150,7 @@ export class LinkDesk {
     this.#interests.push(scope)
     for (const link of this.#context.links.values()) {
       if (!link.live) continue
+      this.#context.work.wake(link)
       openScope(this.#context, link, scope)
       if (!pairOpens(this.#context, link, this.#interests)) this.end(link, 'message-unexpected', 'a scope was opened twice')
     }
@@ -181,7 +204,7 @@ export class LinkDesk {
     if (message.kind === 'error') return this.end(link, closesFor(message.code), message.reason)
     if (message.kind !== 'hello') return this.end(link, 'hello-expected', `${message.kind} came before HELLO`)
     const judged = judgeHello(this.#context, link, message)
-    link.hello = message
+    this.#noteHello(link, message)
     if (judged === 'contend') return this.#contend(link, rest)
     // The dialler learns whom it reached, so that it knows which of its addresses this is.
     if (judged !== null && !link.dialled) sayHello(this.#context, link)
@@ -191,8 +214,8 @@ export class LinkDesk {
   }
 
   #contend(link: LinkSession, rest: readonly Message[]): void {
-    const { links, nowMs } = this.#context
-    const older = [...links.values()].find((other) => other.live && other.hello?.replicaId === link.hello!.replicaId)!
+    const { linksOf, nowMs } = this.#context
+    const older = linksOf.get(link.hello!.replicaId)!.find((other) => other.live)!
     link.advance('hello-contended')
     link.contest = { older: older.id, framesHeard: older.framesIn, sinceMs: nowMs }
     link.waiting = rest
@@ -222,6 +245,8 @@ export class LinkDesk {
   #handle(link: LinkSession, message: Message): void {
     if (this.#context.commits.failure !== null && WRITING.has(message.kind))
       return this.end(link, 'storage-failed', this.#context.commits.failure.code)
+    // An acknowledgement makes room, and asks for nothing.
+    if (message.kind !== 'ack' || link.byPeerNumber.get(message.channel)?.hasWork === true) this.#context.work.wake(link)
     this.guard(() => {
       if (!this.#dispatch(link, message)) this.end(link, 'message-unexpected', `${message.kind} does not fit here`)
     })
@@ -323,28 +348,42 @@ export class LinkDesk {
     // With the flush that hands out what arrived: nobody may see the one without the other.
     for (const channel of this.#newlySynced.splice(0)) channel.synced = true
     let more = this.#buildViews()
-    for (const link of [...this.#context.links.values()]) {
+    const { work } = this.#context
+    for (const link of work.takeAwake()) {
       if (!link.live) continue
+      let whole = false
       this.guard(() => {
-        for (const channel of link.channels.values()) more = this.#workChannel(link, channel) || more
+        for (const channel of link.channels.values()) {
+          if (!this.#workChannel(link, channel)) continue
+          work.wake(link)
+          more = true
+        }
+        whole = true
       })
+      if (!whole) work.wake(link)
     }
     return more
   }
 
+  /** The network takes more of what is sent on the link. */
+  drained(id: LinkId): void {
+    const link = this.#context.links.get(id)
+    if (link !== undefined) this.#context.work.wake(link)
+  }
+
   /** Views that are not ready, one after the other, a bounded piece of work in all. True when some are left. */
   #buildViews(): boolean {
+    const { viewsToBuild } = this.#context
     let left = VIEW_DOCS_PER_FLUSH
-    for (const link of [...this.#context.links.values()]) {
-      for (const channel of [...link.channels.values()]) {
-        const { view } = channel
-        if (view === null || view.ready) continue
-        if (left <= 0) return true
-        this.guard(() => {
-          left -= 1 + view.build(left)
-          if (view.ready) this.#viewReady(link, channel)
-        })
-      }
+    for (const [channel, link] of viewsToBuild) {
+      if (left <= 0) return true
+      const { view } = channel
+      this.guard(() => {
+        left -= 1 + (view?.build(left) ?? 0)
+        if (view !== null && !view.ready) return
+        viewsToBuild.delete(channel)
+        this.#viewReady(link, channel)
+      })
     }
     return left <= 0
   }
@@ -352,6 +391,7 @@ export class LinkDesk {
   /** The scope can be told now, for the first time or as rights that changed have it. */
   #viewReady(link: LinkSession, channel: Channel): void {
     const context = this.#context
+    context.work.wake(link)
     if (!channel.opened) sendOpen(context, link, channel)
     const known = new Set(link.byPeerNumber.values())
     if (!pairOpens(context, link, this.#interests)) return this.end(link, 'message-unexpected', 'a scope was opened twice')
@@ -384,16 +424,8 @@ export class LinkDesk {
     })
   }
 
-  /** After a sweep: whoever had everything before it has no use for the markers. */
-  skipMarkers(headBefore: number): void {
-    for (const link of this.#context.links.values()) {
-      for (const channel of link.channels.values())
-        if (channel.serve === 'serving' && channel.sent === headBefore) channel.sent = this.#context.commits.head
-    }
-  }
-
   takeFrames(effects: Effect[]): void {
-    for (const link of this.#context.links.values())
+    for (const link of this.#context.work.takeTalking())
       for (const bytes of link.takeFrames()) effects.push({ kind: 'send', link: link.id, bytes })
     for (const { link, code, reason } of this.#ending.splice(0)) {
       for (const bytes of link.takeFrames()) effects.push({ kind: 'send', link: link.id, bytes })

@@ -23,6 +23,9 @@ import type { CoreContext } from './core-context.ts'
 import type { LinkSession } from './link-session.ts'
 import { startServing } from './server.ts'
 
+/** How long a link to which nothing happens is left alone: what time alone brings comes so much later at most. */
+const REST_MS = 1_000
+
 export function sayHello(context: CoreContext, link: LinkSession): void {
   const { options, limits } = context
   link.send({
@@ -47,9 +50,7 @@ export function judgeHello(context: CoreContext, link: LinkSession, hello: Messa
   if (hello.auth.length > LIMITS.authBytesMax) return 'message-malformed'
   if (hello.space !== options.space) return 'space-unknown'
   if (hello.replicaId === options.replicaId) return 'self-link'
-  const others = [...context.links.values()].filter(
-    (other) => other !== link && other.hello?.replicaId === hello.replicaId && other.state !== 'closed',
-  )
+  const others = context.linksOf.get(hello.replicaId) ?? []
   const contender = others.find((other) => other.state === 'contending')
   const older = others.find((other) => other !== contender)
   if (contender !== undefined) {
@@ -73,6 +74,7 @@ function judgeDouble(context: CoreContext, link: LinkSession, older: LinkSession
 /** HELLO accepted: answer it when the peer dialled, and open the scopes that this replica subscribes to. */
 export function goLive(context: CoreContext, link: LinkSession, interests: readonly Scope[]): void {
   const hello = link.hello!
+  context.work.wake(link)
   if (!link.dialled) sayHello(context, link)
   context.event({ type: 'link-live', link: link.id, peer: hello.replicaId, role: hello.role, durability: hello.durability })
   for (const scope of interests) openScope(context, link, scope)
@@ -154,6 +156,7 @@ function readableName(context: CoreContext, link: LinkSession, key: DocKey): Doc
 
 export function receiveShut(context: CoreContext, link: LinkSession, channel: Channel): void {
   dropView(context, channel)
+  context.served.remove(channel)
   link.channels.delete(channel.text)
   for (const [number, other] of link.byPeerNumber) {
     if (other !== channel) continue
@@ -181,6 +184,13 @@ export function tendLink(context: CoreContext, link: LinkSession): void {
 export function ping(link: LinkSession, nowMs: number): void {
   link.pingedAtMs = nowMs
   link.send({ kind: 'ping', token: Math.floor(nowMs) })
+}
+
+/** Until when the link can be left alone, if nothing happens to it. */
+export function restsUntilMs(link: LinkSession, nowMs: number): number {
+  if (!link.live || link.dialled || link.contest !== null || link.unsentBefore > 0) return -Infinity
+  for (const channel of link.channels.values()) if (channel.hasWork) return -Infinity
+  return nowMs + REST_MS
 }
 
 /** The close code and words of an ERROR from the peer. */

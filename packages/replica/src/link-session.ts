@@ -21,6 +21,8 @@ import {
 } from '@syncline/protocol'
 import type { Channel } from './channel.ts'
 import type { Access, LinkId } from './effects.ts'
+import type { LinkWork } from './link-work.ts'
+import type { OriginNumbers } from './origin-numbers.ts'
 
 export interface LinkOptions {
   readonly dialled: boolean
@@ -29,6 +31,12 @@ export interface LinkOptions {
   readonly auth?: Uint8Array
   /** Bytes the socket has accepted and not sent yet. */
   readonly buffered?: () => number
+}
+
+/** What all links of an engine have in common. */
+export interface SharedByLinks {
+  readonly work: LinkWork
+  readonly origins: OriginNumbers
 }
 
 const FRAME_OVERHEAD_BYTES = 64
@@ -50,6 +58,8 @@ export class LinkSession {
   contest: { readonly older: LinkId; readonly framesHeard: number; readonly sinceMs: number } | null = null
   deferred: Uint8Array[] = []
   waiting: readonly Message[] = []
+  /** Nothing about it is due before, unless something happens to it (link-work.ts). */
+  restUntilMs = -Infinity
   verifiedAtMs = 0
   /** Where the rotation of content verification stands. */
   verifyAfter: DocKey | null = null
@@ -78,14 +88,18 @@ export class LinkSession {
   #out: Uint8Array[] = []
   #outBytes = 0
   readonly #docsIn = new Map<number, NonNullable<DocRef['fresh']>>()
-  readonly #docsOut = new Map<DocKey, { readonly alias: number; readonly docEpoch: number }>()
+  readonly #docsOut = new Map<DocKey, { readonly ref: DocRef; readonly docEpoch: number }>()
   readonly #keyOfAlias: DocKey[] = []
   #nextDocAlias = 0
   readonly #originsIn = new Map<number, EpochNonce>()
-  readonly #originsOut = new Map<EpochNonce, number>()
+  /** By number, of one generation: 1 where the peer knows it. */
+  #originsOut = new Uint8Array(0)
+  #originGeneration = 0
+  readonly #shared: SharedByLinks
 
-  constructor(id: LinkId, options: LinkOptions, nowMs: number) {
+  constructor(id: LinkId, options: LinkOptions, nowMs: number, shared: SharedByLinks) {
     this.id = id
+    this.#shared = shared
     this.dialled = options.dialled
     this.access = options.access ?? FULL_ACCESS
     this.auth = options.auth ?? NO_AUTH
@@ -116,7 +130,13 @@ export class LinkSession {
 
   send(message: Message): void {
     if (this.state === 'closed') return
-    const bytes = encodeMessage(message)
+    this.sendEncoded(encodeMessage(message))
+  }
+
+  /** As send, of a message with its tag and length. */
+  sendEncoded(bytes: Uint8Array): void {
+    if (this.state === 'closed') return
+    if (this.#out.length === 0) this.#shared.work.talks(this)
     this.#out.push(bytes)
     this.#outBytes += bytes.length
   }
@@ -153,15 +173,21 @@ export class LinkSession {
    *  bound. */
   docRef(key: DocKey, doc: DocId, docEpoch: number | null): DocRef {
     const known = this.#docsOut.get(key)
-    if (known !== undefined && (docEpoch === null || known.docEpoch === docEpoch)) return { alias: known.alias, fresh: null }
+    if (known !== undefined && (docEpoch === null || known.docEpoch === docEpoch)) return known.ref
     const alias = this.#nextDocAlias
     this.#nextDocAlias = (alias + 1) % LIMITS.aliasesPerLinkMax
     const previous = this.#keyOfAlias[alias]
-    if (previous !== undefined && this.#docsOut.get(previous)?.alias === alias) this.#docsOut.delete(previous)
+    if (previous !== undefined && this.#docsOut.get(previous)?.ref.alias === alias) this.#docsOut.delete(previous)
     this.#keyOfAlias[alias] = key
     const epoch = docEpoch ?? 0
-    this.#docsOut.set(key, { alias, docEpoch: epoch })
+    this.#docsOut.set(key, { ref: { alias, fresh: null }, docEpoch: epoch })
     return { alias, fresh: { doc, epoch } }
+  }
+
+  /** The alias of a document in one epoch, where the peer knows it. */
+  knownAlias(key: DocKey, docEpoch: number): number | null {
+    const known = this.#docsOut.get(key)
+    return known?.docEpoch === docEpoch ? known.ref.alias : null
   }
 
   /** Null when the alias was never introduced. */
@@ -178,12 +204,36 @@ export class LinkSession {
   }
 
   originRef(origin: EpochNonce): OriginRef {
-    const known = this.#originsOut.get(origin)
-    if (known !== undefined) return { alias: known, fresh: null }
-    if (this.#originsOut.size >= LIMITS.aliasesPerLinkMax) this.#originsOut.clear()
-    const alias = this.#originsOut.size
-    this.#originsOut.set(origin, alias)
+    const alias = this.#shared.origins.of(origin)
+    if (this.#knowsOrigin(alias)) return { alias, fresh: null }
+    if (alias >= this.#originsOut.length) this.#growOrigins(alias)
+    this.#originsOut[alias] = 1
     return { alias, fresh: origin }
+  }
+
+  /** Whether the peer knows all these numbers of origins, but for those at the indexes `except` (ascending). */
+  knowsOrigins(numbers: readonly number[], except: readonly number[]): boolean {
+    let skipped = 0
+    for (let i = 0; i < numbers.length; i++) {
+      if (except[skipped] === i) skipped++
+      else if (!this.#knowsOrigin(numbers[i]!)) return false
+    }
+    return true
+  }
+
+  #knowsOrigin(alias: number): boolean {
+    const { generation } = this.#shared.origins
+    if (generation !== this.#originGeneration) {
+      this.#originGeneration = generation
+      this.#originsOut.fill(0)
+    }
+    return alias < this.#originsOut.length && this.#originsOut[alias] === 1
+  }
+
+  #growOrigins(alias: number): void {
+    const grown = new Uint8Array(Math.max(16, 2 * alias))
+    grown.set(this.#originsOut)
+    this.#originsOut = grown
   }
 
   resolveOrigin(ref: OriginRef): EpochNonce | null {

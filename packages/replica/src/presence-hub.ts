@@ -78,9 +78,12 @@ export class PresenceHub {
 
   /** A channel came to life: the peer learns who is here. */
   introduce(link: LinkSession, channel: Channel): void {
-    for (const [key, room] of this.#rooms) {
-      const bytes = rangeHolds(channel.range, key) ? room.table.snapshot() : null
-      if (bytes !== null) this.#spread.sendTo(link, room, bytes)
+    const { scope, range } = channel
+    const keys = scope.kind === 'document' ? [range.first] : [...this.#rooms.keys()].filter((key) => rangeHolds(range, key))
+    for (const key of keys) {
+      const room = this.#rooms.get(key)
+      const bytes = room?.table.snapshot() ?? null
+      if (room !== undefined && bytes !== null) this.#spread.sendTo(link, room, bytes)
     }
   }
 

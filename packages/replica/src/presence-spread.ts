@@ -3,7 +3,7 @@
 // newest state of each id. So a crowd costs what its document may cost, however many move. What a link that does not drain misses is in missed-presence.ts. Decides nothing about
 // who owns what; read by presence-hub.ts. Rules: PR-1, PR-4, PR-6.
 
-import { decodePresence, encodePresence, LIMITS, presenceCount, rangeHolds, type DocKey, type PresenceEntry } from '@syncline/protocol'
+import { decodePresence, encodePresence, LIMITS, presenceCount, type PresenceEntry } from '@syncline/protocol'
 import { NOBODY } from './commit-batch.ts'
 import type { CoreContext } from './core-context.ts'
 import type { LinkSession } from './link-session.ts'
@@ -113,11 +113,11 @@ export class PresenceSpread {
   }
 
   #send(room: PresenceRoom, bytes: Uint8Array, from: Owner | null): void {
-    const { links, effects, nowMs, options } = this.#context
+    const { served, effects, nowMs, options } = this.#context
     const { key, name } = room
     let messages = options.guestsOf?.(name) ?? 0
-    for (const link of links.values()) {
-      if (`link ${link.id}` === from || !covers(link, key)) continue
+    for (const link of new Set(served.linksServed(key))) {
+      if (`link ${link.id}` === from) continue
       messages++
       this.sendTo(link, room, bytes)
     }
@@ -138,9 +138,4 @@ export class PresenceSpread {
     if (link !== undefined) this.#context.endLink(link, 'rate-limited', reason)
     if (source !== null) this.#context.effects.push({ kind: 'close-guest', source, code: 'rate-limited', reason })
   }
-}
-
-function covers(link: LinkSession, key: DocKey): boolean {
-  for (const channel of link.channels.values()) if (channel.serve === 'serving' && rangeHolds(channel.range, key)) return true
-  return false
 }

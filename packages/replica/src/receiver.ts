@@ -265,11 +265,12 @@ export function receiveRefused(context: CoreContext, link: LinkSession, message:
 export function advanceCursor(context: CoreContext, link: LinkSession, channel: Channel): void {
   if (!channel.settled || channel.peerNonce === null || !link.live) return
   if (channel.position === channel.cursorSeq && channel.peerNonce === channel.cursorNonce) return
-  if (context.buggify('ack-late')) return
+  if (context.buggify('ack-late')) return context.work.wake(link)
   const batch = context.commits.pending
   const peer = link.hello!.replicaId
   const seq = channel.position
-  batch.cursors.set(`${peer}${channel.text}`, { peer, scope: channel.text, nonce: channel.peerNonce, seq })
+  channel.cursorName ??= `${peer}${channel.text}`
+  batch.cursors.set(channel.cursorName, { peer, scope: channel.text, nonce: channel.peerNonce, seq })
   batch.links.add(link.id)
   const { entriesSinceCursor } = channel
   batch.urgent ||= entriesSinceCursor

@@ -27,7 +27,7 @@ export function startRound(context: CoreContext, link: LinkSession, channel: Cha
 
 function openRound(context: CoreContext, link: LinkSession, channel: Channel, number: number, mine: boolean): Round {
   const { commits } = context
-  const position = { peerSeq: null, seq: channel.sent, nonce: commits.nonce }
+  const position = { peerSeq: null, seq: channel.sentUpTo(commits.head), nonce: commits.nonce }
   const refused = context.refusals.with(link.hello!.replicaId, channel.range)
   channel.round = { number, mine, ...position, done: false, differing: new Set(), refused, messages: 0 }
   channel.healedAtMs = context.nowMs

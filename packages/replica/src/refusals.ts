@@ -18,6 +18,8 @@ export class Refusals {
   readonly #before = new Set<string>()
   /** Of documents that were refused during this run, the last ones. */
   readonly #names = new Map<DocKey, DocId>()
+  /** How many times what is refused has changed. */
+  changes = 0
 
   constructor(reader: StoreReader) {
     this.#reader = reader
@@ -27,6 +29,7 @@ export class Refusals {
 
   /** Back to what is stored: a batch with refusals in it was lost, and what they were about comes again. */
   reload(): void {
+    this.changes++
     this.#rows.clear()
     for (const row of this.#reader.refusals()) this.#rows.set(keyOf(row.peer, row.doc, row.direction), row)
   }
@@ -37,7 +40,7 @@ export class Refusals {
   }
 
   has(peer: ReplicaId, doc: DocKey, direction: Direction): boolean {
-    return this.#rows.has(keyOf(peer, doc, direction))
+    return this.#rows.size > 0 && this.#rows.has(keyOf(peer, doc, direction))
   }
 
   /** True when this is news. */
@@ -48,6 +51,7 @@ export class Refusals {
     const news = this.#rows.get(key)?.code !== row.code
     this.#before.delete(key)
     if (news) {
+      this.changes++
       this.#rows.set(key, row)
       batch.refusals.push(row)
     }
@@ -56,7 +60,8 @@ export class Refusals {
 
   /** True when there was one. */
   lift(peer: ReplicaId, doc: DocKey, direction: Direction, batch: CommitBatch): boolean {
-    if (!this.#rows.delete(keyOf(peer, doc, direction))) return false
+    if (this.#rows.size === 0 || !this.#rows.delete(keyOf(peer, doc, direction))) return false
+    this.changes++
     const pending = batch.refusals.findIndex((row) => row.peer === peer && row.doc === doc && row.direction === direction)
     if (pending >= 0) batch.refusals.splice(pending, 1)
     batch.refusalsDropped.push({ peer, doc, direction })

@@ -3,7 +3,6 @@
 // reconciler.ts what a channel does, verifier.ts, presence-hub.ts and maintenance.ts the rest. Rules: DESIGN.md 3 and 4; I1 to I9.
 
 import {
-  DocumentTree,
   encodeDeletes,
   newDeletes,
   SynclineError,
@@ -18,28 +17,24 @@ import {
   type Scope,
   type ScopeText,
 } from '@syncline/protocol'
-
 import type { SweepResult } from '@syncline/store'
-import { admit, enterEpoch, type AdmissionContext } from './admission.ts'
-import { noBuggify } from './buggify.ts'
-import { LOCAL, NOBODY, type BatchWrite } from './commit-batch.ts'
-import { CommitQueue } from './commit-queue.ts'
+import { admit, enterEpoch } from './admission.ts'
+import { LOCAL, type BatchWrite } from './commit-batch.ts'
 import type { CoreContext } from './core-context.ts'
-import { DEFAULT_CORE_LIMITS, type CoreOptions } from './core-options.ts'
+import type { CoreOptions } from './core-options.ts'
 import { oneUpdate } from './document-diff.ts'
-import { DocumentTable, type DocState } from './documents.ts'
+import type { DocState } from './documents.ts'
 import type { Effect, LinkId, SourceId, Ticket } from './effects.ts'
-import { HeldUpdates } from './held-updates.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { LinkDesk } from './link-desk.ts'
 import type { LinkOptions, LinkSession } from './link-session.ts'
+import { makeContext } from './make-core-context.ts'
 import { MaintenancePlan } from './maintenance.ts'
 import { PresenceHub } from './presence-hub.ts'
 import type { GuestFacts } from './presence-pace.ts'
 import type { RecentRow } from './recent-rows.ts'
-import { Refusals } from './refusals.ts'
+import type { Refusals } from './refusals.ts'
 import type { ReplicaLoad } from './replica-observer.ts'
-import { settledDocuments } from './settled-documents.ts'
 import { Verifier } from './verifier.ts'
 
 export interface Write {
@@ -92,6 +87,11 @@ export class ReplicaCore {
 
   linkClosed(link: LinkId): void {
     this.#desk.closed(link)
+  }
+
+  /** `buffered` of the link fell: more may be sent. */
+  linkDrained(link: LinkId): void {
+    this.#desk.drained(link)
   }
 
   /** What LinkOptions.access answers has changed. */
@@ -212,12 +212,10 @@ export class ReplicaCore {
   maintained(result: SweepResult | EpochNonce): void {
     const { commits, reader } = this.#context
     this.#stores(commits.failure !== null)
-    const before = commits.head
     const work = this.#plan.finish(true)
     if (work.kind === 'quarantine') return this.#quarantined(work.key)
     if (typeof result === 'string') return commits.rotated(result)
     commits.swept(result)
-    this.#desk.skipMarkers(before)
     for (const { key } of result.installed) {
       const doc = this.#context.documents.loaded(key)
       const row = reader.doc(key)
@@ -295,6 +293,7 @@ export class ReplicaCore {
   /** The host is closing: acks and cursors that would wait for company are committed with the next flush. */
   hurry(): void {
     const { pending } = this.#context.commits
+    this.#context.acks.moveInto(pending)
     if (!pending.isEmpty()) pending.urgent = true
   }
 
@@ -357,7 +356,13 @@ export class ReplicaCore {
   /** The scopes of a link that both sides opened. */
   channels(link: LinkId): readonly { readonly scope: ScopeText; readonly synced: boolean; readonly acked: number }[] {
     const channels = [...(this.#context.links.get(link)?.channels.values() ?? [])].filter((channel) => channel.peerOpen !== null)
-    return channels.map(({ text, synced, acked }) => ({ scope: text, synced, acked }))
+    const { head } = this.#context.commits
+    // What is not told is not for the peer.
+    return channels.map((channel) => ({
+      scope: channel.text,
+      synced: channel.synced,
+      acked: channel.behind || channel.acked < channel.announced ? channel.acked : head,
+    }))
   }
 
   /** Since something was last heard of a link's peer; null for no such link. Engine time: as of the last tick. */
@@ -440,56 +445,5 @@ export class ReplicaCore {
 
   #read(doc: DocId): DocState {
     return this.#context.documents.get(doc, this.#context.nowMs)
-  }
-}
-
-function makeContext(options: CoreOptions, calls: Pick<CoreContext, 'endLink' | 'rolledBack' | 'decideContest'>): CoreContext {
-  const { reader } = options
-  const limits = { ...DEFAULT_CORE_LIMITS, ...options.limits }
-  const documents = new DocumentTable(reader, options.space)
-  const settled = settledDocuments(reader, documents)
-  const tree = new DocumentTree(settled)
-  const views: CoreContext['views'] = new Set()
-  const held = new HeldUpdates(reader)
-  const commits = new CommitQueue({
-    reader,
-    documents,
-    tree: allTrees(tree, views, documents),
-    held,
-    recentBytesMax: limits.recentBytesMax,
-  })
-  const effects: Effect[] = []
-  const own = (): ReturnType<AdmissionContext['own']> => ({ source: NOBODY, link: 0, origin: commits.origin, n: commits.n })
-  const context: CoreContext = {
-    options,
-    limits,
-    reader,
-    documents,
-    settled,
-    tree,
-    views,
-    commits,
-    held,
-    refusals: new Refusals(reader),
-    admission: { limits, held, batch: () => commits.pending, nowMs: () => context.nowMs, documents: () => commits.totals.documents, own },
-    links: new Map(),
-    firstNonce: commits.nonce,
-    effects,
-    buggify: options.buggify ?? noBuggify,
-    nowMs: options.nowMs,
-    event: (event) => void effects.push({ kind: 'event', event }),
-    ...calls,
-  }
-  return context
-}
-
-/** A committed change reaches the tree of all documents and every view of them. */
-function allTrees(tree: DocumentTree, views: CoreContext['views'], documents: DocumentTable): Pick<DocumentTree, 'update'> {
-  return {
-    update(key, before, after) {
-      tree.update(key, before, after)
-      const doc = views.size === 0 ? undefined : documents.loaded(key)
-      if (doc !== undefined) for (const view of views) view.update(key, doc.name, before, after)
-    },
   }
 }

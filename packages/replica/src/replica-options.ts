@@ -30,3 +30,18 @@ export interface ReplicaOptions {
   /** Bound of close(); default 5 s. */
   readonly closeWithinMs?: number
 }
+
+/** Those that the engine is given as they are. */
+export function coreChoices({
+  interests,
+  readOnly,
+  limits,
+  compression,
+}: ReplicaOptions): Pick<ReplicaOptions, 'interests' | 'readOnly' | 'limits' | 'compression'> {
+  return {
+    ...(interests === undefined ? {} : { interests }),
+    ...(readOnly === undefined ? {} : { readOnly }),
+    ...(limits === undefined ? {} : { limits }),
+    ...(compression === undefined ? {} : { compression }),
+  }
+}

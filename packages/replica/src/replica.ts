@@ -29,7 +29,7 @@ import type { DocumentBinding, OpenDocument, OpenOptions } from './open-document
 import { OpenDocuments } from './open-documents.ts'
 import { ReplicaCore } from './replica-core.ts'
 import type { ReplicaLoad, ReplicaObserver } from './replica-observer.ts'
-import type { ReplicaOptions } from './replica-options.ts'
+import { coreChoices, type ReplicaOptions } from './replica-options.ts'
 import { StatusBoard, type Acknowledgement, type ReplicaStatus } from './status.ts'
 import { Turns } from './turns.ts'
 import { WriteDesk } from './write-desk.ts'
@@ -58,6 +58,8 @@ export class Replica {
   readonly #guests: GuestTable
   readonly #status: StatusBoard
   readonly #links = new Map<LinkId, HostedLink>()
+  /** Those that something was received of since the store was idle, or that are not read from. */
+  readonly #heard = new Set<HostedLink>()
   readonly #eventListeners = new Set<(event: ReplicaEvent) => void>()
   readonly #statusListeners = new Set<(status: ReplicaStatus) => void>()
   readonly #stopTicking: () => void
@@ -132,15 +134,22 @@ export class Replica {
       // While closing, what still arrives is left in the peer's log: it was not acknowledged, so it comes again.
       if (this.closed) return
       this.#receivedAtMs ??= this.clock.now()
+      const hosted = this.#links.get(link)
+      if (hosted !== undefined) this.#heard.add(hosted)
       this.#core.linkReceived(link, bytes)
       this.#turns.wake()
     },
     closed: (link) => {
+      const hosted = this.#links.get(link)
+      if (hosted !== undefined) this.#heard.delete(hosted)
       this.#links.delete(link)
       this.#core.linkClosed(link)
       this.#turns.wake()
     },
-    drained: () => this.#turns.wake(),
+    drained: (link) => {
+      this.#core.linkDrained(link)
+      this.#turns.wake()
+    },
   }
 
   /** What LinkPort.access answers for this link has changed. What may flow now and did not before is looked for at once; what may not any more stops by itself.
@@ -225,9 +234,10 @@ export class Replica {
     }
     this.#guests.tellOutcomes()
     this.#guests.catchUp()
-    for (const link of this.#links.values()) {
+    for (const link of this.#heard) {
       if (!this.#storeBusy) link.caughtUp()
       link.turned()
+      if (!this.#storeBusy && !link.paused) this.#heard.delete(link)
     }
     // What was received so far led to no commit.
     if (!this.#storeBusy) this.#receivedAtMs = null
@@ -476,19 +486,5 @@ export class Replica {
     this.#writes.failAll(code)
     this.#guests.tellOutcomes()
     for (const link of this.#links.values()) link.closed()
-  }
-}
-
-function coreChoices({
-  interests,
-  readOnly,
-  limits,
-  compression,
-}: ReplicaOptions): Pick<ReplicaOptions, 'interests' | 'readOnly' | 'limits' | 'compression'> {
-  return {
-    ...(interests === undefined ? {} : { interests }),
-    ...(readOnly === undefined ? {} : { readOnly }),
-    ...(limits === undefined ? {} : { limits }),
-    ...(compression === undefined ? {} : { compression }),
   }
 }

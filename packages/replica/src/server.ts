@@ -22,6 +22,7 @@ import { diffOf } from './document-diff.ts'
 import type { DocHead, DocState } from './documents.ts'
 import type { LinkSession } from './link-session.ts'
 import type { RecentRow } from './recent-rows.ts'
+import type { RowRun } from './row-run.ts'
 
 const PUMP_ROWS_MAX = 1024
 /** A snapshot up to this size is sent in place of its marker; a larger one is offered. */
@@ -50,7 +51,8 @@ export function startServing(context: CoreContext, link: LinkSession, channel: C
   const equal = comparable && open.root === channelSummary(context, link, channel).root
   const mode: StartMode = equal ? 'equal' : cursorOk ? 'stream' : 'reconcile'
   const seq = mode === 'stream' ? open.cursor!.seq : commits.head
-  channel.sent = seq
+  channel.sendFrom(hasRowsAfter(context, channel, seq) ? seq : commits.head, commits.head)
+  context.served.add(link, channel)
   channel.announced = seq
   channel.nonceSent = commits.nonce
   channel.announcedAtMs = context.nowMs
@@ -59,13 +61,21 @@ export function startServing(context: CoreContext, link: LinkSession, channel: C
   link.send({ kind: 'start', channel: channel.number, mode, nonce: commits.nonce, seq })
 }
 
+/** Whether the log may hold anything of the scope after a position. Of a single document that is known: whoever comes back to it need not go through what others wrote. */
+function hasRowsAfter({ documents, reader }: CoreContext, { scope, range }: Channel, seq: number): boolean {
+  if (scope.kind !== 'document') return true
+  const doc = documents.loaded(range.first) ?? reader.doc(range.first)
+  return doc !== undefined && doc.lastSeq > seq
+}
+
 /** What the peer refused, it stored with the cursor that passed over it. A peer whose cursor is gone, or stands before what it has acknowledged, was put back or lost its
  *  cursors: it may have forgotten the refusal, and would then miss the document for ever, for roots leave out what is refused. It decides anew. */
 function forgetRefusalsOf(context: CoreContext, link: LinkSession, channel: Channel): void {
   const peer = link.hello!.replicaId
   const told = context.refusals.with(peer, channel.range).filter(({ direction }) => direction === 'out')
   if (told.length === 0) return
-  const acked = context.reader.acks().find((ack) => ack.peer === peer && ack.scope === channel.text)?.seq ?? 0
+  const stored = context.reader.acks().find((ack) => ack.peer === peer && ack.scope === channel.text)?.seq ?? 0
+  const acked = Math.max(stored, context.acks.newest({ peer, scope: channel.text }) ?? 0)
   const cursor = channel.peerOpen!.cursor
   if (cursor !== null && cursor.seq >= acked) return
   for (const { doc: key } of told) {
@@ -88,7 +98,7 @@ function judgeCursor(context: CoreContext, link: LinkSession, cursor: Cursor): b
 export function noteAck(context: CoreContext, link: LinkSession, channel: Channel, seq: number): void {
   const { replicaId: peer, durability } = link.hello!
   channel.acknowledged(seq)
-  context.commits.pending.acks.set(`${peer}${channel.text}`, { peer, scope: channel.text, seq: channel.acked, durability })
+  context.acks.note(channel, { peer, scope: channel.text, seq: channel.acked, durability }, context.nowMs)
   context.event({ type: 'acked', peer, scope: channel.text, seq: channel.acked, durability })
 }
 
@@ -175,46 +185,74 @@ export function pack(context: CoreContext, link: LinkSession, bytes: Uint8Array)
 
 /** Sends log rows from where the peer stands. True when there is more to send at once. */
 export function pump(context: CoreContext, link: LinkSession, channel: Channel): boolean {
-  if (channel.serve !== 'serving' || !link.live) return false
+  if (channel.serve !== 'serving' || !link.live || !channel.behind) return false
   const { commits, limits } = context
   // Compaction began a new epoch: the peer hears of it before the rows that belong to it, or its cursor would vouch for them under the old nonce, beyond
   // that epoch's end.
-  if (channel.sent < commits.head && channel.nonceSent !== commits.nonce) sendAdvance(context, link, channel, null)
+  if (channel.nonceSent !== commits.nonce) sendAdvance(context, link, channel, null)
   while (channel.sent < commits.head) {
-    if (channel.unackedBytes >= limits.windowBytes) return false
-    if (link.buffered() >= LIMITS.socketBufferBytesMax) return false
-    if (link.queuedBytes() >= FLUSH_BYTES) return true
+    const full = channel.unackedBytes >= limits.windowBytes || link.buffered() >= LIMITS.socketBufferBytesMax
+    if (full || link.queuedBytes() >= FLUSH_BYTES) {
+      // What waits is in the log, and not here.
+      channel.fresh = null
+      return !full
+    }
+    if (channel.fresh !== null && sendRun(context, link, channel, channel.fresh)) break
     const part = collectRows(context, link, channel)
     channel.sent = part.toSeq
     if (part.rows.length > 0) {
       link.send({ kind: 'entries', channel: channel.number, toSeq: part.toSeq, rows: part.rows })
       channel.sentEntries(part.toSeq, part.bytes)
-      channel.announced = part.toSeq
-      channel.rootSent = null
-      channel.activeAtMs = context.nowMs
+      told(context, channel, part.toSeq)
     }
     if (part.offer !== null) {
       link.send(part.offer)
-      channel.announced = part.offer.toSeq
       channel.sent = part.offer.toSeq
-      channel.rootSent = null
-      channel.activeAtMs = context.nowMs
+      told(context, channel, part.offer.toSeq)
     }
+    channel.fresh = null
   }
+  channel.fresh = null
+  channel.behind = false
   return false
+}
+
+function told(context: CoreContext, channel: Channel, toSeq: number): void {
+  channel.announced = toSeq
+  channel.rootSent = null
+  channel.activeAtMs = context.nowMs
+}
+
+/** Rows that other links are sent alike, from their bytes, all of them: what nearly all traffic is. False: they have to be looked at one by one. */
+function sendRun(context: CoreContext, link: LinkSession, channel: Channel, run: RowRun): boolean {
+  const { limits, commits, documents, origins, buggify } = context
+  if (run.doc === null || run.rows.length > PUMP_ROWS_MAX || run.bytes > limits.frameTargetBytes) return false
+  const doc = documents.head(run.doc)
+  if (doc === undefined || doc.quarantined || run.docEpoch !== doc.docEpoch || !link.access.read(doc.name)) return false
+  const alias = link.knownAlias(run.doc, doc.docEpoch)
+  if (alias === null || !link.knowsOrigins(run.originsIn(origins), run.cameBy(link.id))) return false
+  if (buggify('read-the-log') || buggify('offer-rows') || buggify('one-row-frames')) return false
+  const bytes = run.entriesFor(link.id, alias, { channel: channel.number, toSeq: commits.head }, origins)
+  link.sendEncoded(bytes)
+  channel.sentEntries(commits.head, bytes.length)
+  told(context, channel, commits.head)
+  return true
 }
 
 interface Part {
   toSeq: number
   rows: EntryRow[]
   bytes: number
+  /** Of the row looked at last. */
+  doc: DocHead | undefined
   /** Stands in for the row after toSeq. */
   offer: Extract<Message, { kind: 'offer' }> | null
 }
 
 function collectRows(context: CoreContext, link: LinkSession, channel: Channel): Part {
-  const part: Part = { toSeq: channel.sent, rows: [], bytes: 0, offer: null }
-  for (const row of rowsAfter(context, channel.sent)) {
+  const part: Part = { toSeq: channel.sent, rows: [], bytes: 0, doc: undefined, offer: null }
+  const { rows, toHead } = rowsFor(context, channel)
+  for (const row of rows) {
     if (part.rows.length > 0 && (part.bytes + row.data.length > context.limits.frameTargetBytes || part.rows.length >= PUMP_ROWS_MAX))
       return part
     if (row.link !== link.id && rangeHolds(channel.range, row.doc)) {
@@ -226,6 +264,10 @@ function collectRows(context: CoreContext, link: LinkSession, channel: Channel):
     }
     part.toSeq = row.seq
     if (part.rows.length > 0 && context.buggify('one-row-frames')) return part
+  }
+  if (toHead) {
+    part.toSeq = context.commits.head
+    return part
   }
   // Rows that compaction removed leave holes: a scan that came to the end covers everything up to the head.
   if (part.rows.length < PUMP_ROWS_MAX && reachedHead(context, part.toSeq)) part.toSeq = context.commits.head
@@ -239,17 +281,21 @@ function reachedHead(context: CoreContext, seq: number): boolean {
   return next === undefined || next.seq > commits.head
 }
 
-/** Rows up to the engine's head: the store may have landed a commit that the engine has not settled yet. */
-function rowsAfter(context: CoreContext, seq: number): Iterable<RecentRow> {
+/** Rows after what was sent, up to the engine's head: the store may have landed a commit that the engine has not settled yet. `toHead`: whatever is not
+ *  among them and not after them is not for the channel. */
+function rowsFor(context: CoreContext, { fresh, sent }: Channel): { rows: Iterable<RecentRow>; toHead: boolean } {
   const { head, recent } = context.commits
-  if (recent.covers(seq) && !context.buggify('read-the-log')) return recent.after(seq)
-  const rows = context.reader.log(seq, PUMP_ROWS_MAX, context.limits.frameTargetBytes)
-  return rows.filter((row) => row.seq <= head).map((row: LogRow) => ({ ...row, link: 0 }))
+  if ((fresh !== null || recent.covers(sent)) && !context.buggify('read-the-log'))
+    return { rows: fresh?.rows ?? recent.after(sent), toHead: true }
+  const rows = context.reader.log(sent, PUMP_ROWS_MAX, context.limits.frameTargetBytes)
+  return { rows: rows.filter((row) => row.seq <= head).map((row: LogRow) => ({ ...row, link: 0 })), toHead: false }
 }
 
 /** Puts one row into the part, or answers the OFFER that stands for it. */
 function takeRow(context: CoreContext, link: LinkSession, channel: Channel, row: RecentRow, part: Part): Part['offer'] {
-  const doc = context.documents.head(row.doc)
+  // Rows of one document often follow one another.
+  if (part.doc?.key !== row.doc) part.doc = context.documents.head(row.doc)
+  const { doc } = part
   if (doc === undefined || doc.quarantined || row.docEpoch < doc.docEpoch || !link.access.read(doc.name)) return null
   let data = row.data
   if (row.kind === 'snapshot') {
@@ -289,21 +335,28 @@ function inlineSnapshot(context: CoreContext, row: LogRow): Uint8Array | null {
   return snapshot === null || snapshot.seq !== row.seq ? null : frameUpdates([snapshot.update])
 }
 
-/** Tells the peer what entries did not: rows that were not for it, a new epoch, or the root after a pause. */
-export function announce(context: CoreContext, link: LinkSession, channel: Channel, idle: boolean): void {
+/** What an announcement is for: rows that were not for the peer and a new epoch; the root, after a pause. */
+interface Announcement {
+  readonly tellsPosition: boolean
+  readonly tellsRoot: boolean
+}
+
+/** Tells the peer what entries did not, if there is any news of that. */
+export function announce(context: CoreContext, link: LinkSession, channel: Channel, { tellsPosition, tellsRoot }: Announcement): void {
   if (channel.serve !== 'serving' || !link.live) return
   const { commits } = context
-  const root = idle && channel.ready && channel.sent === commits.head ? channelSummary(context, link, channel).root : null
-  const news = channel.announced < channel.sent || channel.nonceSent !== commits.nonce || (root !== null && root !== channel.rootSent)
-  if (!news) return
+  const root = tellsRoot && channel.ready && !channel.behind ? channelSummary(context, link, channel).root : null
+  const moved = channel.announced < channel.sentUpTo(commits.head) || channel.nonceSent !== commits.nonce
+  if (!(tellsPosition && moved) && (root === null || root === channel.rootSent)) return
   sendAdvance(context, link, channel, root)
   channel.announcedAtMs = context.nowMs
   if (root !== null) channel.rootSent = root
 }
 
 function sendAdvance(context: CoreContext, link: LinkSession, channel: Channel, root: Digest | null): void {
-  const { nonce } = context.commits
-  link.send({ kind: 'advance', channel: channel.number, toSeq: channel.sent, nonce: channel.nonceSent === nonce ? null : nonce, root })
-  channel.announced = channel.sent
+  const { nonce, head } = context.commits
+  const toSeq = channel.sentUpTo(head)
+  link.send({ kind: 'advance', channel: channel.number, toSeq, nonce: channel.nonceSent === nonce ? null : nonce, root })
+  channel.announced = toSeq
   channel.nonceSent = nonce
 }

@@ -1,12 +1,14 @@
 // One WebSocket of the npm package ws as a link of a replica. Decides what of WebSocket may reach the engine (whole binary messages), when a socket counts as
 // drained, and that closing takes bounded time. Used by dial.ts, listen.ts and the relay's native door. Rules: IN-1, RS-1; TRAPS T24.
 
+import type { Writable } from 'node:stream'
 import { LIMITS, type ErrorCode } from '@syncline/protocol'
 import { WebSocket, type ClientOptions, type RawData, type ServerOptions } from 'ws'
 import type { Clock } from '../clock.ts'
 import type { Access } from '../effects.ts'
 import { closeCodeOf, closeErrorCode, closeReason, type AttachedLink, type LinkPort } from '../hosted-link.ts'
 import type { Replica } from '../replica.ts'
+import { SERVER_FRAME_BYTES_MAX, serverFrame } from './server-frame.ts'
 
 /** Options of every socket that speaks the native protocol, client or server. Fragments and chunks are bounded because each costs far more memory than its
  *  bytes: a frame of 1 MiB from a browser has at most some dozen fragments, and a few thousand TCP segments. */
@@ -59,12 +61,15 @@ class SocketBinding implements SocketLink {
   readonly ended: Promise<SocketEnd>
   readonly #socket: WebSocket
   readonly #clock: Clock
+  /** Where a server's frames can be written beside ws, which has nothing to add to them; null: they cannot. */
+  readonly #stream: Writable | null
   #closedHere: SocketEnd | null = null
   #full = false
 
   constructor(replica: Replica, socket: WebSocket, options: SocketOptions) {
     const { access, auth, dialled = false, early = [] } = options
     this.#socket = socket
+    this.#stream = dialled || socket.extensions !== '' ? null : streamOf(socket)
     this.#clock = replica.clock
     // 'close' follows every 'error'.
     socket.on('error', () => undefined)
@@ -102,7 +107,8 @@ class SocketBinding implements SocketLink {
   }
 
   #send(bytes: Uint8Array): void {
-    this.#socket.send(bytes, this.#sent)
+    if (this.#stream === null || bytes.length > SERVER_FRAME_BYTES_MAX) this.#socket.send(bytes, this.#sent)
+    else if (this.#socket.readyState === WebSocket.OPEN) this.#stream.write(serverFrame(bytes), this.#sent)
     this.#full ||= this.#socket.bufferedAmount >= LIMITS.frameTargetBytes
   }
 
@@ -130,4 +136,11 @@ class SocketBinding implements SocketLink {
     const cancel = this.#clock.after(CLOSE_WITHIN_MS, () => this.#socket.terminate())
     this.#socket.once('close', cancel)
   }
+}
+
+/** The stream under an open socket of ws, a private field there: what ws itself sends (pings, large messages, the close frame) goes through it, too, in order, as long as no
+ *  extension holds messages back. Null where it is not found. */
+function streamOf(socket: WebSocket): Writable | null {
+  const stream = (socket as unknown as { _socket?: Partial<Writable> | null })._socket
+  return typeof stream?.write === 'function' ? (stream as Writable) : null
 }

@@ -413,8 +413,11 @@ export class SimulatedReplica implements Endpoint, Room {
     })
   }
 
-  linkDrained(_port: Port): void {
-    this.time.whenAwake(() => this.flushSoon())
+  linkDrained(port: Port): void {
+    this.time.whenAwake(() => {
+      this.core!.linkDrained(port.id)
+      this.flushSoon()
+    })
   }
 
   ports(): Iterable<Port> {
