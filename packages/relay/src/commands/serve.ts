@@ -76,6 +76,8 @@ interface Served {
   readonly url: string
   readonly adminUrl: string | null
   readonly replicaId: string
+  /** Process ids, where there are several. */
+  readonly workers?: readonly number[]
   setCertificate(certificate: Certificate): void
   /** Resolves with whether all was closed in time. */
   close(): Promise<boolean>
@@ -102,9 +104,9 @@ async function servePool(values: SettingValues, parts: PoolParts): Promise<Serve
   return pool
 }
 
-function tellReady({ url, replicaId, adminUrl }: Served, values: SettingValues, terminal: Terminal): void {
-  const { durability, workers } = values
-  const more = { ...(adminUrl !== null && { adminUrl }), ...(workers > 1 && { workers }) }
+function tellReady({ url, replicaId, adminUrl, workers }: Served, values: SettingValues, terminal: Terminal): void {
+  const { durability } = values
+  const more = { ...(adminUrl !== null && { adminUrl }), ...(workers !== undefined && { workers }) }
   if (values['log.format'] === 'json')
     return terminal.print(JSON.stringify({ type: 'ready', url, replicaId, durability, pid: process.pid, ...more }))
   terminal.print(`syncline relay ready on ${url}`)

@@ -42,6 +42,8 @@ export interface Pool {
   readonly adminUrl: string | null
   /** Of the default space. */
   readonly replicaId: string
+  /** Process ids of the workers. */
+  readonly workers: readonly number[]
   setCertificate(certificate: Certificate): void
   /** As that of a relay, for all workers. Resolves with whether all of it was done in time. Idempotent. */
   close(): Promise<boolean>
@@ -123,6 +125,10 @@ class RunningPool implements Pool {
 
   setCertificate(certificate: Certificate): void {
     if (this.pipes !== null) (this.server as SecureServer).setSecureContext(certificate)
+  }
+
+  get workers(): readonly number[] {
+    return this.seats.flatMap(({ pid }) => pid ?? [])
   }
 
   kill(): void {
@@ -223,7 +229,8 @@ class RunningPool implements Pool {
       pipe: this.pipes === null ? null : join(this.pipes, `${index}`),
       listening: () => this.at,
       onServing: (pid, replicaId) => {
-        log.info('worker-serving', { worker: index, pid })
+        // Those of the start are told with the ready line.
+        if (this.health.listening) log.info('worker-serving', { worker: index, pid })
         if (replicaId !== null) this.replicaId = replicaId
         if (this.seats.every(({ phase }) => phase === 'serving')) this.serving()
       },
