@@ -443,7 +443,8 @@ export class World implements Stage {
     const { divergence } = this.builtIn
     divergence.plant(edge, 2 ** 41 + this.chance.uint32())
     const running = this.replicas.filter((replica) => replica.isUp)
-    const documents = Math.max(...running.map((replica) => replica.store!.reader.totals().documents))
+    // Deleted ones have their turn, too.
+    const documents = Math.max(...running.map((replica) => documentsOf(replica.store!.reader).length))
     const rotationMs = (documents + 2) * (this.plan.limits.verifyEveryMs ?? LIMITS.verifyEveryMs)
     const until = this.nowMs + 1.1 * rotationMs + LIMITS.silentCloseMs + QUIET_MS
     const unaware = (): number => divergence.unaware([edge.from, edge.to]).length
