@@ -160,7 +160,10 @@ export class Seat {
     const child = fork(entry, [], { serialization: 'advanced' })
     const { values, index, workers, pipe } = this.options
     child.on('message', (message: FromWorker) => this.hear(message))
-    child.on('error', () => undefined)
+    // Of what could not be sent its exit tells. What was never there has none.
+    child.on('error', () => {
+      if (child.pid === undefined) this.ended({ code: null, signal: null })
+    })
     child.on('exit', (code, signal) => this.ended({ code, signal }))
     child.send({ kind: 'start', values, index, workers, pipe } satisfies ToWorker, () => undefined)
     return child
