@@ -71,13 +71,18 @@ function judgeDouble(context: CoreContext, link: LinkSession, older: LinkSession
   return null
 }
 
-/** HELLO accepted: answer it when the peer dialled, and open the scopes that this replica subscribes to. */
+/** HELLO accepted: answer it when the peer dialled, and open the scopes that this replica subscribes to, unless the peer has to say first which of them it wants. */
 export function goLive(context: CoreContext, link: LinkSession, interests: readonly Scope[]): void {
   const hello = link.hello!
   context.work.wake(link)
   if (!link.dialled) sayHello(context, link)
   context.event({ type: 'link-live', link: link.id, peer: hello.replicaId, role: hello.role, durability: hello.durability })
-  for (const scope of interests) openScope(context, link, scope)
+  for (const scope of interests) if (opensFirst(link, scope)) openScope(context, link, scope)
+}
+
+/** Where the peer may not read all of a scope, a view of it has to be built: whoever dialled says first what it wants, which may be one document of a large space. */
+function opensFirst({ dialled, access }: LinkSession, scope: Scope): boolean {
+  return dialled || access.readsAll?.(scope) === true
 }
 
 /** Opens a scope from this side, when the view of it is ready; it becomes a channel when the peer opens it too. */

@@ -191,3 +191,22 @@ test('[RS-1] a link whose network takes nothing is sent nothing, and everything 
   expect(read).toEqual([1, 0, 0, 0, 4])
   expect(reader.document.getText('body').toString()).toBe('abcde')
 })
+
+test('[AU-2] for who may not read all of a space, nothing is put together but what it asks for', () => {
+  const world = new World()
+  const relay = world.node('relay')
+  for (let i = 0; i < 20; i++) relay.type(`note/${i}`, 'a')
+  const ann = world.node('ann', { interests: [{ kind: 'document', doc: parseDocId('note/1') }] })
+  const isHers = (doc: string): boolean => doc === 'note/1'
+  world.connect(ann, relay, { read: isHers, write: isHers, readsAll: (scope) => scope.kind === 'document' && isHers(scope.doc) })
+  world.settle()
+  const opened = world.frames.flatMap(({ from, messages }) =>
+    from === 'relay' ? messages.flatMap((message) => (message.kind === 'open' ? [message.scope] : [])) : [],
+  )
+  expect(opened).toEqual(['=note/1'])
+  relay.type('note/1', 'b')
+  ann.type('note/1', 'c')
+  world.settle()
+  expect(ann.text('note/1')).toHaveLength(3)
+  expect(ann.digest('note/1')).toBe(relay.digest('note/1'))
+})
