@@ -1,17 +1,7 @@
 // What a channel tells of its scope: the documents that the peer may read, and their root, the sum of documentPoint over the committed ones without those that this pair of
 // replicas has refused. Compared in OPEN and ADVANCE. Rules: CV-2, AU-2.
 
-import {
-  documentPoint,
-  endOf,
-  rangeHolds,
-  startOf,
-  Sum128,
-  ZERO_DIGEST,
-  type Digest,
-  type DocKey,
-  type DocumentTree,
-} from '@syncline/protocol'
+import { documentPoint, DocumentTree, endOf, rangeHolds, startOf, Sum128, ZERO_DIGEST, type Digest, type DocKey } from '@syncline/protocol'
 import type { Channel } from './channel.ts'
 import type { CoreContext } from './core-context.ts'
 import type { LinkSession } from './link-session.ts'
@@ -58,6 +48,17 @@ function documentSummary({ documents }: CoreContext, key: DocKey): ScopeSummary 
   return { root: digest === null ? ZERO_DIGEST : documentPoint(key, digest).toHex(), documents: digest === null ? 0 : 1 }
 }
 
+/** Of one document, without a look at its neighbours. */
+function documentTree({ documents }: CoreContext, key: DocKey): DocumentTree {
+  const digest = documents.digestOf(key)
+  const tree = new DocumentTree(
+    { docs: (range, _limit, after) => (digest === null || after !== undefined || !rangeHolds(range, key) ? [] : [{ key, digest }]) },
+    { first: key, last: key },
+  )
+  tree.ensureBuilt()
+  return tree
+}
+
 function shownDigest(context: CoreContext, { view }: Channel, key: DocKey): Digest | null {
   const digest = context.documents.digestOf(key)
   if (view === null || digest === null) return digest
@@ -68,6 +69,7 @@ function shownDigest(context: CoreContext, { view }: Channel, key: DocKey): Dige
 /** The documents that ranges toward the peer are about. Only while the channel is ready. */
 export function treeOf(context: CoreContext, channel: Channel): DocumentTree {
   if (channel.view !== null) return channel.view.tree
+  if (channel.scope.kind === 'document') return documentTree(context, channel.range.first)
   context.tree.ensureBuilt()
   return context.tree
 }

@@ -18,6 +18,7 @@ import type { OriginNumbers } from './origin-numbers.ts'
 import type { ReadView } from './read-view.ts'
 import type { Refusals } from './refusals.ts'
 import type { SettledDocuments } from './settled-documents.ts'
+import type { WholeDiffs } from './whole-diffs.ts'
 
 export interface CoreContext {
   readonly options: CoreOptions
@@ -33,6 +34,7 @@ export interface CoreContext {
   readonly viewsToBuild: Map<Channel, LinkSession>
   readonly commits: CommitQueue
   readonly acks: AckBook
+  readonly wholeDiffs: WholeDiffs
   readonly held: HeldUpdates
   readonly refusals: Refusals
   readonly admission: AdmissionContext

@@ -14,13 +14,22 @@ export function diffOf(context: CoreContext, doc: DocState, asked: OwedDiff): Ui
   const owed = asked.docEpoch === doc.docEpoch ? asked : { stateVector: null, buckets: [] }
   // The store may have landed a later life that is not settled yet: nothing is left of this one, and the later one follows as entries.
   if (context.reader.doc(doc.key)?.docEpoch !== doc.docEpoch) return new Uint8Array(0)
+  const isWhole = owed.buckets.length === 0 && (owed.stateVector === null || isEmptyStateVector(owed.stateVector))
+  const kept = isWhole ? context.wholeDiffs.get(doc.key, doc.digest) : null
+  if (kept !== null) return kept
   const content = context.reader.content(doc.key)
   if (content === undefined) return new Uint8Array(0)
   const known = owed.stateVector === null ? null : decodeStateVector(owed.stateVector)
   const updates = mergedStructs(content, known) ?? separateStructs(content, known, owed.stateVector)
   const deletes = doc.committed.deletesDiffering(owed.buckets)
   if (deletes.length > 0) updates.push(encodeDeletes(deletes))
-  return frameUpdates(updates)
+  const framed = frameUpdates(updates)
+  if (isWhole) context.wholeDiffs.keep(doc.key, doc.digest, framed)
+  return framed
+}
+
+function isEmptyStateVector(stateVector: Uint8Array): boolean {
+  return stateVector.length === 1 && stateVector[0] === 0
 }
 
 /** One update, or none. Null where bytes do not tell, or where types nest deeper than one update may hold: those came in several (ADR 0005). */

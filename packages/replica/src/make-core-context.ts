@@ -16,6 +16,7 @@ import { LinkWork } from './link-work.ts'
 import { OriginNumbers } from './origin-numbers.ts'
 import { Refusals } from './refusals.ts'
 import { settledDocuments } from './settled-documents.ts'
+import { WholeDiffs } from './whole-diffs.ts'
 
 export function makeContext(options: CoreOptions, calls: Pick<CoreContext, 'endLink' | 'rolledBack' | 'decideContest'>): CoreContext {
   const { reader } = options
@@ -49,6 +50,7 @@ export function makeContext(options: CoreOptions, calls: Pick<CoreContext, 'endL
     viewsToBuild: new Map(),
     commits,
     acks: new AckBook(),
+    wholeDiffs: new WholeDiffs(),
     held,
     refusals: new Refusals(reader),
     admission: { limits, held, batch: () => commits.pending, nowMs: () => context.nowMs, documents: () => commits.totals.documents, own },

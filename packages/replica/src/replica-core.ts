@@ -247,6 +247,7 @@ export class ReplicaCore {
     commits.dropPending(effects)
     this.#context.refusals.reload()
     documents.forget(key)
+    this.#context.wholeDiffs.forget(key)
     this.#verifier.forget(key)
     commits.reread()
     tree.reset()
