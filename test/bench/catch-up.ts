@@ -16,7 +16,7 @@ import { typeUpdates } from './peers/long-document.ts'
 import { hasPaper, readPaper } from './peers/paper.ts'
 import { pinGenerator, startServer, type ServerProcess } from './peers/server-process.ts'
 import { typedUpdate } from './peers/typed-updates.ts'
-import { bytesOf, isVerification } from './reconcile-cost.ts'
+import { bytesOf, isOfTime } from './reconcile-cost.ts'
 import type { Progress } from './report.ts'
 import { median } from './slope.ts'
 
@@ -164,7 +164,7 @@ async function linked(replica: Replica, relay: ServerProcess, root: string | nul
   const ms = await until(equal, EQUAL_WITHIN_MS, 'the replica and the relay equal')
   const { user, system } = process.cpuUsage(ownCpu)
   const relayCpuMs = relay.cpuMs() - relayCpu
-  const frames = proxy.frames.filter((frame) => !isVerification(frame))
+  const frames = proxy.frames.filter((frame) => !isOfTime(frame))
   // Its cursor follows a while later, and is what it comes back with.
   await until(() => replica.status().peers.some(({ synced, lag }) => synced && lag === 0), EQUAL_WITHIN_MS, 'everything acknowledged')
   await pause(1_500)

@@ -14,7 +14,7 @@ export interface ReconcileCost {
   /** Of the reconciliation itself. */
   readonly frames: number
   readonly bytes: number
-  /** Of the whole reconnect, both ways, verification aside. */
+  /** Of the whole reconnect, both ways, without what time brings. */
   readonly allFrames: number
   readonly allBytes: number
   /** From dialling until both are equal and have acknowledged everything. */
@@ -126,8 +126,11 @@ export async function quiet(frames: readonly PassedFrame[]): Promise<void> {
   await until(() => performance.now() - (frames.at(-1)?.atMs ?? 0) > QUIET_MS, 10_000, 'quiet link')
 }
 
-export function isVerification(frame: PassedFrame): boolean {
-  return frame.kinds().every((kind) => kind === 'verify' || kind === 'verified')
+/** What time brings, and not the reconnect: a slow one has more of it. */
+const OF_TIME = new Set(['verify', 'verified', 'ping', 'pong', 'advance'])
+
+export function isOfTime(frame: PassedFrame): boolean {
+  return frame.kinds().every((kind) => OF_TIME.has(kind))
 }
 
 export function bytesOf(frames: readonly PassedFrame[]): number {
@@ -136,7 +139,7 @@ export function bytesOf(frames: readonly PassedFrame[]): number {
 
 function countsOf(frames: readonly PassedFrame[]): Pick<ReconcileCost, 'frames' | 'bytes' | 'allFrames' | 'allBytes'> {
   const isRecon = (frame: PassedFrame): boolean => frame.kinds().includes('recon')
-  const recon = frames.slice(frames.findIndex(isRecon), frames.findLastIndex(isRecon) + 1)
-  const sync = frames.filter((frame) => !isVerification(frame))
+  const sync = frames.filter((frame) => !isOfTime(frame))
+  const recon = sync.slice(sync.findIndex(isRecon), sync.findLastIndex(isRecon) + 1)
   return { frames: recon.length, bytes: bytesOf(recon), allFrames: sync.length, allBytes: bytesOf(sync) }
 }

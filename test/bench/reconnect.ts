@@ -9,7 +9,7 @@ import { temporaryFolder } from './clean-up.ts'
 import { countingProxy, type PassedFrame } from './counting-proxy.ts'
 import { loadDocuments } from './loaded-store.ts'
 import { median } from './slope.ts'
-import { bytesOf, isVerification, nameOf, quiet, reconcileCosts, type ReconcileCost, type ReconcileCosts } from './reconcile-cost.ts'
+import { bytesOf, isOfTime, nameOf, quiet, reconcileCosts, type ReconcileCost, type ReconcileCosts } from './reconcile-cost.ts'
 import type { Figure, Progress } from './report.ts'
 
 const WARM_MS_MAX = 300
@@ -41,7 +41,7 @@ export async function idleReconnect(documents: number, progress: Progress): Prom
     await fill(a, names, update)
     await fill(b, names, update)
     await linkOnce(a, b)
-    const sync = (await linkOnce(a, b)).filter((frame) => !isVerification(frame))
+    const sync = (await linkOnce(a, b)).filter((frame) => !isOfTime(frame))
     const up = bytesOf(sync.filter((frame) => frame.way === 'up'))
     const down = bytesOf(sync.filter((frame) => frame.way === 'down'))
     const size = documents.toLocaleString('en')

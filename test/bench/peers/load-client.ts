@@ -16,6 +16,8 @@ export interface LoadClientOptions {
   onLetters?(client: LoadClient, writer: number, clock: number, count: number): void
   /** Every update that comes, as it came. It may hold anything; one that comes counts as one own update that came back. For a client that is alone in its document. */
   onUpdate?(update: Buffer): void
+  /** The server said no, or something that nobody understands. Default: that ends this program. */
+  onFailed?(error: unknown): void
   /** Own updates were acknowledged: by the words of the protocol, or because they came back. */
   onAcknowledged?(client: LoadClient, count: number): void
 }
@@ -66,7 +68,15 @@ export class LoadClient {
       port: options.port,
       path: dialect.path(options.doc),
       ...(dialect.subprotocol === undefined ? {} : { subprotocol: dialect.subprotocol }),
-      onMessage: (bytes, start, end) => this.session.received(bytes, start, end),
+      onMessage: (bytes, start, end) => {
+        try {
+          this.session.received(bytes, start, end)
+        } catch (error) {
+          if (options.onFailed === undefined) throw error
+          options.onFailed(error)
+          this.destroy()
+        }
+      },
       onClose: (code) => {
         this.closed = true
         fail(new Error(`closed with ${code}`))
