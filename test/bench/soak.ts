@@ -16,7 +16,7 @@ import { lineThrough, type Line, type Point } from './slope.ts'
 const FIRST_ROWS = 400
 /** Documents that are begun before: as many as a relay keeps what it knows of in memory, and some more. */
 const FIRST_DOCUMENTS = 4_500
-/** Documents of this size that are written and read before: together more than the page caches of the database's two connections (32 MiB each). */
+/** Documents of this size that are written and read before: together more than the page cache of the connection that writes the database (32 MiB). */
 const LARGE = { documents: 40, bytes: 1024 * 1024 } as const
 /** Of the time, before growth is looked at: heaps, caches and the oldest documents fill. */
 const WARM_SHARE = 0.3
@@ -43,12 +43,13 @@ export async function soak(minutes: number, progress: Progress): Promise<Figure[
   const relay = await startServer('syncline', { nodeArgs, serveArgs: ['--durability', 'process'] })
   try {
     const churn = new Churn(relay.port)
-    progress('soak: filling what a relay keeps of its log')
-    await Promise.all(Array.from({ length: POOL }, (_, number) => churn.typeAtOnce(number, FIRST_ROWS)))
+    // The rows last: large ones would take their place.
+    progress('soak: filling the page cache of the database')
+    await churn.readAndWriteLarge()
     progress('soak: filling what a relay keeps of documents')
     await Promise.all(Array.from({ length: VISITORS }, () => churn.beginDocuments(FIRST_DOCUMENTS)))
-    progress('soak: filling the page caches of the database')
-    await churn.readAndWriteLarge()
+    progress('soak: filling what a relay keeps of its log')
+    await Promise.all(Array.from({ length: POOL }, (_, number) => churn.typeAtOnce(number, FIRST_ROWS)))
     const warmFrom = Date.now()
     const endsAt = performance.now() + minutes * 60_000
     const visiting = Array.from({ length: VISITORS }, (_, seat) => churn.visitUntil(endsAt, seat))
