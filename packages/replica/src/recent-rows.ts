@@ -8,6 +8,9 @@ export interface RecentRow extends LogRow {
   readonly link: LinkId
 }
 
+/** A row of a few letters takes 600 bytes of memory, most of them for what holds its bytes. */
+const ROWS_MAX = 16_384
+
 export class RecentRows {
   readonly #bytesMax: number
   #rows: (RecentRow | undefined)[] = []
@@ -24,7 +27,7 @@ export class RecentRows {
   push(row: RecentRow): void {
     this.#rows.push(row)
     this.#bytes += row.data.length + 100
-    while (this.#bytes > this.#bytesMax && this.#start < this.#rows.length) {
+    while ((this.#bytes > this.#bytesMax || this.#rows.length - this.#start > ROWS_MAX) && this.#start < this.#rows.length) {
       const oldest = this.#rows[this.#start]!
       // Its bytes are let go now, its slot with many others.
       this.#rows[this.#start++] = undefined
