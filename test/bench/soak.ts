@@ -31,6 +31,8 @@ const HOUR_MS = 3_600_000
 /** Growth that counts as none. Of what is alive: new documents may cost half a KiB each, some 8,600 an hour. Resident memory moves more, by what the system and the allocator keep. */
 const LIVE_MIB_PER_HOUR_MAX = 12
 const RESIDENT_MIB_PER_HOUR_MAX = 48
+/** A shorter run tells how resident memory moved, and judges only what is alive: V8 takes and gives back tens of MiB within minutes. */
+const RESIDENT_FROM_MINUTES = 30
 /** A run of `minutes` cannot tell growth from noise as well as an hour does. */
 const NOISE = (minutes: number): number => Math.max(1, Math.sqrt(60 / minutes))
 
@@ -96,7 +98,7 @@ function figuresOf(memory: readonly Memory[], minutes: number, { visits, failed,
   const line = (of: (at: Memory) => number): Line => lineThrough(warm.map((at): Point => [at.atMs / HOUR_MS, of(at)]))
   const [live, resident] = [line(({ liveMib }) => liveMib), line(({ residentMib }) => residentMib)]
   const noise = NOISE(minutes)
-  const grows = (name: string, { slope, standardError }: Line, most: number): Figure[] => [
+  const grows = (name: string, { slope, standardError }: Line, most: number | null): Figure[] => [
     {
       name: `soak, ${minutes} min: ${name} grows, MiB an hour (2 standard errors: ${(2 * standardError).toFixed(1)})`,
       value: tenth(slope),
@@ -106,7 +108,7 @@ function figuresOf(memory: readonly Memory[], minutes: number, { visits, failed,
       name: `soak, ${minutes} min: ${name} surely grows, MiB an hour`,
       value: tenth(Math.max(0, slope - 2 * standardError)),
       unit: '',
-      bound: Math.round(most * noise),
+      ...(most === null ? {} : { bound: Math.round(most * noise) }),
     },
   ]
   return [
@@ -130,7 +132,7 @@ function figuresOf(memory: readonly Memory[], minutes: number, { visits, failed,
       unit: `MiB, ${tenth(warm.at(-1)!.residentMib)} MiB`,
     },
     ...grows('what is alive', live, LIVE_MIB_PER_HOUR_MAX),
-    ...grows('resident memory', resident, RESIDENT_MIB_PER_HOUR_MAX),
+    ...grows('resident memory', resident, minutes < RESIDENT_FROM_MINUTES ? null : RESIDENT_MIB_PER_HOUR_MAX),
   ]
 }
 

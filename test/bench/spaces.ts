@@ -2,6 +2,8 @@
 // them: at an even light rate, and each with one update unacknowledged, so that commits of different spaces are what differs. The second lasts long enough for compaction sweeps, and tells
 // the seconds in which there was one from the others.
 
+import { LIMITS } from '@syncline/protocol'
+import { oneEdit } from './bench-replica.ts'
 import { LatencyHistogram } from './latency-histogram.ts'
 import { markdownTable } from './markdown-table.ts'
 import { openClients, pause, type LoadClient } from './peers/load-client.ts'
@@ -66,6 +68,7 @@ export async function spacesScenario(quick: boolean, progress: Progress): Promis
   )
 }
 
+const DUE_BYTES = LIMITS.tailBytesDue + 1_024
 const MANY = String(1_000_000)
 const RAISED = ['connection-messages-per-second', 'document-messages-per-second', 'spaces-open'].flatMap((bound) => [
   `--limits-${bound}-max`,
@@ -112,6 +115,13 @@ class Typists {
       })),
     )
     for (const client of this.clients) this.due.set(client, [])
+    // Enough that every document is due, so that every space is swept once: within a minute of its opening.
+    for (const client of this.clients) {
+      client.write(oneEdit('x'.repeat(DUE_BYTES)))
+      // That was another author.
+      client.clock = 0
+    }
+    await pause(1_000)
   }
 
   /** Resolves when all of it is acknowledged. */
