@@ -17,6 +17,11 @@ if (Number(process.versions.node.split('.')[0]) >= nodeMajorMin) {
 
 async function run() {
   const fromSource = import.meta.resolve('@syncline/protocol').endsWith('.ts')
+  if (process.argv[2] === 'serve') {
+    // Before all else is loaded, which would take it to its bound.
+    const { holdYoungGeneration } = await import(fromSource ? '../src/young-generation.ts' : '../dist/young-generation.js')
+    holdYoungGeneration()
+  }
   const { main } = await import(fromSource ? '../src/cli.ts' : '../dist/cli.js')
   process.exitCode = await main(process.argv.slice(2))
 }
