@@ -268,18 +268,26 @@ interface Change {
   readonly sum: Sum128
 }
 
+/** Without a point: hidden. */
+interface GrownDoc {
+  readonly key: DocKey
+  readonly point: Sum128 | null
+}
+
 /** A subtree that grows from documents in key order, so that only those of the one leaf that still grows are kept. */
 class Growth {
   readonly root: Node = emptyNode()
   readonly #depth: number
   #leaf = this.root
-  #growing: SourceDoc[] = []
+  #growing: GrownDoc[] = []
 
   constructor(depth: number) {
     this.#depth = depth
   }
 
-  add(doc: SourceDoc): void {
+  add({ key, digest, hidden }: SourceDoc): void {
+    // Once: it is added at every level, of which keys of one collection have a dozen.
+    const doc = { key, point: hidden === true ? null : documentPoint(key, digest) }
     let node = this.root
     let depth = this.#depth
     include(node, doc)
@@ -305,11 +313,11 @@ function isTooLong({ count, hidden }: Node): boolean {
   return count + hidden > (count > 0 ? LEAF_DOCS : HIDDEN_LEAF_DOCS)
 }
 
-function include(node: Node, { key, digest, hidden }: SourceDoc): void {
-  if (hidden === true) node.hidden++
+function include(node: Node, { point }: GrownDoc): void {
+  if (point === null) node.hidden++
   else {
     node.count++
-    node.sum.add(documentPoint(key, digest))
+    node.sum.add(point)
   }
 }
 
