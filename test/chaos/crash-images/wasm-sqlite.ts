@@ -93,6 +93,7 @@ class Connection {
 class Statement {
   private readonly wasm: Wasm.Statement
   private isPlucked = false
+  private isRaw = false
 
   constructor(wasm: Wasm.Statement) {
     this.wasm = wasm
@@ -100,6 +101,11 @@ class Statement {
 
   pluck(): this {
     this.isPlucked = true
+    return this
+  }
+
+  raw(): this {
+    this.isRaw = true
     return this
   }
 
@@ -114,6 +120,7 @@ class Statement {
       for (const [column, value] of Object.entries(row)) {
         if (value instanceof Uint8Array) row[column] = Buffer.from(value.buffer, value.byteOffset, value.length)
       }
+      if (this.isRaw) return Object.values(row)
       return this.isPlucked ? Object.values(row)[0] : row
     })
   }
