@@ -5,8 +5,11 @@
 //
 //   opens ──► dialled ──► closes ──in step with the peer──► forgotten
 //                           └─────not in step────► owed ──peer is reached──► visited: opened, held until it is in step or the time is over, released
+//
+// A link keeps the space open at the peer. So that two relays do not open it for each other for ever, one that nobody uses here is not dialled again when its link ends, unless
+// something was committed since the peer had all of it.
 
-import { SynclineError, type SpaceId } from '@syncline/protocol'
+import { SynclineError, type Digest, type SpaceId } from '@syncline/protocol'
 import type { Clock, Replica, ReplicaEvent } from '@syncline/replica'
 import { dial, type Dial, type DialState } from '@syncline/replica/ws'
 
@@ -19,6 +22,8 @@ export interface PeeringOptions {
   readonly clock: Clock
   /** Spaces with a file that this relay has. */
   stored(): readonly SpaceId[]
+  /** Somebody has the space open, a peer's link among them. */
+  isUsed(space: SpaceId): boolean
   /** A space that is there, held open. Rejects with "access-denied" when it is not there any more, and what Spaces.use rejects with. */
   use(space: SpaceId): Promise<{ readonly replica: Replica; release(): void }>
 }
@@ -34,12 +39,21 @@ interface Owed {
   notBeforeMs: number
 }
 
+/** An open space. */
+interface Kept {
+  /** Those that rest are missing. */
+  readonly dials: Dial[]
+  /** The root at which the peer of an address had all of it. */
+  readonly settled: Map<string, Digest>
+  stopListening(): void
+}
+
 export class Peering {
   /** Of all spaces, as they are now. */
   readonly dials: Dial[] = []
   private readonly options: PeeringOptions
   private readonly all: boolean
-  private readonly bySpace = new Map<Replica, readonly Dial[]>()
+  private readonly bySpace = new Map<Replica, Kept>()
   private readonly owed = new Map<SpaceId, Owed>()
   private readonly reached = new Set<string>()
   /** Visits that wait for a dial or a replica to say something. */
@@ -65,26 +79,54 @@ export class Peering {
 
   /** A space that is listed, which its caller keeps open. */
   keep(replica: Replica): void {
+    this.bySpace.set(replica, { dials: [], settled: new Map(), stopListening: () => undefined })
     this.dialAll(replica)
   }
 
   /** In the turn in which the replica was made. */
   opened(replica: Replica): void {
     if (!this.all) return
+    const kept: Kept = {
+      dials: [],
+      settled: new Map(),
+      stopListening: replica.onEvent((event) => {
+        if (TELLING.has(event.type)) for (const one of kept.dials) if (isInStep(one, replica)) kept.settled.set(one.url, replica.root)
+      }),
+    }
+    this.bySpace.set(replica, kept)
     if (this.state === 'running') this.dialAll(replica)
-    else this.bySpace.set(replica, [])
+  }
+
+  /** Somebody uses the space, and nobody did before. */
+  used(replica: Replica): void {
+    if (this.all && this.state === 'running') this.dialAll(replica)
+  }
+
+  /** Nobody uses the space any more. */
+  unused(replica: Replica): void {
+    for (const one of [...(this.bySpace.get(replica)?.dials ?? [])]) this.rest(replica, one)
+  }
+
+  private rest(replica: Replica, one: Dial): void {
+    const kept = this.bySpace.get(replica)
+    if (!this.all || kept === undefined || one.state.phase !== 'waiting' || this.options.isUsed(replica.space)) return
+    if (kept.settled.get(one.url) === replica.root) this.end(kept, one)
   }
 
   /** Before the replica closes, which ends the links. */
   closing(replica: Replica): void {
-    const dials = this.bySpace.get(replica)
-    if (dials === undefined) return
-    if (this.all && this.state === 'running') this.remember(replica, dials)
+    const kept = this.bySpace.get(replica)
+    if (kept === undefined) return
+    kept.stopListening()
+    if (this.all && this.state === 'running') this.remember(replica, kept)
     this.bySpace.delete(replica)
-    for (const one of dials) {
-      this.dials.splice(this.dials.indexOf(one), 1)
-      void one.close()
-    }
+    for (const one of [...kept.dials]) this.end(kept, one)
+  }
+
+  private end({ dials }: Kept, one: Dial): void {
+    dials.splice(dials.indexOf(one), 1)
+    this.dials.splice(this.dials.indexOf(one), 1)
+    void one.close()
   }
 
   /** Spaces of which some peer may lack something. */
@@ -99,16 +141,29 @@ export class Peering {
     await Promise.all(this.dials.map((one) => one.close()))
   }
 
+  /** Those that are not dialled already. */
   private dialAll(replica: Replica): void {
     const { peers, token } = this.options
-    const dials = peers.map((url) => dial(replica, { url, onState: () => this.heard(url), ...(token === undefined ? {} : { token }) }))
-    this.bySpace.set(replica, dials)
-    this.dials.push(...dials)
+    const kept = this.bySpace.get(replica)
+    for (const url of peers) {
+      if (kept === undefined || kept.dials.some((one) => one.url === url)) continue
+      let made: Dial | null = null
+      const onState = (): void => {
+        this.heard(url)
+        if (made !== null && kept.dials.includes(made)) this.rest(replica, made)
+      }
+      const one = dial(replica, { url, onState, ...(token === undefined ? {} : { token }) })
+      made = one
+      kept.dials.push(one)
+      this.dials.push(one)
+    }
   }
 
   /** What the peers may lack of a space that closes. */
-  private remember(replica: Replica, dials: readonly Dial[]): void {
-    const urls = new Set(dials.filter((one) => !isInStep(one, replica)).map(({ url }) => url))
+  private remember(replica: Replica, { dials, settled }: Kept): void {
+    const isDone = (url: string): boolean =>
+      settled.get(url) === replica.root || dials.some((one) => one.url === url && isInStep(one, replica))
+    const urls = new Set(this.options.peers.filter((url) => !isDone(url)))
     if (urls.size === 0) this.owed.delete(replica.space)
     else this.owed.set(replica.space, { urls, notBeforeMs: this.owed.get(replica.space)?.notBeforeMs ?? 0 })
   }
@@ -159,7 +214,7 @@ export class Peering {
   /** Resolves when each peer of the space has all of it, when one that has not cannot be had now, or when the time is over. */
   private inStep(replica: Replica): Promise<void> {
     return new Promise((resolve) => {
-      const dials = this.bySpace.get(replica) ?? []
+      const dials = this.bySpace.get(replica)?.dials ?? []
       const ended = (): void => {
         stopListening()
         cancel()

@@ -26,7 +26,7 @@ export interface RelaySpaceParts {
   readonly sampler: Sampler
   /** There are more than the default one, and each is sampled by itself, too. */
   readonly many: boolean
-  readonly peering: Pick<Peering, 'opened' | 'closing'>
+  readonly peering: Pick<Peering, 'opened' | 'used' | 'unused' | 'closing'>
   onEvent(event: ReplicaEvent, space: SpaceId): void
   onError(error: unknown): void
 }
@@ -69,6 +69,14 @@ export class RelaySpace implements SpaceWatch {
     this.stops = [health.watch(replica), replica.onEvent((event) => onEvent(event, this.space))]
     this.replica = replica
     peering.opened(replica)
+  }
+
+  used(): void {
+    if (this.replica !== null) this.parts.peering.used(this.replica)
+  }
+
+  unused(): void {
+    if (this.replica !== null) this.parts.peering.unused(this.replica)
   }
 
   async closing(): Promise<void> {

@@ -230,6 +230,7 @@ function peeringOf({ peers = [], peerSpaces, peerToken }: RelayOptions, clock: C
       spaces()
         .names()
         .filter((space) => spaces().serves(space)),
+    isUsed: (space) => spaces().isUsed(space),
     use: (space) => spaces().use(space, false),
   })
 }

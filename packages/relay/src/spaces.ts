@@ -19,6 +19,10 @@ export interface SpaceWatch {
   readonly observer?: ReplicaObserver
   /** In the turn in which the replica was made. */
   opened(replica: Replica): void
+  /** Somebody uses it while it is open, and nobody did before. */
+  used?(): void
+  /** Nobody uses it any more. */
+  unused?(): void
   /** Before the replica closes. */
   closing(): Promise<void>
   /** After. */
@@ -157,6 +161,11 @@ export class Spaces<W extends SpaceWatch> {
     for (const { space, open, closing } of this.entries.values()) if (open !== null && closing === null) yield { space, ...open }
   }
 
+  /** Whether somebody holds it open. */
+  isUsed(space: SpaceId): boolean {
+    return (this.entries.get(space)?.uses ?? 0) > 0
+  }
+
   /** Whether it has a file. */
   isStored(space: SpaceId): boolean {
     return this.serves(space) && existsSync(this.file(space))
@@ -208,6 +217,7 @@ export class Spaces<W extends SpaceWatch> {
 
   private async hold(entry: Entry<W>, told: (error: unknown) => unknown): Promise<SpaceUse<W>> {
     entry.uses++
+    if (entry.uses === 1) entry.open?.watch.used?.()
     let held = true
     const release = (): void => {
       if (held) this.released(entry)
@@ -230,6 +240,7 @@ export class Spaces<W extends SpaceWatch> {
     entry.uses--
     if (entry.uses > 0) return
     entry.idleSinceMs = this.options.clock.now()
+    if (entry.closing === null) entry.open?.watch.unused?.()
     // The map's order is that of disuse.
     if (this.entries.get(entry.space) !== entry) return
     this.entries.delete(entry.space)

@@ -85,7 +85,7 @@ export async function apiHere({
     onFailed: (_, error) => onError(error),
     watch(space) {
       const onEvent: RelaySpaceParts['onEvent'] = (event) => api.happened(event, space)
-      const peering = { opened: () => undefined, closing: () => undefined }
+      const peering = { opened: () => undefined, used: () => undefined, unused: () => undefined, closing: () => undefined }
       const watch = new RelaySpace(space, {
         clock,
         hooks: {},
