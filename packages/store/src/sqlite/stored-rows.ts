@@ -16,7 +16,7 @@ import {
   type EpochNonce,
 } from '@syncline/protocol'
 import type { AckRow, CursorRow, DocRow, HeldRow, LogRow, RefusalRow, Remains } from '../store.ts'
-import { checksum } from './checksum.ts'
+import { checksum, type Checked } from './checksum.ts'
 
 export const KIND: Readonly<Record<LogRow['kind'], number>> = { updates: 0, snapshot: 1, batch: 2 }
 export const kindOf = ['updates', 'snapshot', 'batch'] as const satisfies readonly LogRow['kind'][]
@@ -131,10 +131,26 @@ export interface StoredRemains {
   data: Uint8Array
 }
 
+/** Over the fields of a log row, in this order. */
+function logSum(
+  ...fields: readonly [
+    seq: number,
+    docEpoch: number,
+    prev: number,
+    n: number,
+    kind: number,
+    key: Checked,
+    origin: Checked,
+    data: Uint8Array,
+  ]
+): number {
+  return checksum(...fields)
+}
+
 export const crcOf = {
   doc: (r: Omit<StoredDoc, 'crc'>): number =>
     checksum(r.id, r.key, r.doc_epoch, r.digest, r.last_seq, r.tail_rows, r.tail_bytes, r.snap_seq, r.snap_bytes, r.flags, r.name),
-  log: (r: Omit<StoredLog, 'crc' | 'doc'>): number => checksum(r.seq, r.doc_epoch, r.prev, r.n, r.kind, r.key, r.origin, r.data),
+  log: (r: Omit<StoredLog, 'crc' | 'doc'>): number => logSum(r.seq, r.doc_epoch, r.prev, r.n, r.kind, r.key, r.origin, r.data),
   snapKnowledge: (key: Uint8Array, r: Pick<StoredSnap, 'seq' | 'know'>): number => checksum(key, r.seq, r.know),
   snapData: (key: Uint8Array, r: Pick<StoredSnap, 'seq' | 'enc'>, data: Uint8Array): number => checksum(key, r.seq, r.enc, data),
   epoch: (r: Omit<StoredEpochRow, 'crc'>): number => checksum(r.nonce, r.start_seq, r.end_seq),
@@ -149,11 +165,7 @@ export const crcOf = {
 /** isWhole() of a log row by its columns, with the key and nonce that its numbers stand for. */
 export function isWholeRow(seq: number, key: Uint8Array, nonce: Uint8Array, columns: ChainRow): boolean {
   const [, docEpoch, prev, , n, kind, crc, data] = columns
-  try {
-    return checksum(seq, docEpoch, prev, n, kind, key, nonce, data) === crc
-  } catch {
-    return false
-  }
+  return isWhole({ crc }, () => logSum(seq, docEpoch, prev, n, kind, key, nonce, data))
 }
 
 /** True when the row is what was written. A column of a wrong type is damage like any other. */
