@@ -331,7 +331,7 @@ function offerOf(link: LinkSession, channel: Channel, doc: DocHead, toSeq: numbe
 function inlineSnapshot(context: CoreContext, row: LogRow): Uint8Array | null {
   const size = context.reader.doc(row.doc)?.snapshotBytes ?? 0
   if (size === 0 || size > INLINE_SNAPSHOT_BYTES) return null
-  const snapshot = context.reader.content(row.doc)?.snapshot ?? null
+  const snapshot = context.reader.snapshot(row.doc) ?? null
   return snapshot === null || snapshot.seq !== row.seq ? null : frameUpdates([snapshot.update])
 }
 

@@ -80,7 +80,7 @@ function changesOf(reader: StoreReader, pass: Pass, row: LogRow): Change[] {
 function updatesOf(reader: StoreReader, row: LogRow): readonly Uint8Array[] {
   if (row.kind !== 'snapshot') return unframeUpdates(row.data) ?? []
   try {
-    const snapshot = reader.content(row.doc)?.snapshot
+    const snapshot = reader.snapshot(row.doc)
     return snapshot == null ? [] : [snapshot.update]
   } catch (error) {
     // Damaged: it comes again from a peer, as rows that are ahead.
