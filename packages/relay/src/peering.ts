@@ -90,7 +90,7 @@ export class Peering {
       dials: [],
       settled: new Map(),
       stopListening: replica.onEvent((event) => {
-        if (TELLING.has(event.type)) for (const one of kept.dials) if (isInStep(one, replica)) kept.settled.set(one.url, replica.root)
+        for (const one of kept.dials) if (mayTell(event, one) && isInStep(one, replica)) kept.settled.set(one.url, replica.root)
       }),
     }
     this.bySpace.set(replica, kept)
@@ -147,13 +147,12 @@ export class Peering {
     const kept = this.bySpace.get(replica)
     for (const url of peers) {
       if (kept === undefined || kept.dials.some((one) => one.url === url)) continue
-      let made: Dial | null = null
+      // Not called before dial() has returned.
       const onState = (): void => {
         this.heard(url)
-        if (made !== null && kept.dials.includes(made)) this.rest(replica, made)
+        if (kept.dials.includes(one)) this.rest(replica, one)
       }
-      const one = dial(replica, { url, onState, ...(token === undefined ? {} : { token }) })
-      made = one
+      const one: Dial = dial(replica, { url, onState, ...(token === undefined ? {} : { token }) })
       kept.dials.push(one)
       this.dials.push(one)
     }
@@ -227,7 +226,7 @@ export class Peering {
         if (behind.every(({ state }) => hasFailed(state)) || this.state !== 'running') ended()
       }
       const stopListening = replica.onEvent((event) => {
-        if (TELLING.has(event.type)) look()
+        if (dials.some((one) => mayTell(event, one))) look()
       })
       const cancel = this.options.clock.after(VISIT_MS, ended)
       this.waiting.add(look)
@@ -236,8 +235,11 @@ export class Peering {
   }
 }
 
-/** After which of its events a replica may be in step with a peer. */
-const TELLING: ReadonlySet<ReplicaEvent['type']> = new Set(['link-live', 'synced', 'acked', 'link-ended'])
+/** Whether the replica may be in step with the peer of a dial after this event, or not any more. Clients acknowledge all the time, and are none. */
+function mayTell(event: ReplicaEvent, { state }: Dial): boolean {
+  if (event.type !== 'link-live' && event.type !== 'synced' && event.type !== 'acked' && event.type !== 'link-ended') return false
+  return state.peer === null || event.peer === null || event.peer === state.peer
+}
 
 /** The next attempt is for another time. */
 function hasFailed(state: DialState): boolean {
