@@ -8,6 +8,7 @@ import * as encoding from 'lib0/encoding'
 import { StrictReader } from './strict-reader.ts'
 import { addRange, coversRange, eachGap, unionRanges } from './delete-ranges.ts'
 import { POINT, Sum128 } from './digest.ts'
+import { epochSum } from './document-epoch.ts'
 import type { Digest } from './ids.ts'
 import { UpdateRefused } from './gate-refusal.ts'
 import { LIMITS } from './limits.ts'
@@ -32,13 +33,13 @@ interface ClientKnowledge {
 export class Knowledge {
   readonly epoch: number
   private readonly byClient = new Map<number, ClientKnowledge>()
-  private sum = new Sum128()
+  private sum: Sum128
   private ranges = 0
 
   /** Of nothing yet, in document epoch `epoch`. */
   constructor(epoch = 0) {
     this.epoch = epoch
-    if (epoch > 0) this.sum.addPoint(POINT.epoch, 0, epoch)
+    this.sum = epochSum(epoch)
   }
 
   /** Next expected clock of `client`; 0 when unknown. */

@@ -1,7 +1,7 @@
 // What every store asserts of a transaction before it writes the first byte, so that a refusal leaves nothing behind. A failure here is a bug
 // of the caller, never of the world: "argument-invalid". Read by ./memory and ./sqlite. Rules: ST-1, ST-2.
 
-import { SynclineError, type DocKey } from '@syncline/protocol'
+import { SynclineError, type DocKey } from '@syncline/protocol/stored'
 
 /** Throws "argument-invalid" unless the transaction starts right behind `head`. */
 export function assertFollowsHead(firstSeq: number, head: number): void {

@@ -2,10 +2,12 @@
 // first. Decides: when it is given up, and that commits wait until it could be put back, so that the room it made goes to sweeps and checkpoints
 // and not to the next commits. One per folder. Source: TRAPS T23.
 
-import { rmSync, statSync, statfsSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, rmSync, statSync, statfsSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 const BALLAST_BYTES = 4 * 1024 * 1024
+/** It is written in such pieces: all of it at once would stay in memory until this thread collects garbage, which may be never. */
+const PIECE_BYTES = 64 * 1024
 /** Room that must be left beside it when it is put back, so that the next commit does not fill the disk again. */
 const MARGIN_BYTES = 1024 * 1024
 export const BALLAST_FILE = 'syncline.ballast'
@@ -36,7 +38,7 @@ export class Ballast {
   lay(): boolean {
     if (statSync(this.path, { throwIfNoEntry: false })?.size === BALLAST_BYTES) return true
     try {
-      writeFileSync(this.path, Buffer.alloc(BALLAST_BYTES, 'syncline'))
+      writeBallast(this.path)
       return true
     } catch {
       rmSync(this.path, { force: true })
@@ -47,5 +49,15 @@ export class Ballast {
   private freeBytes(): number {
     const { bavail, bsize } = statfsSync(dirname(this.path))
     return bavail * bsize
+  }
+}
+
+function writeBallast(path: string): void {
+  const piece = Buffer.alloc(PIECE_BYTES, 'syncline')
+  const file = openSync(path, 'w')
+  try {
+    for (let bytes = 0; bytes < BALLAST_BYTES; bytes += PIECE_BYTES) writeFileSync(file, piece)
+  } finally {
+    closeSync(file)
   }
 }

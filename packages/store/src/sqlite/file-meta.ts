@@ -1,7 +1,7 @@
 // The two rows of `meta`: who this file is, and where its log stands. JSON text with a checksum. A file whose meta is damaged is not opened:
 // there would be no telling what its log means.
 
-import { SynclineError, type Digest, type ReplicaId, type SpaceId } from '@syncline/protocol'
+import { SynclineError, type Digest, type ReplicaId, type SpaceId } from '@syncline/protocol/stored'
 import type { Fingerprint } from './file-fingerprint.ts'
 import type { ReadStatements, WriteStatements } from './statements.ts'
 import { crcOf, isWhole } from './stored-rows.ts'

@@ -4,7 +4,7 @@
 // a file of zero bytes holds commits: then something was lost, and SQLite would throw the WAL away. Rules: DU-2 and catalogue 95 to 97 of the bad inputs.
 
 import { closeSync, openSync, readSync, statSync } from 'node:fs'
-import { SynclineError } from '@syncline/protocol'
+import { SynclineError } from '@syncline/protocol/stored'
 import type { Database, DatabaseConstructor } from './load-sqlite.ts'
 import { APPLICATION_ID, FORMAT } from './migrations.ts'
 import { withStoreErrors } from './sqlite-error.ts'

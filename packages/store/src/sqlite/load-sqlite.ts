@@ -1,6 +1,6 @@
 // The one import of better-sqlite3: an optional dependency, loaded when a file is opened.
 
-import { SynclineError } from '@syncline/protocol'
+import { SynclineError } from '@syncline/protocol/stored'
 import type Sqlite from 'better-sqlite3'
 
 export type Database = Sqlite.Database

@@ -2,7 +2,7 @@
 // `export` and `verify`.
 
 import { readFileSync, statSync } from 'node:fs'
-import { Sum128, SynclineError, WHOLE_RANGE, documentPoint, isDeletion, type DocKey } from '@syncline/protocol'
+import { Sum128, SynclineError, WHOLE_RANGE, documentPoint, isDeletion, type DocKey } from '@syncline/protocol/stored'
 import { readIdentity, readState } from './file-meta.ts'
 import { formatOf, walBytes } from './inspect-file.ts'
 import { loadSqlite, type Database, type DatabaseConstructor } from './load-sqlite.ts'

@@ -2,7 +2,7 @@
 // each row's bytes would copy the whole frame it is a view of; documents become columns; the rest is small and cloned as it is. Packed on the main thread, read by
 // space-writer.ts. Cost on the main thread: one copy of the bytes.
 
-import { DURABILITIES, type Digest, type DocId, type DocKey, type EpochNonce } from '@syncline/protocol'
+import { DURABILITIES, type Digest, type DocId, type DocKey, type EpochNonce } from '@syncline/protocol/stored'
 import type { CompactedDoc, DocWrite, HeldRow, Transaction } from '../store.ts'
 import { KIND } from './stored-rows.ts'
 

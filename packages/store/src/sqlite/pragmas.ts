@@ -1,7 +1,7 @@
 // How a space file is opened for writing. Decides: page size, WAL, what a commit survives. What matters is set and then read back, because
 // SQLite ignores a pragma that it cannot honour without saying so. Sources: PROTOCOL.md 4, TRAPS T22. Rule: DU-1.
 
-import { SynclineError } from '@syncline/protocol'
+import { SynclineError } from '@syncline/protocol/stored'
 import type { Database } from './load-sqlite.ts'
 import type { SqliteDurability } from './sqlite-api.ts'
 

@@ -9,7 +9,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import { SynclineError, ZERO_DIGEST, replicaIdFromBytes, type ReplicaId, type SpaceId } from '@syncline/protocol'
+import { SynclineError, ZERO_DIGEST, replicaIdFromBytes, type ReplicaId, type SpaceId } from '@syncline/protocol/stored'
 import type { CompactedDoc, OpenReason, SweepResult } from '../store.ts'
 import { Ballast } from './ballast.ts'
 import { fingerprintOf, isSameFile, type Fingerprint } from './file-fingerprint.ts'

@@ -6,7 +6,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { pid } from 'node:process'
-import { SynclineError } from '@syncline/protocol'
+import { SynclineError } from '@syncline/protocol/stored'
 import type { Database, DatabaseConstructor } from './load-sqlite.ts'
 import { asStoreError } from './sqlite-error.ts'
 

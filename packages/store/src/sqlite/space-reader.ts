@@ -13,7 +13,7 @@ import {
   type KeyRange,
   type ReplicaId,
   type ScopeText,
-} from '@syncline/protocol'
+} from '@syncline/protocol/stored'
 import type {
   AckRow,
   CursorRow,

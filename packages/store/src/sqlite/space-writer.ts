@@ -7,7 +7,6 @@
 
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import {
-  Knowledge,
   LIMITS,
   Sum128,
   SynclineError,
@@ -15,13 +14,14 @@ import {
   docKeyOf,
   documentPoint,
   epochNonceFromBytes,
+  epochSum,
   isDeletion,
   unframeUpdates,
   type DocId,
   type DocKey,
   type EpochNonce,
   type SpaceId,
-} from '@syncline/protocol'
+} from '@syncline/protocol/stored'
 import type { CompactedDoc, SweepResult } from '../store.ts'
 import { assertFollowsHead, pastEpoch, unknownDocument } from '../transaction-check.ts'
 import { readState, writeState, type LogState } from './file-meta.ts'
@@ -359,7 +359,7 @@ export class SpaceWriter {
       this.docs.clear()
       return this.countTotals()
     }
-    const digest = new Knowledge(row.doc_epoch).digest()
+    const digest = epochSum(row.doc_epoch).toHex()
     const root = Sum128.fromHex(state.root)
     root.subtract(documentPoint(key, Buffer.from(row.digest).toString('hex')))
     root.add(documentPoint(key, digest))

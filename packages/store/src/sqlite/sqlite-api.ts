@@ -1,6 +1,6 @@
 // What ./sqlite shows of itself, free of better-sqlite3's types, so that its declarations need only this package and the protocol.
 
-import type { DocId, Durability, ReplicaId, SpaceId } from '@syncline/protocol'
+import type { DocId, Durability, ReplicaId, SpaceId } from '@syncline/protocol/stored'
 import type { DocRow, Store, StoreReader } from '../store.ts'
 import type { Clock } from './clock.ts'
 import type { UpgradeNotice } from './upgrade-notice.ts'

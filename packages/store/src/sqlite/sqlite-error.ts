@@ -1,7 +1,7 @@
 // What SQLite and the file system say, as one of our codes. Decides: which result code is whose doing. Codes are matched by SQLite's own names
 // (extended codes start with the primary one), never by English text. Read by everything that touches a database.
 
-import { SynclineError, type ErrorCode } from '@syncline/protocol'
+import { SynclineError, type ErrorCode } from '@syncline/protocol/stored'
 
 /** Primary result codes by name; everything else is "store-io". */
 const codesBySqliteName: readonly (readonly [prefix: string, code: ErrorCode])[] = [

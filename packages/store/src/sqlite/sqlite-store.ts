@@ -3,7 +3,7 @@
 
 import { existsSync, realpathSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { SynclineError, type DocKey, type EpochNonce, type ReplicaId, type SpaceId } from '@syncline/protocol'
+import { SynclineError, type DocKey, type EpochNonce, type ReplicaId, type SpaceId } from '@syncline/protocol/stored'
 import type { CompactedDoc, OpenReason, SweepResult, Transaction } from '../store.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { loadSqlite } from './load-sqlite.ts'

@@ -1,7 +1,7 @@
 // All SQL of a space file, named as verbs: what a reader asks (readStatements), what the writer does (writeStatements). A transaction cannot
 // wait: everything here is synchronous, and atomically() takes no async function. The schema is migrations.ts; row shapes are stored-rows.ts.
 
-import { LIMITS } from '@syncline/protocol'
+import { LIMITS } from '@syncline/protocol/stored'
 import type Sqlite from 'better-sqlite3'
 import type { Database } from './load-sqlite.ts'
 import type {

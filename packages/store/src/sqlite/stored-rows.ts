@@ -14,7 +14,7 @@ import {
   type DocId,
   type DocKey,
   type EpochNonce,
-} from '@syncline/protocol'
+} from '@syncline/protocol/stored'
 import type { AckRow, CursorRow, DocRow, HeldRow, LogRow, RefusalRow, Remains } from '../store.ts'
 import { checksum, type Checked } from './checksum.ts'
 

@@ -1,7 +1,7 @@
 // The rows of a document's tail, by their chain, newest first. Decides: what a chain that is not whole looks like: a row that is not there, is another document's or
 // fails its checksum, an end that is not where it should be, rows or bytes that were not counted. All are "doc-quarantined". Read by space-reader.ts. Rules: ST-18, ST-35, ST-43.
 
-import { SynclineError, docKeyFromBytes, type DocKey, type EpochNonce } from '@syncline/protocol'
+import { SynclineError, docKeyFromBytes, type DocKey, type EpochNonce } from '@syncline/protocol/stored'
 import type { LogRow, TailPlace } from '../store.ts'
 import type { ReadStatements } from './statements.ts'
 import { hexOf, isWholeRow, kindOf, type StoredDoc } from './stored-rows.ts'

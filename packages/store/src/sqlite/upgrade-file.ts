@@ -9,7 +9,7 @@
 import { closeSync, existsSync, fchmodSync, fsyncSync, openSync, readSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { platform } from 'node:process'
-import { SynclineError, type SpaceId } from '@syncline/protocol'
+import { SynclineError, type SpaceId } from '@syncline/protocol/stored'
 import { readIdentity, readState } from './file-meta.ts'
 import { formatOf } from './inspect-file.ts'
 import type { Database, DatabaseConstructor } from './load-sqlite.ts'

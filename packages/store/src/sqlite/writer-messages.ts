@@ -1,7 +1,7 @@
 // What the main thread and the writer thread say to each other. Plain data: errors travel as code and words, because a thrown object loses its
 // class on the way.
 
-import { SynclineError, type DocKey, type EpochNonce, type ErrorCode } from '@syncline/protocol'
+import { SynclineError, type DocKey, type EpochNonce, type ErrorCode } from '@syncline/protocol/stored'
 import type { CompactedDoc, SweepResult } from '../store.ts'
 import type { PackedTransaction } from './packed-transaction.ts'
 import type { Opened, OpenRequest } from './space-file.ts'

@@ -7,7 +7,7 @@
 
 import { setImmediate } from 'node:timers'
 import { parentPort } from 'node:worker_threads'
-import type { SynclineError } from '@syncline/protocol'
+import type { SynclineError } from '@syncline/protocol/stored'
 import { systemClock } from './clock.ts'
 import { loadSqlite } from './load-sqlite.ts'
 import { SpaceFile } from './space-file.ts'

@@ -4,7 +4,7 @@
 // is open: its upgrade takes as long as it takes, and the commits of the others do not wait for it. Rule: UP-6.
 
 import { Worker } from 'node:worker_threads'
-import { SynclineError } from '@syncline/protocol'
+import { SynclineError } from '@syncline/protocol/stored'
 import type { Opened, OpenRequest } from './space-file.ts'
 import { systemClock } from './clock.ts'
 import type { CommitCounters } from './sqlite-api.ts'
