@@ -1,7 +1,7 @@
 // What must hold of a document that was made into one update from its bytes, and of a diff made so: a Y.Doc that loads it is the one that loads the stored updates,
 // now and after whatever comes later, and the bytes are no more than Yjs would write.
 
-import { compactBytes, contentDigest, diffBytes, isRefusal, Knowledge, toHex, walkUpdate } from '@syncline/protocol'
+import { compactBytes, contentDigest, diffBytes, IndexedUpdate, isRefusal, Knowledge, toHex, walkUpdate } from '@syncline/protocol'
 import * as Y from 'yjs'
 import { visibleContent } from '../../packages/protocol/test/visible-content.ts'
 import { factsOf } from './situations.ts'
@@ -53,6 +53,8 @@ export function diffProblem(stored: readonly Uint8Array[], known: number, gc: bo
   const diff = diffBytes(stored, Y.decodeStateVector(stateVector))
   if (diff === null) return compactBytes(stored) === null ? null : 'a diff is impossible where compaction is not'
   if (isRefusal(walkUpdate(diff))) return 'the gate refuses the diff'
+  const cut = IndexedUpdate.of(compactBytes(stored)!.update)!.beyond(Y.decodeStateVector(stateVector))
+  if (Buffer.compare(cut, diff) !== 0) return 'a diff cut from the compacted bytes is another one'
   Y.applyUpdate(peers[0], diff)
   Y.applyUpdate(peers[1], Y.encodeStateAsUpdate(loaded(stored), stateVector))
   if (hasPending(peers[0])) return 'something of the diff stays pending'

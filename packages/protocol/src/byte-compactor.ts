@@ -3,6 +3,7 @@
 // Decides nothing that the bytes do not: where Yjs would derive deletes, or the updates make no sense to it, the answer is null and a Y.Doc has to be made.
 // Read by the engine's compaction and diffs. Its oracle is the Y.Doc (fuzz, and a sampled check in production). Rules: I4, CV-1; hole H5.
 
+import { writeDeletes } from './byte-deletes.ts'
 import { collectedStructs, type CollectedStructs } from './byte-lists.ts'
 import { ByteSink } from './byte-sink.ts'
 import { StructsWriter } from './byte-structs-writer.ts'
@@ -132,20 +133,4 @@ function writeStructs(
   }
   writer.flush()
   return writer.count
-}
-
-/** `deletes`: [client, from, to]*, the ranges of a client together and normalised. */
-function writeDeletes(out: ByteSink, deletes: readonly number[]): void {
-  let clients = 0
-  for (let i = 0; i < deletes.length; i += 3) if (deletes[i] !== deletes[i - 3]) clients++
-  out.uint(clients)
-  for (let i = 0, end = 0; i < deletes.length; i = end) {
-    while (end < deletes.length && deletes[end] === deletes[i]) end += 3
-    out.uint(deletes[i]!)
-    out.uint((end - i) / 3)
-    for (let range = i; range < end; range += 3) {
-      out.uint(deletes[range + 1]!)
-      out.uint(deletes[range + 2]! - deletes[range + 1]!)
-    }
-  }
 }

@@ -1,6 +1,8 @@
 // @syncline/protocol: the pure part of Syncline. No Node, no sockets, no clock, no Y.Doc.
 export * from './brand.ts'
 export * from './byte-compactor.ts'
+export * from './byte-cut.ts'
+export * from './byte-join.ts'
 export * from './content-digest.ts'
 export * from './codec.ts'
 export * from './digest.ts'
