@@ -24,6 +24,11 @@ export class Sum128 {
     this.addWords(~other.a, ~other.b, ~other.c, ~other.d, 1)
   }
 
+  /** Adds the point whose four words stand in `words` from `at`, the most significant first. */
+  addFrom(words: Int32Array, at: number): void {
+    this.addWords(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!, 0)
+  }
+
   /** Adds F(tag, client, clock). `tag` below 256, `client` and `clock` up to 2^53-1. Allocates nothing. */
   addPoint(tag: number, client: number, clock: number): void {
     this.mixPoint(tag, client, clock, 0)
@@ -66,16 +71,16 @@ export class Sum128 {
   }
 
   toHex(): Digest {
-    return (hex8(this.a) + hex8(this.b) + hex8(this.c) + hex8(this.d)) as Digest
+    return (hexOfWord(this.a) + hexOfWord(this.b) + hexOfWord(this.c) + hexOfWord(this.d)) as Digest
   }
 
   /** The leading 8 bytes, as 16 hex characters: the short form that the wire carries for ranges and buckets. */
   toHex8(): string {
-    return hex8(this.a) + hex8(this.b)
+    return hexOfWord(this.a) + hexOfWord(this.b)
   }
 
   static fromHex(digest: Digest): Sum128 {
-    return Sum128.fromWords(word(digest, 0), word(digest, 8), word(digest, 16), word(digest, 24))
+    return Sum128.fromWords(wordOfHex(digest, 0), wordOfHex(digest, 8), wordOfHex(digest, 16), wordOfHex(digest, 24))
   }
 
   static fromWords(a: number, b: number, c: number, d: number): Sum128 {
@@ -108,10 +113,24 @@ export class Sum128 {
 export function documentPoint(key: string, digest: string): Sum128 {
   if (digest === ZERO_DIGEST) return new Sum128()
   state[0] = state[1] = state[2] = state[3] = 0
-  absorb(word(key, 0), word(key, 8), word(key, 16), word(key, 24))
-  absorb(word(digest, 0), word(digest, 8), word(digest, 16), word(digest, 24))
+  absorb(wordOfHex(key, 0), wordOfHex(key, 8), wordOfHex(key, 16), wordOfHex(key, 24))
+  absorb(wordOfHex(digest, 0), wordOfHex(digest, 8), wordOfHex(digest, 16), wordOfHex(digest, 24))
   finish(32)
   return Sum128.fromWords(state[0], state[1], state[2], state[3])
+}
+
+/** As documentPoint(), of words: those of the key stand in `words` from `at`, those of the digest after them, and the point's take the place of the digest's. Allocates nothing. */
+export function documentPointOfWords(words: Int32Array, at: number): void {
+  const [d0, d1, d2, d3] = [at + 4, at + 5, at + 6, at + 7]
+  if ((words[d0]! | words[d1]! | words[d2]! | words[d3]!) === 0) return
+  state[0] = state[1] = state[2] = state[3] = 0
+  absorb(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!)
+  absorb(words[d0]!, words[d1]!, words[d2]!, words[d3]!)
+  finish(32)
+  words[d0] = state[0]!
+  words[d1] = state[1]!
+  words[d2] = state[2]!
+  words[d3] = state[3]!
 }
 
 // MurmurHash3_x86_128, seed 0, over blocks of four 32-bit words. One module-level state: no caller is re-entrant.
@@ -168,7 +187,7 @@ function avalanche(word: number): number {
 }
 
 /** Eight hex characters as a 32-bit word. */
-function word(hex: string, at: number): number {
+export function wordOfHex(hex: string, at: number): number {
   let word = 0
   for (let i = at; i < at + 8; i++) {
     const code = hex.charCodeAt(i)
@@ -180,6 +199,7 @@ function word(hex: string, at: number): number {
 
 const DIGIT_PAIRS = /* @__PURE__ */ Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
-function hex8(word: number): string {
+/** A 32-bit word as eight hex characters. */
+export function hexOfWord(word: number): string {
   return DIGIT_PAIRS[word >>> 24]! + DIGIT_PAIRS[(word >>> 16) & 255]! + DIGIT_PAIRS[(word >>> 8) & 255]! + DIGIT_PAIRS[word & 255]!
 }

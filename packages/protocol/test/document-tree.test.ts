@@ -9,7 +9,7 @@ import { boundAfter, boundBetween, boundOf, isKeyBound, KEY_END, startOf, endOf,
 import { scopeRange, WHOLE_RANGE, rangeHolds, type KeyRange } from '../src/scope.ts'
 import { docKeyOf, parseDocId, DEFAULT_SPACE } from '../src/ids.ts'
 import { boundIn, spaceOf, type Space } from './document-keys.ts'
-import { MapSource } from './map-source.ts'
+import { MapSource, PackedMapSource } from './map-source.ts'
 
 const anySpace = fc
   .record({
@@ -120,6 +120,51 @@ test('[CV-2] an update before the tree is built, or after a reset, is not counte
   tree.reset()
   tree.update(space.keys[0]!, source.get(space.keys[0]!), null)
   expect(tree.summary('', KEY_END).count).toBe(100)
+})
+
+test('[CV-2] a tree built from packed pieces has each document once, as it was announced last, whatever was stored, announced or read before', () => {
+  const change = fc.record({ at: fc.nat(), what: fc.constantFrom('store', 'store', 'store', 'announce', 'build'), by: fc.nat({ max: 60 }) })
+  const damage = fc.constantFrom(false, false, true)
+  fc.assert(
+    fc.property(anySpace, fc.nat({ max: 400 }), damage, fc.array(change, { maxLength: 200 }), (space, present, damages, changes) => {
+      fc.pre(space.keys.length > 0)
+      const source = new PackedMapSource(space.keys.slice(0, present).map((key) => [key, space.digest()] as const))
+      source.damages = damages
+      const tree = new DocumentTree(source)
+      const waiting: DocKey[] = []
+      for (const { at, what, by } of changes) {
+        const key = space.keys[at % space.keys.length]!
+        if (what === 'build') tree.build(1 + by)
+        else if (what === 'announce') {
+          for (const one of waiting.splice(0)) {
+            const before = source.announced.get(one)
+            source.announced.set(one, source.stored.get(one))
+            tree.update(one, before, source.announced.get(one))
+          }
+        } else if (!waiting.includes(key)) {
+          source.store(key, by === 0 ? null : space.digest())
+          waiting.push(key)
+        }
+      }
+      tree.ensureBuilt()
+      // A tree from packed pieces never falls back, unless something is damaged.
+      expect(source.announced.reads).toBe(damages && present > 0 ? source.announced.reads : 0)
+      expect(tree.summary('', KEY_END).sum.toHex()).toBe(source.root())
+      const fresh = new DocumentTree(source.announced)
+      for (const key of space.keys) expect(summaryOf(tree, '', boundOf(key))).toEqual(summaryOf(fresh, '', boundOf(key)))
+    }),
+  )
+})
+
+test('[CV-2] a large tree is built in small steps, and reads no page', () => {
+  const space = spaceOf(9, 30_000, 3)
+  const source = new PackedMapSource(space.keys.map((key) => [key, space.digest()] as const))
+  const tree = new DocumentTree(source)
+  let steps = 0
+  for (; !tree.built; steps++) tree.build(64)
+  expect(steps).toBeGreaterThan(100)
+  expect(source.announced.reads).toBe(0)
+  expect(tree.cuts('', KEY_END, 40)).toEqual(new DocumentTree(source.announced).cuts('', KEY_END, 40))
 })
 
 /** A source some of whose documents are hidden. */

@@ -37,6 +37,12 @@ export interface DocRow {
   readonly quarantined: boolean
 }
 
+/** See StoreReader.digests(). */
+export interface DigestPiece {
+  readonly bytes: Uint8Array
+  readonly next: number | null
+}
+
 /** What is stored of one document: snapshot (one full v1 update up to `snapshotSeq`, with its encoded knowledge) and the rows after it, oldest first. */
 export interface DocContent {
   readonly snapshot: { readonly seq: number; readonly update: Uint8Array; readonly knowledge: Uint8Array } | null
@@ -182,6 +188,11 @@ export interface StoreReader {
   doc(key: DocKey): DocRow | undefined
   /** Documents by key, ascending, from `range.first` (or after `after`), at most `limit`. */
   docs(range: KeyRange, limit: number, after?: DocKey): readonly DocRow[]
+  /** Key and digest of the documents, a piece at a time, in an order of the store's own: 16 and 16 bytes each, of at most `limit`. `after`: 0 for the first piece, then `next`
+   *  of the one before; null: that was the last. A document that is there from the first piece to the last comes once, as it stands when its piece is read; one that is
+   *  added meanwhile at most once. Not checked row by row (ADR 0012): the points of all documents add up to totals().root, or something is damaged, and docs() finds it.
+   *  Cost: under 1 us a document, a tenth of what docs() takes. */
+  digests(after: number, limit: number): DigestPiece
   /** Snapshot and tail; undefined for an unknown document. Cost: one read per tail row, some 5 us: a long tail holds up whoever shares the thread, and tailPart() does not. */
   content(key: DocKey): DocContent | undefined
   /** The snapshot alone; null for none, undefined for an unknown document. */

@@ -8,9 +8,19 @@ import { join } from 'node:path'
 import { env } from 'node:process'
 import Sqlite from 'better-sqlite3'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { DEFAULT_SPACE, SynclineError, WHOLE_RANGE, replicaIdFromBytes, type DocKey, type EpochNonce } from '@syncline/protocol'
+import {
+  DEFAULT_SPACE,
+  Sum128,
+  SynclineError,
+  WHOLE_RANGE,
+  documentPoint,
+  replicaIdFromBytes,
+  toHex,
+  type DocKey,
+  type EpochNonce,
+} from '@syncline/protocol'
 import { openSqliteReader, openSqliteStore, type SqliteReader } from '@syncline/store/sqlite'
-import type { TailPart } from '@syncline/store'
+import type { DigestPiece, TailPart } from '@syncline/store'
 import { Author, madeUpBytes } from '../src/contract/author.ts'
 import { removeFolder, temporaryFolder } from './sqlite-harness.ts'
 
@@ -40,6 +50,7 @@ function served(reader: SqliteReader): Map<string, string> {
   ask('nonce', () => reader.nonce())
   ask('epoch', () => reader.epoch(nonce))
   ask('docs', () => reader.docs(WHOLE_RANGE, 100))
+  ask('digests', () => digestsOf(reader))
   ask('named', () => reader.docsNamed('', 100))
   ask('cursor', () => reader.cursor(PEER, '*'))
   ask('acks', () => reader.acks())
@@ -58,6 +69,23 @@ function served(reader: SqliteReader): Map<string, string> {
     return rows
   })
   return answers
+}
+
+/** As whoever builds a tree of sums takes them (ADR 0012): only where they add up. */
+function digestsOf(reader: SqliteReader): unknown {
+  const docs: string[] = []
+  const sum = new Sum128()
+  for (let after: number | null = 0; after !== null;) {
+    const { bytes, next }: DigestPiece = reader.digests(after, 4)
+    for (let at = 0; at < bytes.length; at += 32) {
+      const [key, digest] = [toHex(bytes.subarray(at, at + 16)), toHex(bytes.subarray(at + 16, at + 32))]
+      sum.add(documentPoint(key, digest))
+      docs.push(key + digest)
+    }
+    after = next
+  }
+  if (sum.toHex() !== reader.totals().root) throw new SynclineError('store-corrupt', 'The digests do not add up.')
+  return docs.sort()
 }
 
 /** In parts of two rows. */
@@ -111,7 +139,7 @@ beforeAll(async () => {
   const reading = await openSqliteReader(original)
   truth = served(reading.reader)
   reading.close()
-  expect(truth.size).toBe(10 + 6 * DOCUMENTS)
+  expect(truth.size).toBe(11 + 6 * DOCUMENTS)
 })
 afterAll(() => removeFolder(folder))
 

@@ -3,6 +3,7 @@
 //   for (const rule of storeContract) test(`[${rule.id}] mine: ${rule.guarantee}`, () => rule.run(myHarness()))
 import { commitRules } from './commit-rules.ts'
 import { deletionRules } from './deletion-rules.ts'
+import { digestRules } from './digest-rules.ts'
 import { epochRules } from './epoch-rules.ts'
 import { readRules } from './read-rules.ts'
 import type { Rule } from './rule.ts'
@@ -10,4 +11,4 @@ import { tailRules } from './tail-rules.ts'
 
 export type { Rule, StoreHarness } from './rule.ts'
 
-export const storeContract: readonly Rule[] = [...commitRules, ...readRules, ...epochRules, ...deletionRules, ...tailRules]
+export const storeContract: readonly Rule[] = [...commitRules, ...readRules, ...epochRules, ...deletionRules, ...tailRules, ...digestRules]

@@ -1,10 +1,20 @@
 // The memory store's reads. Answers are the stored objects themselves, which nobody changes in place.
 
-import { SynclineError, rangeHolds, type DocKey, type EpochNonce, type KeyRange, type ReplicaId, type ScopeText } from '@syncline/protocol'
+import {
+  SynclineError,
+  idBytes,
+  rangeHolds,
+  type DocKey,
+  type EpochNonce,
+  type KeyRange,
+  type ReplicaId,
+  type ScopeText,
+} from '@syncline/protocol'
 import { isDue, urgency } from '../compaction-policy.ts'
 import type {
   AckRow,
   CursorRow,
+  DigestPiece,
   DocContent,
   DocRow,
   Epoch,
@@ -25,6 +35,7 @@ export class MemoryReader implements StoreReader {
   /** Documents whose content was damaged for a test: read as a failed checksum. */
   readonly damaged: Set<DocKey> = new Set()
   private sortedKeys: DocKey[] = []
+  private keysAsCame: DocKey[] = []
 
   constructor(state: MemoryState, isClosed: () => boolean) {
     this.state = state
@@ -63,6 +74,19 @@ export class MemoryReader implements StoreReader {
       found.push(docs.get(key)!)
     }
     return found
+  }
+
+  digests(after: number, limit: number): DigestPiece {
+    const { docs } = this.open()
+    // a Map keeps the order in which keys came
+    if (this.keysAsCame.length !== docs.size) this.keysAsCame = [...docs.keys()]
+    const keys = this.keysAsCame.slice(after, after + limit)
+    const bytes = new Uint8Array(32 * keys.length)
+    keys.forEach((key, index) => {
+      bytes.set(idBytes(key), 32 * index)
+      bytes.set(idBytes(docs.get(key)!.digest), 32 * index + 16)
+    })
+    return { bytes, next: keys.length < limit ? null : after + limit }
   }
 
   content(key: DocKey): DocContent | undefined {

@@ -17,6 +17,7 @@ import {
 import type {
   AckRow,
   CursorRow,
+  DigestPiece,
   DocContent,
   DocRow,
   Epoch,
@@ -51,6 +52,10 @@ import {
   type StoredSnap,
 } from './stored-rows.ts'
 import { TailChain, quarantined, type ChainPlace } from './tail-chain.ts'
+
+/** Of one document: its key, and its digest. */
+const DIGESTS_BYTES = 32
+const NO_BYTES = new Uint8Array(0)
 
 export class SpaceReader implements SqliteReader {
   private readonly db: Database
@@ -106,6 +111,21 @@ export class SpaceReader implements SqliteReader {
       const end = docs.findIndex((doc) => !doc.name.startsWith(prefix)) // names with one prefix stand together
       return end < 0 ? docs : docs.slice(0, end)
     })
+  }
+
+  digests(after: number, limit: number): DigestPiece {
+    return this.reading('documents', () => {
+      const [documents, last, bytes] = this.sql.docDigests.get(after, limit)!
+      if ((bytes?.length ?? 0) !== documents * DIGESTS_BYTES) this.failDigests()
+      return { bytes: bytes ?? NO_BYTES, next: documents < limit ? null : last }
+    })
+  }
+
+  /** A key or a digest is not as long as it must be. */
+  private failDigests(): never {
+    const doc = this.firstDamagedDoc()
+    if (doc === undefined) throw new SynclineError('store-corrupt', 'Keys or digests of documents are damaged.')
+    throw quarantined(docKeyFromBytes(doc.key), 'its record fails its checksum')
   }
 
   content(key: DocKey): DocContent | undefined {
