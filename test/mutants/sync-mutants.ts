@@ -88,8 +88,8 @@ export const syncMutants: readonly Mutant[] = [
     what: 'a compacted document is passed over in the log',
     rules: ['I3', 'CV-2'],
     file: 'replica/src/server.ts',
-    find: 'if (inline === null) return offerOf(link, channel, doc, row.seq)',
-    replace: 'if (inline === null) return null',
+    find: 'if (inline === null) return false',
+    replace: 'if (inline === null) return true',
   },
   {
     id: 'equal-despite-refusals',

@@ -9,8 +9,8 @@ export const unseenMutants: readonly Mutant[] = [
     what: 'the log is sent whatever the peer may read',
     rules: ['AU-1'],
     file: 'replica/src/server.ts',
-    find: 'if (doc === undefined || doc.quarantined || row.docEpoch < doc.docEpoch || !link.access.read(doc.name)) return null',
-    replace: 'if (doc === undefined || doc.quarantined || row.docEpoch < doc.docEpoch) return null',
+    find: 'if (doc === undefined || doc.quarantined || row.docEpoch < doc.docEpoch || !link.access.read(doc.name)) return true',
+    replace: 'if (doc === undefined || doc.quarantined || row.docEpoch < doc.docEpoch) return true',
   },
   {
     id: 'held-answered-known',

@@ -10,6 +10,7 @@ export const buggifyPoints = {
   'compact-unheld': 'compacts a document in as many steps as there can be, and holds no commits for it (maintenance.ts)',
   'one-row-frames': 'ends a frame after one row (server.ts)',
   'read-the-log': 'serves from the store what is in memory (server.ts)',
+  'join-rows': 'joins rows that a link missed, however few they are (server.ts)',
   'offer-rows': 'offers a document in place of its row (server.ts)',
   'small-chunks': 'cuts diffs into chunks of 64 bytes (server.ts)',
   'reconcile-anyway': 'reconciles although the cursor is good (server.ts)',

@@ -51,6 +51,8 @@ export interface CoreContext {
   readonly effects: Effect[]
   readonly buggify: Buggify
   nowMs: number
+  /** Of the log, for links that missed some of it: how much may yet be looked at in this turn. */
+  missedBytesLeft: number
   event(event: ReplicaEvent): void
   /** Sends ERROR, closes the link and forgets it. */
   endLink(link: LinkSession, code: ErrorCode, reason: string): void

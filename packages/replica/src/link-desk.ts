@@ -46,6 +46,8 @@ import type { Verifier } from './verifier.ts'
 const DEFERRED_FRAMES_MAX = 16
 /** A few milliseconds of reading, and a decision each. */
 const VIEW_DOCS_PER_FLUSH = 512
+/** A few milliseconds of reading and joining. */
+const MISSED_BYTES_PER_FLUSH = 512 * 1024
 /** Kinds that a failed store cannot take. */
 const WRITING = new Set<Message['kind']>(['entries', 'diff', 'offer'])
 
@@ -347,6 +349,7 @@ export class LinkDesk {
   work(): boolean {
     // With the flush that hands out what arrived: nobody may see the one without the other.
     for (const channel of this.#newlySynced.splice(0)) channel.synced = true
+    this.#context.missedBytesLeft = MISSED_BYTES_PER_FLUSH
     let more = this.#buildViews()
     const { work } = this.#context
     for (const link of work.takeAwake()) {

@@ -63,6 +63,7 @@ export function makeContext(options: CoreOptions, calls: Pick<CoreContext, 'endL
     effects,
     buggify: options.buggify ?? noBuggify,
     nowMs: options.nowMs,
+    missedBytesLeft: 0,
     event: (event) => void effects.push({ kind: 'event', event }),
     ...calls,
   }

@@ -10,7 +10,6 @@ import {
   type Digest,
   type DocKey,
   type EntryRow,
-  type Message,
   type MessageOf,
   type StartMode,
 } from '@syncline/protocol'
@@ -20,11 +19,17 @@ import { channelSummary } from './channel-root.ts'
 import type { CoreContext } from './core-context.ts'
 import { diffOf } from './document-diff.ts'
 import type { DocHead, DocState } from './documents.ts'
+import { joinRows, type JoinableRow } from './joined-rows.ts'
 import type { LinkSession } from './link-session.ts'
 import type { RecentRow } from './recent-rows.ts'
 import type { RowRun } from './row-run.ts'
 
 const PUMP_ROWS_MAX = 1024
+/** What a link missed is joined from this many rows on, or from this many bytes: below it there is little to gain. */
+const JOINED_ROWS_MIN = 64
+const JOINED_BYTES_MIN = 8 * 1024
+/** To read a row costs about as much time as this many of its bytes. */
+const ROW_COST_BYTES = 64
 /** A snapshot up to this size is sent in place of its marker; a larger one is offered. */
 const INLINE_SNAPSHOT_BYTES = 4096
 const DEFLATE_FROM_BYTES = 4096
@@ -198,17 +203,15 @@ export function pump(context: CoreContext, link: LinkSession, channel: Channel):
       return !full
     }
     if (channel.fresh !== null && sendRun(context, link, channel, channel.fresh)) break
+    // What is missed is looked at by turns.
+    if (channel.fresh === null && context.missedBytesLeft <= 0) return true
     const part = collectRows(context, link, channel)
     channel.sent = part.toSeq
-    if (part.rows.length > 0) {
-      link.send({ kind: 'entries', channel: channel.number, toSeq: part.toSeq, rows: part.rows })
-      channel.sentEntries(part.toSeq, part.bytes)
-      told(context, channel, part.toSeq)
-    }
+    if (part.rows.length > 0) sendRows(context, link, channel, part)
     if (part.offer !== null) {
-      link.send(part.offer)
-      channel.sent = part.offer.toSeq
-      told(context, channel, part.offer.toSeq)
+      channel.sent = part.offer.seq
+      link.send(offerOf(link, channel, part.offer.head, part.offer.seq))
+      told(context, channel, part.offer.seq)
     }
     channel.fresh = null
   }
@@ -239,26 +242,45 @@ function sendRun(context: CoreContext, link: LinkSession, channel: Channel, run:
   return true
 }
 
+/** A row as it is sent, with what its document is. */
+interface SentRow extends JoinableRow {
+  readonly head: DocHead
+}
+
 interface Part {
   toSeq: number
-  rows: EntryRow[]
+  rows: SentRow[]
   bytes: number
   /** Of the row looked at last. */
   doc: DocHead | undefined
-  /** Stands in for the row after toSeq. */
-  offer: Extract<Message, { kind: 'offer' }> | null
+  /** The row after toSeq, in whose stead its document is offered. */
+  offer: { readonly head: DocHead; readonly seq: number } | null
+}
+
+/** Numbers are introduced in the order in which they are sent. */
+function sendRows(context: CoreContext, link: LinkSession, channel: Channel, part: Part): void {
+  const many = part.rows.length >= JOINED_ROWS_MIN || part.bytes >= JOINED_BYTES_MIN
+  const joins = channel.fresh === null && (many || context.buggify('join-rows'))
+  const rows = (joins ? joinRows(part.rows) : part.rows).map(({ head, docEpoch, origin, n, data }): EntryRow => {
+    return { doc: link.docRef(head.key, head.name, docEpoch), origin: link.originRef(origin), n, kind: 'updates', bytes: data }
+  })
+  link.send({ kind: 'entries', channel: channel.number, toSeq: part.toSeq, rows })
+  const bytes = rows.reduce((sum, row) => sum + row.bytes.length, 0)
+  channel.sentEntries(part.toSeq, bytes)
+  told(context, channel, part.toSeq)
 }
 
 function collectRows(context: CoreContext, link: LinkSession, channel: Channel): Part {
   const part: Part = { toSeq: channel.sent, rows: [], bytes: 0, doc: undefined, offer: null }
+  const isMissed = channel.fresh === null
   const { rows, toHead } = rowsFor(context, channel)
   for (const row of rows) {
     if (part.rows.length > 0 && (part.bytes + row.data.length > context.limits.frameTargetBytes || part.rows.length >= PUMP_ROWS_MAX))
       return part
+    if (isMissed) context.missedBytesLeft -= row.data.length + ROW_COST_BYTES
     if (row.link !== link.id && rangeHolds(channel.range, row.doc)) {
-      const offer = takeRow(context, link, channel, row, part)
-      if (offer !== null) {
-        part.offer = offer
+      if (!takeRow(context, link, row, part)) {
+        part.offer = { head: part.doc!, seq: row.seq }
         return part
       }
     }
@@ -291,32 +313,27 @@ function rowsFor(context: CoreContext, { fresh, sent }: Channel): { rows: Iterab
   return { rows: rows.filter((row) => row.seq <= head).map((row: LogRow) => ({ ...row, link: 0 })), toHead: false }
 }
 
-/** Puts one row into the part, or answers the OFFER that stands for it. */
-function takeRow(context: CoreContext, link: LinkSession, channel: Channel, row: RecentRow, part: Part): Part['offer'] {
+/** Puts one row into the part, where it is for the link. False: its document is to be offered instead. */
+function takeRow(context: CoreContext, link: LinkSession, row: RecentRow, part: Part): boolean {
   // Rows of one document often follow one another.
   if (part.doc?.key !== row.doc) part.doc = context.documents.head(row.doc)
   const { doc } = part
-  if (doc === undefined || doc.quarantined || row.docEpoch < doc.docEpoch || !link.access.read(doc.name)) return null
+  if (doc === undefined || doc.quarantined || row.docEpoch < doc.docEpoch || !link.access.read(doc.name)) return true
   let data = row.data
   if (row.kind === 'snapshot') {
     const inline = inlineSnapshot(context, row)
-    if (inline === null) return offerOf(link, channel, doc, row.seq)
+    if (inline === null) return false
     data = inline
   } else if (data.length > context.limits.frameTargetBytes || context.buggify('offer-rows')) {
-    return offerOf(link, channel, doc, row.seq)
+    return false
   }
-  part.rows.push({
-    doc: link.docRef(row.doc, doc.name, row.docEpoch),
-    origin: link.originRef(row.origin),
-    n: row.n,
-    kind: 'updates',
-    bytes: data,
-  })
+  const { docEpoch, origin, n } = row
+  part.rows.push({ doc: row.doc, docEpoch, origin, n, data, head: doc })
   part.bytes += data.length
-  return null
+  return true
 }
 
-function offerOf(link: LinkSession, channel: Channel, doc: DocHead, toSeq: number): Part['offer'] {
+function offerOf(link: LinkSession, channel: Channel, doc: DocHead, toSeq: number): MessageOf<'offer'> {
   return {
     kind: 'offer',
     channel: channel.number,
