@@ -1,8 +1,9 @@
 // What newcomers to a document are answered. A document with a tail has to be built before it can be encoded, which takes a thousand times longer than to send it, so when
-// many come at once (a relay was restarted, a link to a page went round) one answer serves them all: it is kept for 2 s, and what was committed since is merged into
-// it. Used by guest-table.ts. Rules: RS-1, CV-1.
+// many come at once (a relay was restarted, a link to a page went round) one answer serves them all: a small one is kept for 2 s, a long one, of which somebody who was away
+// asks for a part, for a minute. What a state vector lacks of it is cut out through a list of its structs, and what was committed since is joined to that. Bounded in
+// bytes, all documents together. Used by guest-table.ts. Rules: RS-1, CV-1.
 
-import { unframeUpdates, type DocId, type DocKey } from '@syncline/protocol'
+import { IndexedUpdate, joinUpdates, unframeUpdates, type DocId, type DocKey } from '@syncline/protocol'
 import * as Y from 'yjs'
 import type { RecentRow } from './recent-rows.ts'
 
@@ -15,27 +16,69 @@ export interface AnswerSource {
   recentAfter(seq: number): Iterable<RecentRow> | null
 }
 
-interface Answer {
-  readonly update: Uint8Array
-  readonly lastSeq: number
-  readonly docEpoch: number
-  /** Ticks that it is kept for yet. */
-  ticksLeft: number
-}
-
 /** Ticks come every 250 ms. */
 const KEPT_TICKS = 8
+const LONG_KEPT_TICKS = 240
+const LONG_BYTES = 16 * 1024
 const KEPT_BYTES_MAX = 32 * 1024 * 1024
+/** Of those that are kept for long. */
+const LONG_KEPT_BYTES_MAX = 8 * 1024 * 1024
 /** Above it, to read and build the document anew costs no more. */
-const MERGED_ROWS_MAX = 256
+const NEWS_MAX = 256
 /** An empty Yjs state vector. */
 const HAS_NOTHING_BYTES = 1
-/** For a document that is not here. */
-const NOTHING: Answer = { update: Uint8Array.of(0, 0), lastSeq: 0, docEpoch: 0, ticksLeft: 0 }
+const EMPTY_UPDATE = Uint8Array.of(0, 0)
+
+/** One document as one update, and what was committed since. */
+class Answer {
+  readonly docEpoch: number
+  lastSeq: number
+  /** Since it was asked for. */
+  ticks = 0
+  #whole: Uint8Array
+  /** Updates, oldest first. */
+  #news: Uint8Array[] = []
+  /** Undefined: not made yet. Null: it cannot be. */
+  #indexed: IndexedUpdate | null | undefined
+
+  constructor(whole: Uint8Array, lastSeq: number, docEpoch: number) {
+    this.#whole = whole
+    this.lastSeq = lastSeq
+    this.docEpoch = docEpoch
+  }
+
+  /** Memory that it takes. */
+  get bytes(): number {
+    return this.#whole.length + (this.#indexed?.indexBytes ?? 0) + this.#news.reduce((sum, { length }) => sum + length, 0)
+  }
+
+  /** False when that is more than is worth keeping. */
+  add(news: readonly Uint8Array[], lastSeq: number): boolean {
+    this.#news.push(...news)
+    this.lastSeq = lastSeq
+    return this.#news.length <= NEWS_MAX
+  }
+
+  whole(): Uint8Array {
+    if (this.#news.length === 0) return this.#whole
+    this.#whole = oneOf([this.#whole, ...this.#news])
+    this.#news = []
+    this.#indexed = undefined
+    return this.#whole
+  }
+
+  beyond(stateVector: Uint8Array): Uint8Array {
+    if (this.#indexed === undefined) this.#indexed = IndexedUpdate.of(this.#whole)
+    if (this.#indexed === null) return Y.diffUpdate(this.whole(), stateVector)
+    const cut = this.#indexed.beyond(Y.decodeStateVector(stateVector))
+    return this.#news.length === 0 ? cut : oneOf([cut, ...this.#news])
+  }
+}
 
 export class SharedAnswers {
   readonly #source: AnswerSource
-  readonly #answers = new Map<DocKey, Answer>()
+  /** The one that was asked for last is the last. */
+  readonly #answers = new Map<DocKey, { readonly answer: Answer; readonly bytes: number }>()
   #bytes = 0
 
   constructor(source: AnswerSource) {
@@ -44,30 +87,30 @@ export class SharedAnswers {
 
   /** One v1 update with what `stateVector` (Yjs v1, readable) lacks, all deletes included. Throws what the reads throw. */
   to(doc: DocId, key: DocKey, stateVector: Uint8Array): Uint8Array {
-    const { update } = this.#upToDate(doc, key)
-    return stateVector.length <= HAS_NOTHING_BYTES ? update : Y.diffUpdate(update, stateVector)
+    const stored = this.#source.stored(key)
+    if (stored === undefined) return EMPTY_UPDATE
+    const answer = this.#upToDate(key, stored) ?? new Answer(this.#source.wholeUpdate(doc), stored.lastSeq, stored.docEpoch)
+    const update = stateVector.length <= HAS_NOTHING_BYTES ? answer.whole() : answer.beyond(stateVector)
+    if (!stored.quarantined) this.#keep(key, answer)
+    return update
   }
 
   /** Every 250 ms. */
   tick(): void {
-    for (const [key, answer] of this.#answers) if (--answer.ticksLeft <= 0) this.#drop(key, answer)
+    for (const [key, { answer, bytes }] of this.#answers) {
+      answer.ticks++
+      const kept = bytes < LONG_BYTES || this.#bytes > LONG_KEPT_BYTES_MAX ? KEPT_TICKS : LONG_KEPT_TICKS
+      if (answer.ticks >= kept) this.#drop(key)
+    }
   }
 
-  #upToDate(doc: DocId, key: DocKey): Answer {
-    const stored = this.#source.stored(key)
-    const kept = this.#answers.get(key)
-    if (stored === undefined) return NOTHING
-    if (stored.quarantined || kept?.docEpoch !== stored.docEpoch) return this.#build(doc, key, stored)
-    if (kept.lastSeq === stored.lastSeq) return kept
-    const news = this.#committedSince(kept, key, stored.lastSeq)
-    if (news === null) return this.#build(doc, key, stored)
-    const update = news.length === 0 ? kept.update : Y.mergeUpdates([kept.update, ...news])
-    return this.#keep(key, { update, lastSeq: stored.lastSeq, docEpoch: kept.docEpoch, ticksLeft: kept.ticksLeft })
-  }
-
-  #build(doc: DocId, key: DocKey, { lastSeq, docEpoch, quarantined }: NonNullable<ReturnType<AnswerSource['stored']>>): Answer {
-    const answer = { update: this.#source.wholeUpdate(doc), lastSeq, docEpoch, ticksLeft: KEPT_TICKS }
-    return quarantined ? answer : this.#keep(key, answer)
+  /** Null: it has to be built. */
+  #upToDate(key: DocKey, { lastSeq, docEpoch, quarantined }: NonNullable<ReturnType<AnswerSource['stored']>>): Answer | null {
+    const answer = this.#answers.get(key)?.answer
+    if (answer === undefined || quarantined || answer.docEpoch !== docEpoch) return null
+    if (answer.lastSeq === lastSeq) return answer
+    const news = this.#committedSince(answer, key, lastSeq)
+    return news !== null && answer.add(news, lastSeq) ? answer : null
   }
 
   /** Null: not all of it is in memory, or it is too much. The store may have landed more than is settled. */
@@ -76,30 +119,36 @@ export class SharedAnswers {
     if (recent === null) return null
     const news: Uint8Array[] = []
     let last = lastSeq
-    let rows = 0
     for (const row of recent) {
       if (row.doc !== key || row.seq > upTo) continue
-      if (row.docEpoch !== docEpoch || ++rows > MERGED_ROWS_MAX) return null
+      if (row.docEpoch !== docEpoch) return null
       last = row.seq
       if (row.kind === 'updates') news.push(...(unframeUpdates(row.data) ?? []))
+      if (news.length > NEWS_MAX) return null
     }
     return last === upTo ? news : null
   }
 
-  #keep(key: DocKey, answer: Answer): Answer {
-    const before = this.#answers.get(key)
-    if (before !== undefined) this.#drop(key, before)
-    for (const [other, kept] of this.#answers) {
-      if (this.#bytes + answer.update.length <= KEPT_BYTES_MAX) break
-      this.#drop(other, kept)
+  #keep(key: DocKey, answer: Answer): void {
+    this.#drop(key)
+    answer.ticks = 0
+    const { bytes } = answer
+    for (const other of this.#answers.keys()) {
+      if (this.#bytes + bytes <= KEPT_BYTES_MAX) break
+      this.#drop(other)
     }
-    this.#answers.set(key, answer)
-    this.#bytes += answer.update.length
-    return answer
+    this.#answers.set(key, { answer, bytes })
+    this.#bytes += bytes
   }
 
-  #drop(key: DocKey, { update }: Answer): void {
+  #drop(key: DocKey): void {
+    this.#bytes -= this.#answers.get(key)?.bytes ?? 0
     this.#answers.delete(key)
-    this.#bytes -= update.length
   }
+}
+
+/** One update of several that follow one another. */
+function oneOf(updates: readonly Uint8Array[]): Uint8Array {
+  const joined = joinUpdates(updates)
+  return joined.length === 1 ? joined[0]! : Y.mergeUpdates(joined)
 }
