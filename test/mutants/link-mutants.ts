@@ -31,7 +31,7 @@ export const linkMutants: readonly Mutant[] = [
     id: 'diff-never-settles',
     what: 'a document that arrived as a diff still counts as outstanding',
     rules: ['CV-2'],
-    file: 'replica/src/channel.ts',
+    file: 'replica/src/outstanding-documents.ts',
     find: "if (next === 'settled') this.#documents.delete(key)",
     replace: "if (next === 'settled' && event !== 'diffed') this.#documents.delete(key)",
   },

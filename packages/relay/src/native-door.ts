@@ -7,7 +7,7 @@ import { closeCodeOf, closeReason, type Clock, type Replica } from '@syncline/re
 import { acceptSocket, type SocketLink } from '@syncline/replica/ws'
 import { WebSocket, type RawData } from 'ws'
 import { accountOf, type Doorman, type Pass } from './access/access.ts'
-import { linkAccess, NO_ACCESS, openAccess } from './access/link-access.ts'
+import { linkAccess, NO_ACCESS, OpenAccess } from './access/link-access.ts'
 import { meterOf } from './rate-limits.ts'
 import { spaceOrNull } from './data-folder.ts'
 import type { SpaceHeld, SpaceSource } from './visit.ts'
@@ -35,7 +35,7 @@ export interface NativeEntrance {
 /** Takes over an open WebSocket. Throws "replica-closed". */
 export function openNative(ws: WebSocket, entrance: NativeEntrance, door: NativeDoor): void {
   if (door.doorman.authenticates || door.spaces !== null) new Greeting(ws, entrance, door).listen()
-  else acceptSocket(door.replica, ws, { access: openAccess(door.replica, meterOf(ws)) })
+  else acceptSocket(door.replica, ws, { access: new OpenAccess(door.replica.space, meterOf(ws)) })
 }
 
 class Greeting {

@@ -2,15 +2,12 @@
 // was sent and acknowledged, which diffs are owed. Data and small queries; receiver.ts, server.ts and reconciler.ts act on it. Rules: CV-2, RS-1; H1.
 
 import {
-  documentTable,
   receiveTable,
   scopeText,
   serveTable,
   step,
   type Digest,
   type DocKey,
-  type DocumentEvent,
-  type DocumentState,
   type EpochNonce,
   type KeyRange,
   type MessageOf,
@@ -22,10 +19,11 @@ import {
   type ServeState,
 } from '@syncline/protocol'
 import type { RefusalRow } from '@syncline/store'
+import { OutstandingDocuments } from './outstanding-documents.ts'
 import type { ReadView } from './read-view.ts'
 import type { RowRun } from './row-run.ts'
 
-const ASK_KEYS_MAX = 256
+const NO_KEYS: readonly string[] = []
 
 export interface Round {
   readonly number: number
@@ -88,14 +86,10 @@ export class Channel {
   /** Entries came since that cursor: the next one is worth a commit of its own. */
   entriesSinceCursor = false
   round: Round | null = null
-  readonly #documents = new Map<DocKey, DocumentState>()
-  #wanted = 0
-  #queue: DocKey[] = []
-  /** Leading 8 bytes of keys that only the peer has: asked for, and waiting to be. */
-  readonly #asked = new Set<string>()
-  readonly #askQueue = new Set<string>()
+  /** Null: nothing differs. */
+  #outstanding: OutstandingDocuments | null = null
   /** Refused documents that this session asked for again once. */
-  readonly retried = new Set<DocKey>()
+  #retried: Set<DocKey> | null = null
   /** Everything of a full exchange has arrived here ... */
   exchanged = false
   /** ... and is committed. */
@@ -156,12 +150,12 @@ export class Channel {
 
   /** No WANT or ASK is open. */
   get documentsSettled(): boolean {
-    return this.#documents.size === 0 && this.#asked.size === 0 && this.#askQueue.size === 0
+    return this.outstanding === 0
   }
 
   /** Documents that differ and were not received yet. */
   get outstanding(): number {
-    return this.#documents.size + this.#asked.size + this.#askQueue.size
+    return this.#outstanding?.count ?? 0
   }
 
   /** The receive cursor may move: nothing is outstanding (H1). */
@@ -169,64 +163,56 @@ export class Channel {
     return this.receive === 'live' && this.round === null && this.documentsSettled
   }
 
-  documentState(key: DocKey): DocumentState {
-    return this.#documents.get(key) ?? 'settled'
-  }
-
   /** This document differs from the peer's: it gets a WANT when a slot is free. */
   differs(key: DocKey): void {
-    if (this.#advanceDocument(key, 'differs') === 'queued' && !this.#queue.includes(key)) this.#queue.push(key)
+    this.#outstandingDocuments().differs(key)
   }
 
   /** The next document to WANT, while fewer than `max` are outstanding. */
   nextWanted(max: number): DocKey | null {
-    if (this.#wanted + this.#asked.size >= max) return null
-    const key = this.#queue.shift()
-    if (key === undefined) return null
-    this.#advanceDocument(key, 'slot')
-    this.#wanted++
-    return key
+    return this.#outstanding?.nextWanted(max) ?? null
   }
 
+  /** Of a key that only the peer has. */
   askFor(key8: string): void {
-    if (!this.#asked.has(key8)) this.#askQueue.add(key8)
+    this.#outstandingDocuments().askFor(key8)
   }
 
   /** The next keys to ASK for, at most `max` outstanding. */
-  nextAsked(max: number): string[] {
-    const keys: string[] = []
-    for (const key8 of this.#askQueue) {
-      if (this.#asked.size >= max || keys.length >= ASK_KEYS_MAX) break
-      this.#askQueue.delete(key8)
-      this.#asked.add(key8)
-      keys.push(key8)
-    }
-    return keys
+  nextAsked(max: number): readonly string[] {
+    return this.#outstanding?.nextAsked(max) ?? NO_KEYS
   }
 
   diffed(key: DocKey): void {
-    if (this.documentState(key) === 'wanted') this.#wanted--
-    this.#advanceDocument(key, 'diffed')
-    this.#forgetAsked(key.slice(0, 16))
+    this.#outstanding?.diffed(key)
+    this.#dropIfSettled()
   }
 
   /** The peer has no document under these leading 8 bytes (any more). */
   absent(key8: string): void {
-    this.#forgetAsked(key8)
-    for (const key of [...this.#documents.keys()]) if (key.startsWith(key8)) this.diffed(key)
+    this.#outstanding?.absent(key8)
+    this.#dropIfSettled()
   }
 
-  #forgetAsked(key8: string): void {
-    this.#asked.delete(key8)
-    this.#askQueue.delete(key8)
+  #outstandingDocuments(): OutstandingDocuments {
+    this.#outstanding ??= new OutstandingDocuments()
+    return this.#outstanding
   }
 
-  #advanceDocument(key: DocKey, event: DocumentEvent): DocumentState {
-    const next = step<DocumentState, DocumentEvent>(documentTable, this.documentState(key), event)
-    if (next === 'refuse') throw new Error('document machine has no refusals')
-    if (next === 'settled') this.#documents.delete(key)
-    else this.#documents.set(key, next)
-    return next
+  #dropIfSettled(): void {
+    if (this.documentsSettled) this.#outstanding = null
+  }
+
+  /** True the first time since mayRetryAll(): a refused document is asked for again. */
+  retriesOnce(key: DocKey): boolean {
+    if (this.#retried?.has(key) === true) return false
+    this.#retried ??= new Set()
+    this.#retried.add(key)
+    return true
+  }
+
+  mayRetryAll(): void {
+    this.#retried = null
   }
 
   /** What the peer was told of a log that ends at `head`. */

@@ -4,15 +4,16 @@
 
 import { errorTable, isErrorCode, LIMITS, type ErrorCode } from '@syncline/protocol'
 import type { Access, LinkId } from './effects.ts'
+import type { LinkOptions } from './link-session.ts'
 
 /** What a transport gives: one ordered, message-preserving, two-way channel. */
 export interface LinkPort {
   /** True on the side that opened the connection. */
   readonly dialled: boolean
   /** What the identity behind the link may read and write; default everything. Asked anew each time; see Replica.accessChanged. */
-  readonly access?: Access
+  readonly access?: Access | undefined
   /** A token for the peer's doorman, said in HELLO. */
-  readonly auth?: Uint8Array
+  readonly auth?: Uint8Array | undefined
   /** The peer shows a fresh token: for whoever let it in. */
   renewed?(auth: Uint8Array): void
   /** Sends one message. May be called on a port that is closed already. */
@@ -54,7 +55,8 @@ const CLOSE_REASON_BYTES_MAX = 123
 /** For codes that have no close code of their own. */
 const CLOSE_CODE_OTHER = 4500
 
-export class HostedLink implements AttachedLink {
+/** What the engine is given of a link, too. */
+export class HostedLink implements AttachedLink, LinkOptions {
   readonly id: LinkId
   readonly #port: LinkPort
   readonly #inputs: LinkInputs
@@ -67,6 +69,18 @@ export class HostedLink implements AttachedLink {
     this.id = id
     this.#port = port
     this.#inputs = inputs
+  }
+
+  get dialled(): boolean {
+    return this.#port.dialled
+  }
+
+  get access(): Access | undefined {
+    return this.#port.access
+  }
+
+  get auth(): Uint8Array | undefined {
+    return this.#port.auth
   }
 
   received(bytes: Uint8Array): void {

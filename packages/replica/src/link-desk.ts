@@ -27,7 +27,7 @@ import {
   sayHello,
   sendOpen,
 } from './link-keeper.ts'
-import { LinkSession, type LinkOptions } from './link-session.ts'
+import { LinkSession, NO_AUTH, type LinkOptions } from './link-session.ts'
 import type { PresenceHub } from './presence-hub.ts'
 import {
   advanceCursor,
@@ -100,8 +100,10 @@ export class LinkDesk {
 
   #noteHello(link: LinkSession, hello: MessageOf<'hello'>): void {
     const { linksOf } = this.#context
-    link.hello = hello
-    linksOf.set(hello.replicaId, [...(linksOf.get(hello.replicaId) ?? []), link])
+    // The token is of no further use, and would keep the frame that it came in.
+    link.hello = { ...hello, auth: NO_AUTH }
+    const others = linksOf.get(hello.replicaId)
+    linksOf.set(hello.replicaId, others === undefined ? [link] : [...others, link])
   }
 
   #forgetHello(link: LinkSession): void {
@@ -137,7 +139,7 @@ export class LinkDesk {
       if (channel.ready && (!channel.opened || channel.waiting.length > 0)) this.guard(() => this.#viewReady(link, channel))
       if (channel.peerOpen === null) continue
       channel.reconcileWhy ??= 'roots-differ'
-      channel.retried.clear()
+      channel.mayRetryAll()
       retryRefused(this.#context, link, channel)
     }
   }
@@ -293,7 +295,9 @@ export class LinkDesk {
         const channel = link.byPeerNumber.get(message.channel)
         // A channel that was shut on either side may still be named by messages that were under way.
         if (channel !== undefined) return this.#onChannel(link, channel, message)
-        return link.shutNumbers.has(message.channel) || (message.kind === 'shut' && link.unpaired.delete(message.channel))
+        return (
+          link.shutNumbers?.has(message.channel) === true || (message.kind === 'shut' && link.unpaired?.delete(message.channel) === true)
+        )
       }
     }
   }

@@ -114,33 +114,41 @@ export function sendOpen(context: CoreContext, link: LinkSession, channel: Chann
 
 /** The peer opens a scope: it pairs with mine, or I open what both of us subscribe to. */
 export function receiveOpen(context: CoreContext, link: LinkSession, interests: readonly Scope[], message: MessageOf<'open'>): boolean {
-  if (parseScope(message.scope) === null || link.byPeerNumber.size + link.unpaired.size >= LIMITS.scopesPerLinkMax) return false
-  if (link.byPeerNumber.has(message.channel) || link.unpaired.has(message.channel)) return false
-  link.unpaired.set(message.channel, message)
-  return pairOpen(context, link, interests, message)
+  if (parseScope(message.scope) === null || link.scopesOpened >= LIMITS.scopesPerLinkMax) return false
+  if (link.byPeerNumber.has(message.channel) || link.unpaired?.has(message.channel) === true) return false
+  const paired = pairOpen(context, link, interests, message)
+  if (paired === 'later') (link.unpaired ??= new Map()).set(message.channel, message)
+  return paired !== 'twice'
 }
 
 /** What I subscribe to now may meet what the peer opened before. False: the peer opened one scope twice. */
 export function pairOpens(context: CoreContext, link: LinkSession, interests: readonly Scope[]): boolean {
-  return [...link.unpaired.values()].every((message) => pairOpen(context, link, interests, message))
+  if (link.unpaired === null) return true
+  return [...link.unpaired.values()].every((message) => pairOpen(context, link, interests, message) !== 'twice')
 }
 
-function pairOpen(context: CoreContext, link: LinkSession, interests: readonly Scope[], message: MessageOf<'open'>): boolean {
+/** 'later': this replica does not subscribe to the scope, or cannot tell it yet. */
+function pairOpen(
+  context: CoreContext,
+  link: LinkSession,
+  interests: readonly Scope[],
+  message: MessageOf<'open'>,
+): 'now' | 'later' | 'twice' {
   const scope = parseScope(message.scope)!
   for (const interest of interests) {
     const shared = scopeIntersection(interest, scope)
     if (shared !== null) openScope(context, link, shared)
   }
   const channel = link.channels.get(message.scope)
-  if (channel === undefined || !channel.opened || !channel.ready) return true
-  if (channel.peerOpen !== null) return false
-  link.unpaired.delete(message.channel)
+  if (channel === undefined || !channel.opened || !channel.ready) return 'later'
+  if (channel.peerOpen !== null) return 'twice'
+  link.unpaired?.delete(message.channel)
   link.byPeerNumber.set(message.channel, channel)
   channel.peerOpen = message
   channel.peerRoot = message.root
   startServing(context, link, channel)
   retryRefused(context, link, channel)
-  return true
+  return 'now'
 }
 
 /** Rights and limits may have changed: what might be taken now is asked for, once. */
@@ -148,7 +156,7 @@ export function retryRefused(context: CoreContext, link: LinkSession, channel: C
   for (const key of context.refusals.worthRetrying(link.hello!.replicaId, channel.range)) {
     const name = context.refusals.nameOf(key) ?? readableName(context, link, key)
     if (name !== null && !link.access.write(name)) continue
-    channel.retried.add(key)
+    channel.retriesOnce(key)
     channel.differs(key)
   }
 }
@@ -166,6 +174,7 @@ export function receiveShut(context: CoreContext, link: LinkSession, channel: Ch
   for (const [number, other] of link.byPeerNumber) {
     if (other !== channel) continue
     link.byPeerNumber.delete(number)
+    link.shutNumbers ??= new Set()
     link.shutNumbers.add(number)
   }
 }

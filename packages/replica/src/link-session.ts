@@ -26,11 +26,11 @@ import type { OriginNumbers } from './origin-numbers.ts'
 
 export interface LinkOptions {
   readonly dialled: boolean
-  readonly access?: Access
+  readonly access?: Access | undefined
   /** What HELLO says of who is behind this side: a token, for the peer's doorman. Default: nothing. */
-  readonly auth?: Uint8Array
+  readonly auth?: Uint8Array | undefined
   /** Bytes the socket has accepted and not sent yet. */
-  readonly buffered?: () => number
+  buffered?(): number
 }
 
 /** What all links of an engine have in common. */
@@ -41,14 +41,15 @@ export interface SharedByLinks {
 
 const FRAME_OVERHEAD_BYTES = 64
 const FULL_ACCESS: Access = { read: () => true, readsAll: () => true, write: () => true }
-const NO_AUTH = new Uint8Array(0)
+/** Of HELLO: nobody in particular. */
+export const NO_AUTH: Uint8Array = new Uint8Array(0)
+const NO_ORIGINS = new Uint8Array(0)
 
 export class LinkSession {
   readonly id: LinkId
   readonly dialled: boolean
   readonly access: Access
   readonly auth: Uint8Array
-  readonly buffered: () => number
   readonly openedAtMs: number
   state: LinkState = 'greeting'
   hello: MessageOf<'hello'> | null = null
@@ -64,9 +65,9 @@ export class LinkSession {
   /** Where the rotation of content verification stands. */
   verifyAfter: DocKey | null = null
   /** Documents whose VERIFY the peer has not answered yet: only these it may COMPARE. */
-  readonly verifying = new Set<DocKey>()
+  verifying: Set<DocKey> | null = null
   /** Documents that this side sent COMPARE for, and waits for STATE: with the two contents that differ (verifier.ts). */
-  readonly comparing = new Map<DocKey, string>()
+  comparing: Map<DocKey, string> | null = null
   /** What the network had not taken when the link was last tended. */
   unsentBefore = 0
   /** The refusal told last for the message at hand: rows of one document that are refused together are told once. */
@@ -76,10 +77,10 @@ export class LinkSession {
   readonly channels = new Map<ScopeText, Channel>()
   readonly byPeerNumber = new Map<number, Channel>()
   /** The peer's numbers of channels that either side has shut. */
-  readonly shutNumbers = new Set<number>()
+  shutNumbers: Set<number> | null = null
   /** Scopes that the peer opened and I did not, by its number: they pair when I subscribe. */
-  readonly unpaired = new Map<number, MessageOf<'open'>>()
-  readonly diffParts = new Map<string, { bytes: Uint8Array[]; size: number }>()
+  unpaired: Map<number, MessageOf<'open'>> | null = null
+  diffParts: Map<string, { bytes: Uint8Array[]; size: number }> | null = null
   #nextChannel = 0
   #nextRound = 1
   /** Frames read so far: each frame's checksum covers its number. */
@@ -88,14 +89,15 @@ export class LinkSession {
   #out: Uint8Array[] = []
   #outBytes = 0
   readonly #docsIn = new Map<number, NonNullable<DocRef['fresh']>>()
+  /** In the order in which their aliases were given. */
   readonly #docsOut = new Map<DocKey, { readonly ref: DocRef; readonly docEpoch: number }>()
-  readonly #keyOfAlias: DocKey[] = []
   #nextDocAlias = 0
-  readonly #originsIn = new Map<number, EpochNonce>()
+  #originsIn: Map<number, EpochNonce> | null = null
   /** By number, of one generation: 1 where the peer knows it. */
-  #originsOut = new Uint8Array(0)
+  #originsOut = NO_ORIGINS
   #originGeneration = 0
   readonly #shared: SharedByLinks
+  readonly #options: LinkOptions
 
   constructor(id: LinkId, options: LinkOptions, nowMs: number, shared: SharedByLinks) {
     this.id = id
@@ -103,9 +105,19 @@ export class LinkSession {
     this.dialled = options.dialled
     this.access = options.access ?? FULL_ACCESS
     this.auth = options.auth ?? NO_AUTH
-    this.buffered = options.buffered ?? (() => 0)
+    this.#options = options
     this.openedAtMs = nowMs
     this.heardAtMs = nowMs
+  }
+
+  /** Bytes that the socket has accepted and not sent yet. */
+  buffered(): number {
+    return this.#options.buffered?.() ?? 0
+  }
+
+  /** That the peer opened, whether they pair or wait. */
+  get scopesOpened(): number {
+    return this.byPeerNumber.size + (this.unpaired?.size ?? 0)
   }
 
   get live(): boolean {
@@ -176,9 +188,12 @@ export class LinkSession {
     if (known !== undefined && (docEpoch === null || known.docEpoch === docEpoch)) return known.ref
     const alias = this.#nextDocAlias
     this.#nextDocAlias = (alias + 1) % LIMITS.aliasesPerLinkMax
-    const previous = this.#keyOfAlias[alias]
-    if (previous !== undefined && this.#docsOut.get(previous)?.ref.alias === alias) this.#docsOut.delete(previous)
-    this.#keyOfAlias[alias] = key
+    this.#docsOut.delete(key)
+    // All numbers were given since: who had this one is the oldest.
+    for (const [oldest, { ref }] of this.#docsOut) {
+      if (ref.alias === alias) this.#docsOut.delete(oldest)
+      break
+    }
     const epoch = docEpoch ?? 0
     this.#docsOut.set(key, { ref: { alias, fresh: null }, docEpoch: epoch })
     return { alias, fresh: { doc, epoch } }
@@ -237,8 +252,9 @@ export class LinkSession {
   }
 
   resolveOrigin(ref: OriginRef): EpochNonce | null {
-    if (ref.fresh === null) return this.#originsIn.get(ref.alias) ?? null
+    if (ref.fresh === null) return this.#originsIn?.get(ref.alias) ?? null
     if (ref.alias >= LIMITS.aliasesPerLinkMax) return null
+    this.#originsIn ??= new Map()
     this.#originsIn.set(ref.alias, ref.fresh)
     return ref.fresh
   }

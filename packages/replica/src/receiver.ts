@@ -59,10 +59,7 @@ function reached(context: CoreContext, channel: Channel, toSeq: number): void {
 
 /** A missing dependency: the document is asked for, once per link when this replica refuses part of it. */
 function wantAgain(context: CoreContext, link: LinkSession, channel: Channel, key: DocKey): void {
-  if (context.refusals.has(link.hello!.replicaId, key, 'in')) {
-    if (channel.retried.has(key)) return
-    channel.retried.add(key)
-  }
+  if (context.refusals.has(link.hello!.replicaId, key, 'in') && !channel.retriesOnce(key)) return
   channel.differs(key)
 }
 
@@ -132,17 +129,18 @@ export function collectPart(
   id: string,
   message: { readonly part: number; readonly last: boolean; readonly bytes: Uint8Array },
 ): Uint8Array | 'more' | null {
-  if (message.part === 0 && message.last) return link.diffParts.has(id) ? null : message.bytes
-  const parts = message.part === 0 ? { bytes: [], size: 0 } : link.diffParts.get(id)
+  if (message.part === 0 && message.last) return link.diffParts?.has(id) === true ? null : message.bytes
+  const unfinishedParts = (link.diffParts ??= new Map())
+  const parts = message.part === 0 ? { bytes: [], size: 0 } : unfinishedParts.get(id)
   if (parts === undefined || parts.bytes.length !== message.part || message.part >= PARTS_MAX) return null
   parts.bytes.push(message.bytes.slice())
   parts.size += message.bytes.length
-  link.diffParts.set(id, parts)
+  unfinishedParts.set(id, parts)
   let unfinished = 0
-  for (const { size } of link.diffParts.values()) unfinished += size
-  if (unfinished > LIMITS.updateBytesMax || link.diffParts.size > UNFINISHED_MAX) return null
+  for (const { size } of unfinishedParts.values()) unfinished += size
+  if (unfinished > LIMITS.updateBytesMax || unfinishedParts.size > UNFINISHED_MAX) return null
   if (!message.last) return 'more'
-  link.diffParts.delete(id)
+  unfinishedParts.delete(id)
   const whole = new Uint8Array(parts.size)
   let at = 0
   for (const part of parts.bytes) {

@@ -82,9 +82,7 @@ export function receiveRecon(context: CoreContext, link: LinkSession, channel: C
 /** A refused document is asked for once per link: rights, limits or content may have changed. */
 function refusedHere(context: CoreContext, link: LinkSession, channel: Channel, key: DocKey): boolean {
   if (!context.refusals.has(link.hello!.replicaId, key, 'in')) return false
-  if (channel.retried.has(key)) return true
-  channel.retried.add(key)
-  return false
+  return !channel.retriesOnce(key)
 }
 
 /** WANT and ASK for what is queued, as slots allow. */

@@ -122,9 +122,7 @@ export class Replica {
     this.#assertOpen()
     const link = new HostedLink(this.#nextLink++, port, this.#linkInputs)
     this.#links.set(link.id, link)
-    const { dialled, access, auth } = port
-    const given = { ...(access === undefined ? {} : { access }), ...(auth === undefined ? {} : { auth }) }
-    this.#core.linkOpened(link.id, { dialled, ...given, buffered: () => link.buffered() })
+    this.#core.linkOpened(link.id, link)
     this.#turns.wake()
     return link
   }

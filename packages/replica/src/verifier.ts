@@ -63,11 +63,12 @@ export class Verifier {
     const equal = [...link.channels.values()].filter((one) => one.settled && one.peerRoot !== null && one.peerRoot === one.rootSent)
     if (equal.length === 0) return
     const key = this.#next(link, equal)
-    if (key === null || link.verifying.has(key) || !this.#mayRead(link, key)) return
+    if (key === null || link.verifying?.has(key) === true || !this.#mayRead(link, key)) return
     const doc = this.#context.documents.byKey(key, nowMs)
     if (doc === undefined || doc.quarantined || doc.uncommitted > 0) return
     const content = this.#contentOf(doc)
     if (content === null) return
+    link.verifying ??= new Set()
     link.verifying.add(key)
     link.send({ kind: 'verify', doc: link.docRef(doc.key, doc.name, doc.docEpoch), digest: doc.digest, content })
   }
@@ -136,6 +137,7 @@ export class Verifier {
       const pair = link.hello!.replicaId + doc.key + toHex(mine) + toHex(message.content)
       const found = this.#compared.get(pair)
       if (found === undefined) {
+        link.comparing ??= new Map()
         link.comparing.set(doc.key, pair)
         link.send({ kind: 'compare', doc: ref })
       } else {
@@ -148,7 +150,7 @@ export class Verifier {
   receiveCompare(link: LinkSession, message: MessageOf<'compare'>): boolean {
     const doc = this.#resolve(link, message)
     // Three bytes that ask for a whole document: nobody sends them unasked.
-    if (doc === null || !link.verifying.delete(doc.key)) return false
+    if (doc === null || link.verifying?.delete(doc.key) !== true) return false
     if (!link.access.read(doc.name)) {
       // The right was withdrawn since VERIFY: no fault of the peer.
       link.send({ kind: 'verified', doc: link.docRef(doc.key, doc.name, doc.docEpoch), verdict: 'skipped', range: null })
@@ -170,9 +172,9 @@ export class Verifier {
     if (bytes === null) return false
     if (bytes === 'more') return true
     // A whole stored document is read for it: only where it was asked for.
-    const pair = link.comparing.get(doc.key)
+    const pair = link.comparing?.get(doc.key)
     if (pair === undefined) return false
-    link.comparing.delete(doc.key)
+    link.comparing!.delete(doc.key)
     const inflate = this.#context.options.compression?.inflate
     const theirs = message.encoding === 'deflate' ? (inflate?.(bytes, LIMITS.updateBytesMax) ?? null) : bytes
     if (theirs === null) return false
@@ -192,7 +194,7 @@ export class Verifier {
   receiveVerified(link: LinkSession, message: MessageOf<'verified'>): boolean {
     const doc = this.#resolve(link, message)
     if (doc === null) return false
-    link.verifying.delete(doc.key)
+    link.verifying?.delete(doc.key)
     if (message.verdict === 'differs') this.#report(link, doc, message.range)
     if (message.verdict === 'equal') this.#agreed(link, doc)
     return true

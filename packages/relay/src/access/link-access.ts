@@ -1,7 +1,7 @@
 // What a pass lets through, in the terms of whoever moves documents: the engine's Access for native links, and the two questions of a guest's door.
 // Whoever writes to a name that is not stored yet creates it. Rules: AD-1, AU-1.
 
-import { parseDocId, type DocId } from '@syncline/protocol'
+import { parseDocId, type DocId, type SpaceId } from '@syncline/protocol'
 import type { Access, Replica } from '@syncline/replica'
 import type { Meter } from '../rate-limits.ts'
 import { accountOf, type Pass } from './access.ts'
@@ -13,12 +13,29 @@ const THE_SPACE: DocId = parseDocId('*')
 export const NO_ACCESS: Access = { read: () => false, write: () => false, delete: () => false, presence: () => false }
 
 /** Of a relay without authentication. */
-export function openAccess(replica: Replica, meter: Pick<Meter, 'updates'>): Access {
-  return {
-    read: () => true,
-    readsAll: () => true,
-    write: () => true,
-    came: (doc, bytes, what) => meter.updates(replica.space, doc, what === 'more' ? 0 : 1, bytes),
+export class OpenAccess implements Access {
+  private readonly space: SpaceId
+  private readonly meter: Pick<Meter, 'updates'>
+
+  constructor(space: SpaceId, meter: Pick<Meter, 'updates'>) {
+    this.space = space
+    this.meter = meter
+  }
+
+  read(): boolean {
+    return true
+  }
+
+  readsAll(): boolean {
+    return true
+  }
+
+  write(): boolean {
+    return true
+  }
+
+  came(doc: DocId, bytes: number, what: 'update' | 'deletion' | 'more'): void {
+    this.meter.updates(this.space, doc, what === 'more' ? 0 : 1, bytes)
   }
 }
 

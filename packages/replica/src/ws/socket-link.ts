@@ -44,7 +44,7 @@ export interface SocketOptions {
   /** Said to the peer's doorman in HELLO. */
   readonly auth?: Uint8Array
   /** The peer shows a fresh token. */
-  onRenewed?(auth: Uint8Array): void
+  onRenewed?: ((auth: Uint8Array) => void) | undefined
   /** True on the side that dialled; default false. */
   readonly dialled?: boolean
   /** Messages that were read from the socket already, in order. */
@@ -56,60 +56,130 @@ export function acceptSocket(replica: Replica, socket: WebSocket, options: Socke
   return new SocketBinding(replica, socket, options)
 }
 
+/** Where a socket keeps its port: the listeners of all sockets are the same functions, and one of thousands of idle links is two small objects here. */
+const PORT = Symbol('port')
+type BoundSocket = WebSocket & { [PORT]?: SocketPort }
+
+/** For whoever made the link; nothing else holds it. */
 class SocketBinding implements SocketLink {
-  readonly link: AttachedLink
-  readonly ended: Promise<SocketEnd>
-  readonly #socket: WebSocket
-  readonly #clock: Clock
-  /** Where a server's frames can be written beside ws, which has nothing to add to them; null: they cannot. */
-  readonly #stream: Writable | null
-  #closedHere: SocketEnd | null = null
-  #full = false
+  readonly #port: SocketPort
 
   constructor(replica: Replica, socket: WebSocket, options: SocketOptions) {
-    const { access, auth, dialled = false, early = [] } = options
-    this.#socket = socket
-    this.#stream = dialled || socket.extensions !== '' ? null : streamOf(socket)
-    this.#clock = replica.clock
-    // 'close' follows every 'error'.
-    socket.on('error', () => undefined)
-    const port: LinkPort = {
-      dialled,
-      ...(access === undefined ? {} : { access }),
-      ...(auth === undefined ? {} : { auth }),
-      renewed: (fresh) => options.onRenewed?.(fresh),
-      send: (bytes) => this.#send(bytes),
-      close: (code, reason) => this.#close(code, reason),
-      buffered: () => socket.bufferedAmount,
-      pause: (paused) => (paused ? socket.pause() : socket.resume()),
-    }
-    try {
-      this.link = replica.attachLink(port)
-    } catch (error) {
-      this.#close(closeCodeOf('shutting-down'), closeReason('shutting-down', 'the replica is closed'))
-      throw error
-    }
-    for (const data of early) this.#received(data, true)
-    socket.on('message', (data, isBinary) => this.#received(data, isBinary))
-    this.ended = new Promise((resolve) => {
-      const end = (code: number, reason: string): void => {
-        this.link.closed()
-        resolve(this.#closedHere ?? { code: closeErrorCode(reason), reason: reason === '' ? `WebSocket close code ${code}` : reason })
-      }
-      if (socket.readyState === WebSocket.CLOSED) end(1006, '')
-      else socket.once('close', (code, reason) => end(code, reason.toString()))
-    })
+    this.#port = new SocketPort(replica.clock, socket, options)
+    this.#port.attach(replica, options.early ?? [])
+  }
+
+  get link(): AttachedLink {
+    return this.#port.link
+  }
+
+  get ended(): Promise<SocketEnd> {
+    return this.#port.ended
   }
 
   close(code: ErrorCode, reason: string): Promise<SocketEnd> {
-    this.#close(closeCodeOf(code), closeReason(code, reason))
+    this.#port.close(closeCodeOf(code), closeReason(code, reason))
     return this.ended
   }
+}
 
-  #send(bytes: Uint8Array): void {
+class SocketPort implements LinkPort {
+  readonly dialled: boolean
+  readonly access: Access | undefined
+  readonly auth: Uint8Array | undefined
+  link!: AttachedLink
+  readonly #socket: WebSocket
+  readonly #clock: Clock
+  readonly #onRenewed: ((auth: Uint8Array) => void) | undefined
+  /** Where a server's frames can be written beside ws, which has nothing to add to them; null: they cannot. */
+  readonly #stream: Writable | null
+  #closedHere: SocketEnd | null = null
+  #end: SocketEnd | null = null
+  /** Made for the first who asks. */
+  #ended: PromiseWithResolvers<SocketEnd> | null = null
+  #full = false
+
+  constructor(clock: Clock, socket: WebSocket, { access, auth, dialled = false, onRenewed }: SocketOptions) {
+    this.dialled = dialled
+    this.access = access
+    this.auth = auth
+    this.#onRenewed = onRenewed
+    this.#socket = socket
+    this.#stream = dialled || socket.extensions !== '' ? null : streamOf(socket)
+    this.#clock = clock
+  }
+
+  attach(replica: Replica, early: readonly RawData[]): void {
+    const socket: BoundSocket = this.#socket
+    socket[PORT] = this
+    // 'close' follows every 'error'.
+    socket.on('error', ignore)
+    try {
+      this.link = replica.attachLink(this)
+    } catch (error) {
+      this.close(closeCodeOf('shutting-down'), closeReason('shutting-down', 'the replica is closed'))
+      throw error
+    }
+    for (const data of early) this.received(data, true)
+    socket.on('message', onMessage)
+    if (socket.readyState === WebSocket.CLOSED) this.gone(1006, '')
+    else socket.on('close', onClose)
+  }
+
+  /** Resolves when the connection is gone. */
+  get ended(): Promise<SocketEnd> {
+    if (this.#ended === null) {
+      this.#ended = Promise.withResolvers()
+      if (this.#end !== null) this.#ended.resolve(this.#end)
+    }
+    return this.#ended.promise
+  }
+
+  // For the link
+
+  send(bytes: Uint8Array): void {
     if (this.#stream === null || bytes.length > SERVER_FRAME_BYTES_MAX) this.#socket.send(bytes, this.#sent)
     else if (this.#socket.readyState === WebSocket.OPEN) this.#stream.write(serverFrame(bytes), this.#sent)
     this.#full ||= this.#socket.bufferedAmount >= LIMITS.frameTargetBytes
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#socket.readyState === WebSocket.CLOSED) return
+    this.#closedHere ??= { code: closeErrorCode(reason), reason }
+    this.#socket.close(code, reason)
+    const cancel = this.#clock.after(CLOSE_WITHIN_MS, () => this.#socket.terminate())
+    this.#socket.once('close', cancel)
+  }
+
+  buffered(): number {
+    return this.#socket.bufferedAmount
+  }
+
+  pause(paused: boolean): void {
+    if (paused) this.#socket.pause()
+    else this.#socket.resume()
+  }
+
+  renewed(auth: Uint8Array): void {
+    this.#onRenewed?.(auth)
+  }
+
+  // For the listeners below
+
+  received(data: RawData, isBinary: boolean): void {
+    if (this.#closedHere !== null) return
+    if (!isBinary || !(data instanceof Uint8Array)) {
+      this.close(closeCodeOf('message-malformed'), closeReason('message-malformed', 'a text message'))
+      return
+    }
+    const pinned = data.buffer.byteLength > PINNED_FACTOR * data.length
+    this.link.received(pinned ? Uint8Array.from(data) : new Uint8Array(data.buffer, data.byteOffset, data.length))
+  }
+
+  gone(code: number, reason: string): void {
+    this.link.closed()
+    this.#end = this.#closedHere ?? { code: closeErrorCode(reason), reason: reason === '' ? `WebSocket close code ${code}` : reason }
+    this.#ended?.resolve(this.#end)
   }
 
   /** The network took a message. */
@@ -118,24 +188,18 @@ class SocketBinding implements SocketLink {
     this.#full = false
     this.link.drained()
   }
+}
 
-  #received(data: RawData, isBinary: boolean): void {
-    if (this.#closedHere !== null) return
-    if (!isBinary || !(data instanceof Uint8Array)) {
-      this.#close(closeCodeOf('message-malformed'), closeReason('message-malformed', 'a text message'))
-      return
-    }
-    const pinned = data.buffer.byteLength > PINNED_FACTOR * data.length
-    this.link.received(pinned ? Uint8Array.from(data) : new Uint8Array(data.buffer, data.byteOffset, data.length))
-  }
+function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
+  ;(this as BoundSocket)[PORT]?.received(data, isBinary)
+}
 
-  #close(code: number, reason: string): void {
-    if (this.#socket.readyState === WebSocket.CLOSED) return
-    this.#closedHere ??= { code: closeErrorCode(reason), reason }
-    this.#socket.close(code, reason)
-    const cancel = this.#clock.after(CLOSE_WITHIN_MS, () => this.#socket.terminate())
-    this.#socket.once('close', cancel)
-  }
+function onClose(this: WebSocket, code: number, reason: Buffer): void {
+  ;(this as BoundSocket)[PORT]?.gone(code, reason.toString())
+}
+
+function ignore(): void {
+  // 'close' follows.
 }
 
 /** The stream under an open socket of ws, a private field there: what ws itself sends (pings, large messages, the close frame) goes through it, too, in order, as long as no
