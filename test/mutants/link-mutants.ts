@@ -35,4 +35,12 @@ export const linkMutants: readonly Mutant[] = [
     find: "if (next === 'settled') this.#documents.delete(key)",
     replace: "if (next === 'settled' && event !== 'diffed') this.#documents.delete(key)",
   },
+  {
+    id: 'waiting-ranges-lost',
+    what: 'ranges that came before the sums of the documents were made are forgotten',
+    rules: ['CV-2', 'RS-5'],
+    file: 'replica/src/link-desk.ts',
+    find: 'if (!receiveRecon(context, link, channel, message, true))',
+    replace: 'if (message === undefined)',
+  },
 ]

@@ -8,6 +8,7 @@ export const buggifyPoints = {
   'announce-early': 'announces position and root although the link is busy (housekeeping.ts)',
   'sweep-now': 'looks for documents to compact at every tick (maintenance.ts)',
   'compact-unheld': 'compacts a document in as many steps as there can be, and holds no commits for it (maintenance.ts)',
+  'tree-in-bits': 'builds trees of documents by one document a turn (link-desk.ts)',
   'one-row-frames': 'ends a frame after one row (server.ts)',
   'read-the-log': 'serves from the store what is in memory (server.ts)',
   'join-rows': 'joins rows that a link missed, however few they are (server.ts)',

@@ -38,7 +38,7 @@ function summedUp(context: CoreContext, link: LinkSession, channel: Channel): Sc
 function scopeSummary(context: CoreContext, channel: Channel): ScopeSummary {
   if (channel.view === null && channel.scope.kind === 'space') return context.commits.totals
   if (channel.view === null && channel.scope.kind === 'document') return documentSummary(context, channel.range.first)
-  const { sum, count } = treeOf(context, channel).summary(startOf(channel.range), endOf(channel.range))
+  const { sum, count } = channel.tree!.summary(startOf(channel.range), endOf(channel.range))
   return { root: sum.toHex(), documents: count }
 }
 
@@ -66,27 +66,40 @@ function shownDigest(context: CoreContext, { view }: Channel, key: DocKey): Dige
   return head === undefined ? null : view.shownDigest(key, head.name, digest)
 }
 
-/** The documents that ranges toward the peer are about. Only while the channel is ready. */
-export function treeOf(context: CoreContext, channel: Channel): DocumentTree {
-  if (channel.view !== null) return channel.view.tree
-  if (channel.scope.kind === 'document') return documentTree(context, channel.range.first)
-  context.tree.ensureBuilt()
-  return context.tree
+/** True: there are no ranges yet. The documents are being summed up, in pieces between what others want, and then the link is worked on. */
+export function awaitsTree(context: CoreContext, link: LinkSession, channel: Channel): boolean {
+  const isAwaited = treeToBuild(context, channel)?.built === false
+  if (isAwaited) context.treesToBuild.set(channel, link)
+  return isAwaited
 }
 
-/** Gives a channel the view that its link's rights ask for, in place of any other. It may have to be built before the channel is ready. */
-export function renewView(context: CoreContext, link: LinkSession, channel: Channel): void {
+/** The documents that ranges toward the peer are about. Not while the channel awaits it. */
+export function treeOf(context: CoreContext, channel: Channel): DocumentTree {
+  return treeToBuild(context, channel) ?? documentTree(context, channel.range.first)
+}
+
+/** That of treeOf(); null: it is made at once. */
+export function treeToBuild({ tree }: CoreContext, { view, scope }: Channel): DocumentTree | null {
+  if (view !== null) return view.tree
+  return scope.kind === 'document' ? null : tree
+}
+
+/** Gives a channel the tree that its link's rights ask for, in place of any other. It may have to be built before the channel is ready. `meets`: the two sides will have to
+ *  compare, as far as can be known: whoever speaks next waits for what that needs, and its OPEN goes with its first ranges. */
+export function renewView(context: CoreContext, link: LinkSession, channel: Channel, meets: boolean = false): void {
   const before = channel.view
   channel.summary = null
   dropView(context, channel)
-  if (link.access.readsAll?.(channel.scope) === true) return
-  channel.view = new ReadView(context.settled, link.access, channel.range, before)
-  context.views.add(channel.view)
-  context.viewsToBuild.set(channel, link)
+  const readsAll = link.access.readsAll?.(channel.scope) === true
+  if (!readsAll) context.views.add((channel.view = new ReadView(context.settled, link.access, channel.range, before)))
+  const isSummed = channel.view !== null || channel.scope.kind === 'collection'
+  channel.tree = isSummed || (meets && link.dialled) ? treeToBuild(context, channel) : null
+  if (meets || !channel.ready) awaitsTree(context, link, channel)
 }
 
 export function dropView(context: CoreContext, channel: Channel): void {
   if (channel.view !== null) context.views.delete(channel.view)
-  context.viewsToBuild.delete(channel)
+  context.treesToBuild.delete(channel)
   channel.view = null
+  channel.tree = null
 }

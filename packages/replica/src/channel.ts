@@ -8,6 +8,7 @@ import {
   step,
   type Digest,
   type DocKey,
+  type DocumentTree,
   type EpochNonce,
   type KeyRange,
   type MessageOf,
@@ -66,10 +67,14 @@ export class Channel {
   readonly number: number
   /** What the peer may read of the scope; null: all of it. */
   view: ReadView | null = null
+  /** What my OPEN waits for; null: it needs none. */
+  tree: DocumentTree | null = null
   /** My OPEN went out. */
   opened = false
-  /** RECONs that wait for the view. */
+  /** RECONs that wait for the tree. */
   waiting: MessageOf<'recon'>[] = []
+  /** My START, which a RECON will follow as soon as there is a tree. Nothing else is served before it. */
+  startHeld: MessageOf<'start'> | null = null
   peerOpen: MessageOf<'open'> | null = null
   /** The receive cursor that my OPEN showed. */
   openedCursorSeq: number | null = null
@@ -129,9 +134,9 @@ export class Channel {
     this.activeAtMs = nowMs
   }
 
-  /** Roots and ranges toward the peer can be told. */
+  /** Roots toward the peer can be told. */
   get ready(): boolean {
-    return this.view === null || this.view.ready
+    return this.tree === null || this.tree.built
   }
 
   advanceReceive(event: ReceiveEvent): boolean {

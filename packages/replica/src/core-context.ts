@@ -26,12 +26,12 @@ export interface CoreContext {
   readonly reader: StoreReader
   readonly documents: DocumentTable
   readonly settled: SettledDocuments
-  /** Of all documents. A channel whose peer may not read all has its own (channel-root.ts). */
+  /** Of all documents. A channel whose peer may not read all has its own (channel-root.ts, which says when either may be read). */
   readonly tree: DocumentTree
   /** Those of all channels. */
   readonly views: Set<ReadView>
-  /** Channels whose views are not ready yet. */
-  readonly viewsToBuild: Map<Channel, LinkSession>
+  /** Channels that wait for a tree: their own, or that of all documents. */
+  readonly treesToBuild: Map<Channel, LinkSession>
   readonly commits: CommitQueue
   readonly acks: AckBook
   readonly wholeDiffs: WholeDiffs

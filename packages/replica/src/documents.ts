@@ -114,6 +114,11 @@ export class DocumentTable {
     else state.bytes = storedBytes(this.#reader.doc(state.key))
   }
 
+  /** Documents of which something is not committed, with their committed digest; null: there is none yet. The store may have landed more. */
+  *unsettled(): Generator<readonly [DocKey, Digest | null]> {
+    for (const state of this.#byKey.values()) if (state.uncommitted > 0) yield [state.key, state.stored ? state.digest : null]
+  }
+
   /** Drops the least recently used clean documents above `max`. */
   evict(max: number): void {
     if (this.#keys.size > 4 * max) this.#keys.clear()

@@ -12,7 +12,7 @@ import {
   type Scope,
 } from '@syncline/protocol'
 import type { Channel } from './channel.ts'
-import { dropView, renewView } from './channel-root.ts'
+import { dropView, renewView, treeToBuild } from './channel-root.ts'
 import type { CoreContext } from './core-context.ts'
 import type { Effect, LinkId } from './effects.ts'
 import {
@@ -44,8 +44,8 @@ import { pump, receiveAck, receiveAsk, receiveWant, serveOwed } from './server.t
 import type { Verifier } from './verifier.ts'
 
 const DEFERRED_FRAMES_MAX = 16
-/** A few milliseconds of reading, and a decision each. */
-const VIEW_DOCS_PER_FLUSH = 512
+/** A few milliseconds of reading, and a decision each. Where neither is needed it is more documents in the same time. */
+const TREE_DOCS_PER_FLUSH = 512
 /** A few milliseconds of reading and joining. */
 const MISSED_BYTES_PER_FLUSH = 512 * 1024
 /** Kinds that a failed store cannot take. */
@@ -63,6 +63,8 @@ export class LinkDesk {
   readonly #parts: DeskParts
   #interests: Scope[]
   readonly #newlySynced: Channel[] = []
+  /** Of simulations: until all trees are built. */
+  #treesInBits = false
   #ending: { readonly link: LinkSession; readonly code: ErrorCode; readonly reason: string }[] = []
 
   constructor(context: CoreContext, parts: DeskParts) {
@@ -136,7 +138,8 @@ export class LinkDesk {
       renewView(this.#context, link, channel)
       channel.rootSent = null
       // Nothing has to be built any more, and something waited for it.
-      if (channel.ready && (!channel.opened || channel.waiting.length > 0)) this.guard(() => this.#viewReady(link, channel))
+      const waits = !channel.opened || channel.waiting.length > 0 || channel.startHeld !== null
+      if (channel.ready && waits) this.guard(() => this.#treeReady(link, channel))
       if (channel.peerOpen === null) continue
       channel.reconcileWhy ??= 'roots-differ'
       channel.mayRetryAll()
@@ -354,8 +357,9 @@ export class LinkDesk {
     // With the flush that hands out what arrived: nobody may see the one without the other.
     for (const channel of this.#newlySynced.splice(0)) channel.synced = true
     this.#context.missedBytesLeft = MISSED_BYTES_PER_FLUSH
-    let more = this.#buildViews()
-    const { work } = this.#context
+    let more = this.#buildTrees()
+    const { work, treesToBuild } = this.#context
+    const waiting = treesToBuild.size
     for (const link of work.takeAwake()) {
       if (!link.live) continue
       let whole = false
@@ -369,7 +373,7 @@ export class LinkDesk {
       })
       if (!whole) work.wake(link)
     }
-    return more
+    return more || treesToBuild.size > waiting
   }
 
   /** The network takes more of what is sent on the link. */
@@ -378,37 +382,43 @@ export class LinkDesk {
     if (link !== undefined) this.#context.work.wake(link)
   }
 
-  /** Views that are not ready, one after the other, a bounded piece of work in all. True when some are left. */
-  #buildViews(): boolean {
-    const { viewsToBuild } = this.#context
-    let left = VIEW_DOCS_PER_FLUSH
-    for (const [channel, link] of viewsToBuild) {
-      if (left <= 0) return true
-      const { view } = channel
+  /** Trees that channels wait for, one after the other, a bounded piece of work in all. True when some are left. */
+  #buildTrees(): boolean {
+    const { treesToBuild, buggify } = this.#context
+    if (treesToBuild.size === 0) return (this.#treesInBits = false)
+    this.#treesInBits ||= buggify('tree-in-bits')
+    let left = this.#treesInBits ? 2 : TREE_DOCS_PER_FLUSH
+    for (const [channel, link] of treesToBuild) {
       this.guard(() => {
-        left -= 1 + (view?.build(left) ?? 0)
-        if (view !== null && !view.ready) return
-        viewsToBuild.delete(channel)
-        this.#viewReady(link, channel)
+        const tree = treeToBuild(this.#context, channel)
+        for (left--; tree?.built === false; left -= tree.build(left)) if (left <= 0) return
+        treesToBuild.delete(channel)
+        this.#treeReady(link, channel)
       })
+      if (left <= 0) return treesToBuild.size > 0
     }
-    return left <= 0
+    return false
   }
 
-  /** The scope can be told now, for the first time or as rights that changed have it. */
-  #viewReady(link: LinkSession, channel: Channel): void {
+  /** The scope can be told or compared now, for the first time or as rights that changed have it. */
+  #treeReady(link: LinkSession, channel: Channel): void {
     const context = this.#context
     context.work.wake(link)
     if (!channel.opened) sendOpen(context, link, channel)
     const known = new Set(link.byPeerNumber.values())
     if (!pairOpens(context, link, this.#interests)) return this.end(link, 'message-unexpected', 'a scope was opened twice')
     for (const paired of link.byPeerNumber.values()) if (!known.has(paired)) this.#parts.presence.introduce(link, paired)
-    for (const message of channel.waiting.splice(0)) this.#handle(link, message)
+    if (channel.startHeld !== null) link.send(channel.startHeld)
+    channel.startHeld = null
+    for (const message of channel.waiting.splice(0)) {
+      if (!link.live) return
+      if (!receiveRecon(context, link, channel, message, true)) this.end(link, 'message-unexpected', `${message.kind} does not fit here`)
+    }
   }
 
   #workChannel(link: LinkSession, channel: Channel): boolean {
     const context = this.#context
-    if (channel.serve !== 'serving') return false
+    if (channel.serve !== 'serving' || channel.startHeld !== null) return false
     startRound(context, link, channel)
     sendWants(context, link, channel)
     finishRound(context, link, channel)

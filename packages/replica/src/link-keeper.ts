@@ -85,7 +85,7 @@ function opensFirst({ dialled, access }: LinkSession, scope: Scope): boolean {
   return dialled || access.readsAll?.(scope) === true
 }
 
-/** Opens a scope from this side, when the view of it is ready; it becomes a channel when the peer opens it too. */
+/** Opens a scope from this side, when it can be told; it becomes a channel when the peer opens it too. */
 export function openScope(context: CoreContext, link: LinkSession, scope: Scope): Channel {
   const text = scopeText(scope)
   const existing = link.channels.get(text)
@@ -98,7 +98,7 @@ export function openScope(context: CoreContext, link: LinkSession, scope: Scope)
     channel.cursorNonce = stored.nonce
     channel.openedCursorSeq = stored.seq
   }
-  renewView(context, link, channel)
+  renewView(context, link, channel, stored === undefined)
   if (channel.ready) sendOpen(context, link, channel)
   return channel
 }

@@ -23,13 +23,20 @@ export function makeContext(options: CoreOptions, calls: Pick<CoreContext, 'endL
   const limits = { ...DEFAULT_CORE_LIMITS, ...options.limits }
   const documents = new DocumentTable(reader, options.space)
   const settled = settledDocuments(reader, documents)
-  const tree = new DocumentTree(settled)
+  const tree: DocumentTree = new DocumentTree({
+    docs: settled.docs,
+    packed: {
+      piece: (after, limit) => reader.digests(after, limit),
+      unannounced: () => documents.unsettled(),
+      root: () => commits.totals.root,
+    },
+  })
   const views: CoreContext['views'] = new Set()
   const held = new HeldUpdates(reader)
   const work = new LinkWork()
   // Whoever was told everything before a sweep has no use for its markers: they are not among the rows that land.
   const served = new ChannelIndex(work)
-  const commits = new CommitQueue({
+  const commits: CommitQueue = new CommitQueue({
     reader,
     documents,
     tree: allTrees(tree, views, documents),
@@ -47,7 +54,7 @@ export function makeContext(options: CoreOptions, calls: Pick<CoreContext, 'endL
     settled,
     tree,
     views,
-    viewsToBuild: new Map(),
+    treesToBuild: new Map(),
     commits,
     acks: new AckBook(),
     wholeDiffs: new WholeDiffs(),

@@ -10,6 +10,7 @@ import type { Access } from './effects.ts'
 import type { SettledDocuments } from './settled-documents.ts'
 
 export class ReadView {
+  /** Must not be read before it is built. */
   readonly tree: DocumentTree
   readonly #access: Access
   readonly #range: KeyRange
@@ -29,16 +30,6 @@ export class ReadView {
         }),
     }
     this.tree = new DocumentTree(source, range)
-  }
-
-  /** Until then it must not be read. */
-  get ready(): boolean {
-    return this.tree.built
-  }
-
-  /** Goes on with up to `docsMax` documents, and answers how many it met. */
-  build(docsMax: number): number {
-    return this.tree.build(docsMax)
   }
 
   /** What the peer is shown of a document whose digest here is `digest`; null: nothing. */

@@ -3,19 +3,20 @@
 
 import { answerRanges, firstRanges, LIMITS, startOf, type DocKey, type MessageOf, type ReconRange } from '@syncline/protocol'
 import type { Channel, Round } from './channel.ts'
-import { treeOf } from './channel-root.ts'
+import { awaitsTree, treeOf } from './channel-root.ts'
 import type { CoreContext } from './core-context.ts'
 import type { LinkSession } from './link-session.ts'
 import { sendRefused } from './receiver.ts'
 
 /** Honest sides are through long before, however much differs: each message settles up to a frame of it. */
 const ROUND_MESSAGES_MAX = 1024
-/** Both sides speak in turn: more do not come while the view is built. */
+/** Both sides speak in turn: more do not come while the tree is built. */
 const WAITING_RECONS_MAX = 16
 
 /** Starts a round when one is due and none runs. */
 export function startRound(context: CoreContext, link: LinkSession, channel: Channel): void {
-  if (channel.reconcileWhy === null || channel.round !== null || channel.serve !== 'serving' || !channel.ready) return
+  if (channel.reconcileWhy === null || channel.round !== null || channel.serve !== 'serving') return
+  if (awaitsTree(context, link, channel)) return
   const why = channel.reconcileWhy
   channel.reconcileWhy = null
   const round = openRound(context, link, channel, link.nextRound(), true)
@@ -43,10 +44,21 @@ function wantsAnswer(range: ReconRange): boolean {
   return range.kind === 'fingerprint' || range.kind === 'items'
 }
 
-export function receiveRecon(context: CoreContext, link: LinkSession, channel: Channel, message: MessageOf<'recon'>): boolean {
+/** `waited`: it came when there was no tree yet. */
+export function receiveRecon(
+  context: CoreContext,
+  link: LinkSession,
+  channel: Channel,
+  message: MessageOf<'recon'>,
+  waited: boolean = false,
+): boolean {
   if (channel.serve !== 'serving') return false
-  if (!channel.ready) return channel.waiting.push(message) <= WAITING_RECONS_MAX
   let round = channel.round
+  if (awaitsTree(context, link, channel)) {
+    // At once: an ADVANCE that comes before the tree may bring a later one.
+    if (message.first || round?.peerSeq === null) channel.peerNonce = message.nonce
+    return channel.waiting.push(message) <= WAITING_RECONS_MAX
+  }
   if (message.first) {
     const crossing = round !== null && round.mine && !round.done
     if (crossing && context.options.replicaId < link.hello!.replicaId) return true
@@ -57,7 +69,7 @@ export function receiveRecon(context: CoreContext, link: LinkSession, channel: C
   if (++round.messages > ROUND_MESSAGES_MAX) return false
   if (round.peerSeq === null) {
     round.peerSeq = message.seq
-    channel.peerNonce = message.nonce
+    if (!waited) channel.peerNonce = message.nonce
   }
   const answer = answerRanges(treeOf(context, channel), channel.range, message.from, message.ranges)
   if (answer === null) return false

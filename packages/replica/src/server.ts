@@ -15,7 +15,7 @@ import {
 } from '@syncline/protocol'
 import type { LogRow } from '@syncline/store'
 import type { Channel } from './channel.ts'
-import { channelSummary } from './channel-root.ts'
+import { awaitsTree, channelSummary } from './channel-root.ts'
 import type { CoreContext } from './core-context.ts'
 import { diffOf } from './document-diff.ts'
 import type { DocHead, DocState } from './documents.ts'
@@ -62,8 +62,10 @@ export function startServing(context: CoreContext, link: LinkSession, channel: C
   channel.nonceSent = commits.nonce
   channel.announcedAtMs = context.nowMs
   if (cursorOk) noteAck(context, link, channel, open.cursor.seq)
+  const start = { kind: 'start', channel: channel.number, mode, nonce: commits.nonce, seq } as const
   if (mode === 'reconcile') channel.reconcileWhy = 'no-cursor'
-  link.send({ kind: 'start', channel: channel.number, mode, nonce: commits.nonce, seq })
+  if (mode === 'reconcile' && awaitsTree(context, link, channel)) channel.startHeld = start
+  else link.send(start)
 }
 
 /** Whether the log may hold anything of the scope after a position. Of a single document that is known: whoever comes back to it need not go through what others wrote. */
@@ -360,7 +362,7 @@ interface Announcement {
 
 /** Tells the peer what entries did not, if there is any news of that. */
 export function announce(context: CoreContext, link: LinkSession, channel: Channel, { tellsPosition, tellsRoot }: Announcement): void {
-  if (channel.serve !== 'serving' || !link.live) return
+  if (channel.serve !== 'serving' || channel.startHeld !== null || !link.live) return
   const { commits } = context
   const root = tellsRoot && channel.ready && !channel.behind ? channelSummary(context, link, channel).root : null
   const moved = channel.announced < channel.sentUpTo(commits.head) || channel.nonceSent !== commits.nonce
