@@ -33,7 +33,6 @@ const importMap: Readonly<Record<string, readonly { readonly name: string; reado
     { name: 'hono', under: 'admin/' },
     { name: '@hono/node-server', under: 'admin/' },
     { name: 'prom-client', under: 'metrics/' },
-    { name: 'pino', under: 'log.ts' },
   ],
   testing: [
     { name: '@syncline/protocol' },

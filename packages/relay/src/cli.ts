@@ -4,29 +4,21 @@
 import { SynclineError } from '@syncline/protocol'
 import { nodeClock } from '@syncline/replica/ws'
 import { aligned, commandHelp, EXIT, type Command } from './cli-command.ts'
-import { checkConfigCommand } from './commands/check-config.ts'
-import { exportCommand } from './commands/export.ts'
-import { importCommand } from './commands/import.ts'
-import { inspectCommand } from './commands/inspect.ts'
-import { lsCommand } from './commands/ls.ts'
-import { serveCommand } from './commands/serve.ts'
-import { tokenCommand } from './commands/token.ts'
-import { upgradeCommand } from './commands/upgrade.ts'
-import { verifyCommand } from './commands/verify.ts'
 import { relayVersion } from './relay-version.ts'
 import { processTerminal, type Terminal } from './terminal.ts'
 
-const commands: readonly Command[] = [
-  serveCommand,
-  checkConfigCommand,
-  lsCommand,
-  inspectCommand,
-  exportCommand,
-  importCommand,
-  verifyCommand,
-  upgradeCommand,
-  tokenCommand,
-]
+/** Each is loaded when it is asked for: a relay that serves has no use for importers, nor for what signs tokens. */
+const commands = {
+  serve: async () => (await import('./commands/serve.ts')).serveCommand,
+  'check-config': async () => (await import('./commands/check-config.ts')).checkConfigCommand,
+  ls: async () => (await import('./commands/ls.ts')).lsCommand,
+  inspect: async () => (await import('./commands/inspect.ts')).inspectCommand,
+  export: async () => (await import('./commands/export.ts')).exportCommand,
+  import: async () => (await import('./commands/import.ts')).importCommand,
+  verify: async () => (await import('./commands/verify.ts')).verifyCommand,
+  upgrade: async () => (await import('./commands/upgrade.ts')).upgradeCommand,
+  token: async () => (await import('./commands/token.ts')).tokenCommand,
+} as const satisfies Readonly<Record<string, () => Promise<Command>>>
 
 /** Runs one command line (without node and script) and resolves with its exit code. Does not throw for what a user can cause. */
 export async function main(argv: readonly string[], terminal: Terminal = processTerminal(nodeClock())): Promise<number> {
@@ -47,13 +39,12 @@ async function dispatch(name: string | undefined, rest: readonly string[], termi
     return EXIT.ok
   }
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    const asked = rest[0] === undefined ? undefined : find(rest[0])
-    const text = asked === undefined ? overview() : commandHelp(asked)
+    const text = rest[0] === undefined ? await overview() : commandHelp(await find(rest[0]))
     if (name === undefined) terminal.note(text)
     else terminal.print(text)
     return name === undefined ? EXIT.usage : EXIT.ok
   }
-  const chosen = find(name)
+  const chosen = await find(name)
   const options = rest.includes('--') ? rest.slice(0, rest.indexOf('--')) : rest
   if (options.includes('--help') || options.includes('-h')) {
     terminal.print(commandHelp(chosen))
@@ -67,24 +58,21 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'syscall' in error
 }
 
-function find(name: string): Command {
-  const found = commands.find((one) => one.name === name)
-  if (found === undefined)
-    throw new SynclineError(
-      'usage',
-      `There is no command ${JSON.stringify(name)}; there are ${commands.map((one) => one.name).join(', ')}.`,
-    )
-  return found
+/** Rejects with "usage". */
+async function find(name: string): Promise<Command> {
+  if (Object.hasOwn(commands, name)) return await commands[name as keyof typeof commands]()
+  throw new SynclineError('usage', `There is no command ${JSON.stringify(name)}; there are ${Object.keys(commands).join(', ')}.`)
 }
 
-function overview(): string {
+async function overview(): Promise<string> {
+  const all = await Promise.all(Object.values(commands).map((load) => load()))
   return [
     'syncline COMMAND [options]',
     '',
     'Serves a Syncline relay and looks after its data folder.',
     '',
     'Commands',
-    ...aligned(commands.map((one) => [one.name, one.summary])),
+    ...aligned(all.map((one) => [one.name, one.summary])),
     '',
     'syncline COMMAND --help tells more, syncline --version the version.',
     '',

@@ -4,11 +4,13 @@
 import { DEFAULT_SPACE, SynclineError, type SpaceId } from '@syncline/protocol'
 import type { Clock } from '@syncline/replica'
 import type { UpgradeNotice } from '@syncline/store/sqlite'
-import { openConfiguredDoorman } from './config/doorman-of.ts'
+import { authenticates } from './config/config-rules.ts'
+import type { ConfiguredDoorman } from './config/doorman-of.ts'
 import { openConfiguredHooks } from './config/hooks-of.ts'
 import { toRelayOptions } from './config/relay-options-of.ts'
 import type { SettingValues } from './config/settings.ts'
 import { createLog, type RelayLog } from './log.ts'
+import { collectWhenQuiet } from './quiet-memory.ts'
 import { createRelay } from './relay.ts'
 import type { Relay, RelayOptions, RelayPart } from './relay-options.ts'
 import type { Terminal } from './terminal.ts'
@@ -45,7 +47,7 @@ export async function openConfiguredRelay(values: SettingValues, parts: Configur
     log.warn('hook-failed', { space, doc, code, why: hook, reason: message }),
   )
   // What was read before stays in use.
-  const access = await openConfiguredDoorman(values, clock, (error) => log.warn('config-kept', { meaning: error.message }))
+  const access = await doormanOf(values, parts)
   const relay = await createRelay({
     ...toRelayOptions(values, { certificate, doorman: access?.doorman ?? null, hooks }),
     ...happenings(log),
@@ -54,13 +56,22 @@ export async function openConfiguredRelay(values: SettingValues, parts: Configur
     access?.stop()
     throw error
   })
+  const stopCollecting = collectWhenQuiet(clock)
   return {
     relay,
     async close() {
+      stopCollecting()
       await relay.close()
       access?.stop()
     },
   }
+}
+
+/** Null: everybody may do everything, and nothing of access control is loaded (RS-7). */
+async function doormanOf(values: SettingValues, { clock, log }: ConfiguredParts): Promise<ConfiguredDoorman | null> {
+  if (!authenticates(values)) return null
+  const { openConfiguredDoorman } = await import('./config/doorman-of.ts')
+  return openConfiguredDoorman(values, clock, (error) => log.warn('config-kept', { meaning: error.message }))
 }
 
 const UPGRADE_WORDS = {

@@ -1,14 +1,14 @@
 // The one port of a relay: HTTP in, WebSocket connections out to the doors. Counts connections, refuses with words, keeps the beat, and closes everything in
 // bounded time. What a door does with a connection is its own business. Read by relay.ts. Rules: RS-1, IN-1, AU-0, AD-2.
 
-import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Server as SecureServer, TLSSocket } from 'node:tls'
 import { SUBPROTOCOL, SynclineError, type ErrorCode } from '@syncline/protocol'
 import type { Clock } from '@syncline/replica'
-import { socketOptions } from '@syncline/replica/ws'
+import { nodeHttp, socketOptions } from '@syncline/replica/ws'
 import { WebSocketServer, type Server as SocketServer, type WebSocket } from 'ws'
 import type { DoorName, Doorman, Pass } from './access/access.ts'
 import { closingFor } from './close-code.ts'
@@ -116,7 +116,9 @@ export class Front {
       connectionsCheckingInterval: limits.headersTimeoutMs / 2,
     }
     this.server =
-      tls === null ? createServer(timeouts) : createSecureServer({ ...timeouts, ...tls, handshakeTimeout: limits.headersTimeoutMs })
+      tls === null
+        ? nodeHttp.createServer(timeouts)
+        : createSecureServer({ ...timeouts, ...tls, handshakeTimeout: limits.headersTimeoutMs })
     this.server.maxConnections = limits.connectionsMax + limits.backlog
     this.server.on('request', (request, response) => this.answer(request, response))
     this.server.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head))
@@ -362,7 +364,7 @@ function refuse(socket: Duplex, status: number, words: string): void {
   const body = `${words}\n`
   socket.once('finish', () => socket.destroy())
   socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    `HTTP/1.1 ${status} ${nodeHttp.STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   )
 }
 

@@ -4,10 +4,11 @@
 
 import { DEFAULT_SPACE, type SpaceId } from '@syncline/protocol'
 import type { Clock, ReplicaEvent } from '@syncline/replica'
-import { pino } from 'pino'
 import { printable } from './terminal.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 
 export interface LogOptions {
   /** The least that is written; default info. */
@@ -80,25 +81,14 @@ const WINDOW_MS = 10_000
 export type LogFields = Readonly<Record<string, unknown>>
 
 export class RelayLog {
-  private readonly clock: Clock
-  private readonly line: (level: LogLevel, fields: LogFields, type: string) => void
+  private readonly options: LogOptions
+  private readonly least: number
   private readonly written = new Map<string, number>()
   private cancelWindow: (() => void) | null = null
 
   constructor(options: LogOptions) {
-    this.clock = options.clock
-    const write = options.format === 'json' ? options.write : (line: string) => options.write(words(line))
-    const sink = pino(
-      {
-        level: options.level ?? 'info',
-        base: null,
-        messageKey: 'type',
-        formatters: { level: (label) => ({ level: label }) },
-        timestamp: () => `,"time":"${new Date(options.clock.wallMs()).toISOString()}"`,
-      },
-      { write: (line: string) => write(line.trimEnd()) },
-    )
-    this.line = (level, fields, type) => sink[level](fields, type)
+    this.options = options
+    this.least = LEVELS.indexOf(options.level ?? 'info')
   }
 
   debug(type: string, fields: LogFields = {}): void {
@@ -130,7 +120,7 @@ export class RelayLog {
   private tell(level: LogLevel, type: string, fields: LogFields): void {
     const before = this.written.get(type) ?? 0
     this.written.set(type, before + 1)
-    this.cancelWindow ??= this.clock.after(WINDOW_MS, () => this.endWindow())
+    this.cancelWindow ??= this.options.clock.after(WINDOW_MS, () => this.endWindow())
     if (before < LINES_PER_WINDOW) this.line(level, allowed(fields, 0), type)
   }
 
@@ -140,6 +130,13 @@ export class RelayLog {
     for (const [type, count] of this.written)
       if (count > LINES_PER_WINDOW) this.line('warn', { of: type, count: count - LINES_PER_WINDOW }, 'lines-left-out')
     this.written.clear()
+  }
+
+  private line(level: LogLevel, fields: LogFields, type: string): void {
+    if (LEVELS.indexOf(level) < this.least) return
+    const { format, clock, write } = this.options
+    if (format === 'words') write(words(fields, type))
+    else write(JSON.stringify({ level, time: new Date(clock.wallMs()).toISOString(), ...fields, type }))
   }
 }
 
@@ -183,9 +180,8 @@ function clean(text: string): string {
   return printable(cleaned.length > TEXT_MAX ? `${cleaned.slice(0, TEXT_MAX)}…` : cleaned)
 }
 
-/** A JSON line as a person reads it. */
-function words(line: string): string {
-  const { level: _level, time: _time, type, ...rest } = JSON.parse(line) as Record<string, unknown>
-  const said = Object.entries(rest).map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
-  return said.length === 0 ? String(type) : `${String(type)}: ${said.join(', ')}`
+/** A line as a person reads it. */
+function words(fields: LogFields, type: string): string {
+  const said = Object.entries(fields).map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
+  return said.length === 0 ? type : `${type}: ${said.join(', ')}`
 }

@@ -5,23 +5,27 @@ import { SynclineError, type DocId, type ErrorCode, type SpaceId } from '@syncli
 import type { Clock, Replica, ReplicaEvent } from '@syncline/replica'
 import type { Dial } from '@syncline/replica/ws'
 import type { DoorName, Doorman } from './access/access.ts'
-import { createAdminServer, type AdminServer } from './admin/admin-server.ts'
-import { createApi, type Api, type ApiSpaces } from './admin/api.ts'
+import type * as adminPort from './admin/admin-port.ts'
+import type { AdminServer } from './admin/admin-server.ts'
+import type { Api, ApiSpaces } from './admin/api.ts'
 import { Health } from './admin/health.ts'
-import { pageApp } from './admin/page/admin-page.ts'
 import type { RelayFacts } from './admin/relay-api.ts'
 import { Sampler } from './admin/sampler.ts'
 import type { Share } from './admin/share.ts'
 import type { Front } from './front.ts'
-import { createRelayMetrics, type RelayMetrics } from './metrics/relay-metrics.ts'
+import type { RelayMetrics } from './metrics/relay-metrics.ts'
 import { isLinked } from './peering.ts'
 import type { RateBound } from './rate-limits.ts'
 import type { GivenSocket } from './relay-options.ts'
 import { relayVersion } from './relay-version.ts'
 
+type AdminModule = typeof adminPort
+
 export interface OperationsOptions {
   readonly clock: Clock
   readonly doorman: Doorman
+  /** There will be an admin port. */
+  readonly admin: boolean
   /** Paths of the SQLite files of the open spaces. */
   dataFiles(): readonly string[]
   spacesStored(): number
@@ -46,10 +50,12 @@ export interface Served {
 
 export class Operations {
   readonly health: Health
-  readonly metrics: RelayMetrics
+  /** Null: there is no admin port, and nobody to read them. */
+  readonly metrics: RelayMetrics | null
   /** Observes the replicas of all spaces. */
   readonly sampler: Sampler
   private readonly options: OperationsOptions
+  private readonly module: AdminModule | null
   private readonly startedMs: number
   private readonly version = relayVersion()
   private dials: readonly Dial[] = []
@@ -57,14 +63,24 @@ export class Operations {
   private api: Api | null = null
   private admin: AdminServer | null = null
 
-  constructor(options: OperationsOptions) {
+  private constructor(options: OperationsOptions, module: AdminModule | null) {
     const { clock } = options
     this.options = options
+    this.module = module
     this.startedMs = clock.now()
     this.health = new Health(clock)
     this.sampler = new Sampler(clock)
-    this.metrics = createRelayMetrics({
-      clock,
+    this.metrics = module === null ? null : this.relayMetrics(module)
+  }
+
+  static async open(options: OperationsOptions): Promise<Operations> {
+    return new Operations(options, options.admin ? await import('./admin/admin-port.ts') : null)
+  }
+
+  private relayMetrics({ createRelayMetrics }: AdminModule): RelayMetrics {
+    const { options } = this
+    return createRelayMetrics({
+      clock: options.clock,
       version: this.version,
       connections: () => this.front?.connectionsByDoor ?? {},
       unsentBytes: () => this.front?.unsentBytes ?? 0,
@@ -95,39 +111,32 @@ export class Operations {
   /** The doors are open. Rejects with what createAdminServer rejects with. */
   async serve({ replica, spaces, front, dials, url, admin, given = false }: Served): Promise<void> {
     const { clock, doorman, onRefused, onError } = this.options
+    const { module, health, metrics, sampler } = this
     this.front = front
     this.dials = dials
-    this.health.listening = true
-    if (admin === null) return
-    const api = createApi({
-      replica,
-      spaces,
-      doorman,
-      clock,
-      sampler: this.sampler,
-      onRefused,
-      facts: () => this.facts(url, front),
-      troubleOf: (space) => this.health.troubleOf(space),
-      onTurnedAway: (error) => this.metrics.accessRefused('http', error.code),
-      onError,
-    })
-    this.api = api
-    this.admin = await createAdminServer({
-      ...admin,
-      given,
-      clock,
-      health: this.health,
-      metrics: this.metrics,
-      onError,
-      mount: (app) => {
-        app.route('/', api.app)
-        app.route('/', pageApp())
+    health.listening = true
+    if (admin === null || module === null || metrics === null) return
+    const { api, server } = module.openAdminPort(
+      {
+        replica,
+        spaces,
+        doorman,
+        clock,
+        sampler,
+        onRefused,
+        facts: () => this.facts(url, front, metrics),
+        troubleOf: (space) => health.troubleOf(space),
+        onTurnedAway: (error) => metrics.accessRefused('http', error.code),
+        onError,
       },
-    })
+      { ...admin, given, clock, health, metrics, onError },
+    )
+    this.api = api
+    this.admin = await server
   }
 
   turnedAway(error: SynclineError, door: DoorName): void {
-    this.metrics.accessRefused(door, error.code)
+    this.metrics?.accessRefused(door, error.code)
     this.api?.turnedAway(error, door)
   }
 
@@ -141,7 +150,7 @@ export class Operations {
   }
 
   throttled(door: DoorName, by: RateBound): void {
-    this.metrics.throttled(door, by)
+    this.metrics?.throttled(door, by)
   }
 
   /** Probes say so from now on, while the admin port goes on answering. */
@@ -157,11 +166,11 @@ export class Operations {
   /** Idempotent. */
   async close(): Promise<void> {
     await this.admin?.close()
-    this.metrics.close()
+    this.metrics?.close()
   }
 
-  private facts(url: string, front: Front): RelayFacts {
-    const { p50, p99 } = this.metrics.loopDelays()
+  private facts(url: string, front: Front, metrics: RelayMetrics): RelayFacts {
+    const { p50, p99 } = metrics.loopDelays()
     return {
       url,
       version: this.version,

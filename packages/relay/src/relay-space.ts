@@ -20,7 +20,8 @@ export interface RelaySpaceParts {
   readonly hookLimits?: Partial<HookLimits>
   /** Of all spaces together. */
   readonly calls: HookCalls
-  readonly metrics: RelayMetrics
+  /** Null: nobody reads them. */
+  readonly metrics: RelayMetrics | null
   readonly health: Health
   /** Of all spaces together. */
   readonly sampler: Sampler
@@ -39,7 +40,7 @@ export class RelaySpace implements SpaceWatch {
   readonly sampler: Sampler
   private readonly space: SpaceId
   private readonly parts: RelaySpaceParts
-  private readonly metrics: SpaceMetrics
+  private readonly metrics: SpaceMetrics | null
   private replica: Replica | null = null
   private patching: MapPatches | null = null
   private stops: (() => void)[] = []
@@ -50,10 +51,10 @@ export class RelaySpace implements SpaceWatch {
     this.parts = parts
     this.hooks = new HookRunner(hooks, clock, hookLimits, calls)
     this.moments = new CommitMoments(clock)
-    this.metrics = metrics.space()
+    this.metrics = metrics?.space() ?? null
     this.sampler = many ? new Sampler(clock) : sampler
     const samplers = many ? [sampler, this.sampler] : [sampler]
-    this.observer = combineObservers(this.metrics.observer, ...samplers, this.moments, this.hooks)
+    this.observer = this.metrics === null ? this.hooks : combineObservers(this.metrics.observer, ...samplers, this.moments, this.hooks)
   }
 
   /** Of an open space. */
@@ -63,7 +64,7 @@ export class RelaySpace implements SpaceWatch {
 
   opened(replica: Replica): void {
     const { clock, health, peering, onEvent, onError } = this.parts
-    this.metrics.opened(replica)
+    this.metrics?.opened(replica)
     this.hooks.start(replica)
     this.patching = new MapPatches(replica, clock, onError)
     this.stops = [health.watch(replica), replica.onEvent((event) => onEvent(event, this.space))]
@@ -87,6 +88,6 @@ export class RelaySpace implements SpaceWatch {
 
   closed(): void {
     for (const stop of this.stops) stop()
-    this.parts.metrics.ended(this.metrics)
+    if (this.metrics !== null) this.parts.metrics?.ended(this.metrics)
   }
 }

@@ -37,9 +37,10 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   mustHaveSpaces(options, doorman.authenticates)
   const { hooks = {}, hookLimits = {} } = options
   const calls = hookCalls(hooks, clock, hookLimits)
-  const operations: Operations = new Operations({
+  const operations: Operations = await Operations.open({
     clock,
     doorman,
+    admin: options.admin !== undefined,
     dataFiles: () => Array.from(spaces.opened(), ({ space }) => spaceFile(data, space)),
     spacesStored: () => spaces.storedCount,
     onRefused: (...refused) => options.onRefused?.(...refused),
@@ -102,6 +103,9 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   }
 }
 
+/** Of a worker without an admin port: nobody asks for them. */
+const NO_METRICS: RelayInside['metrics'] = { gather: () => Promise.resolve([]) }
+
 interface Parts {
   readonly clock: Clock
   readonly host: string
@@ -143,7 +147,7 @@ class RunningRelay implements Relay {
       const doors = front.takeGiven()
       const { health, metrics } = operations
       const take: RelayInside['take'] = (port, given) => (port === 'doors' ? doors(given) : operations.takeAdmin(given))
-      const { url, port } = await part.opened({ health, metrics, take, share: (names) => operations.share(names) })
+      const { url, port } = await part.opened({ health, metrics: metrics ?? NO_METRICS, take, share: (names) => operations.share(names) })
       this.url = url
       this.port = port
     }

@@ -7,7 +7,7 @@ import type { SettingValues } from '../config/settings.ts'
 import { configuredLog, openConfiguredRelay, type ConfiguredParts } from '../configured-relay.ts'
 import type { Terminal } from '../terminal.ts'
 import { readCertificate, watchCertificate, type Certificate, type CertificateFiles } from '../tls-files.ts'
-import { openPool, type PoolParts } from '../workers/pool.ts'
+import type { PoolParts } from '../workers/pool.ts'
 
 export const serveCommand = command({
   name: 'serve',
@@ -99,6 +99,7 @@ async function serveAlone(values: SettingValues, parts: ConfiguredParts): Promis
 
 /** Workers are told to end by a second signal as this process is. */
 async function servePool(values: SettingValues, parts: PoolParts): Promise<Served> {
+  const { openPool } = await import('../workers/pool.ts')
   const pool = await openPool(values, parts)
   process.on('exit', () => pool.kill())
   return pool

@@ -1,7 +1,6 @@
 // The settings as a JSON Schema, for editors that complete and underline a configuration file. Secrets are not in it: a file does not take them. Pure. Read by the
 // command check-config. Rule: CF-10.
 
-import { z } from 'zod'
 import { settingNames, settings, type SettingName } from './settings.ts'
 
 export interface ObjectSchema {
@@ -39,10 +38,9 @@ export function configSchema(): ObjectSchema & { readonly $schema: string } {
 
 function schemaOf(name: SettingName): Record<string, unknown> {
   const { kind, default: preset, help } = settings[name]
-  const { $schema: _, ...schema } = z.toJSONSchema(kind.schema)
   return {
     description: `${help}: ${kind.list ? 'a list, each ' : ''}${kind.takes}`,
-    ...schema,
+    ...kind.jsonSchema,
     ...(preset !== undefined && { default: preset }),
   }
 }

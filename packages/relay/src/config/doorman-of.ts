@@ -12,7 +12,6 @@ import type { Policy } from '../access/policy.ts'
 import { parsePolicy, watchPolicyFile } from '../access/policy-file.ts'
 import { webhookAuthenticator } from '../access/webhook-authenticator.ts'
 import { watchFiles } from '../settled-files.ts'
-import { authenticates } from './config-rules.ts'
 import { readSecret } from './secret-file.ts'
 import type { SettingValues } from './settings.ts'
 
@@ -28,14 +27,13 @@ const KNOWN_MAY_EDIT = JSON.stringify({
   roles: { authenticated: [{ allow: ['read', 'write', 'create', 'delete', 'presence'], space: '**', doc: '**' }] },
 })
 
-/** Resolves with null for a configuration without authentication. Rejects with "config-invalid" or "policy-invalid". `onProblem`: a later change of a file that
+/** Of a configuration with authentication. Rejects with "config-invalid" or "policy-invalid". `onProblem`: a later change of a file that
  *  was not taken. */
 export async function openConfiguredDoorman(
   values: SettingValues,
   clock: Clock,
   onProblem: (error: SynclineError) => void,
-): Promise<ConfiguredDoorman | null> {
-  if (!authenticates(values)) return null
+): Promise<ConfiguredDoorman> {
   const authenticator = await authenticatorOf(values, clock)
   let renew: (policy: Policy) => void = () => undefined
   const watch = values.policy === undefined ? null : await watchPolicyFile(values.policy, clock, (policy) => renew(policy), onProblem)

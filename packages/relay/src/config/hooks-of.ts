@@ -2,7 +2,6 @@
 
 import type { Clock } from '@syncline/replica'
 import type { RelayHooks } from '../hooks.ts'
-import { createWebhook } from '../webhook.ts'
 import { readSecret } from './secret-file.ts'
 import type { SettingValues } from './settings.ts'
 
@@ -16,6 +15,7 @@ export async function openConfiguredHooks(
   const file = values['hooks.secretFile']
   const events = values['hooks.events']
   if (url === undefined) return null
+  const { createWebhook } = await import('../webhook.ts')
   const secret = file === undefined ? values['hooks.secret'] : await readSecret(file)
   return createWebhook(url, secret ?? '', { clock, onHookError, ...(events !== undefined && { events }) })
 }

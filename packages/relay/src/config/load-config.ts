@@ -61,9 +61,10 @@ export function readConfig({ flags, environment }: ConfigInputs): ConfigReading 
       continue
     }
     sources[name] = given.source
-    const parsed = row.kind.schema.safeParse(given.value)
-    if (parsed.success) values[name] = row.kind.path && given.source.from === 'file' ? besideFile(file, parsed.data as string) : parsed.data
-    else problems.push(`${placeOf(name, given.source)} takes ${row.kind.takes}, not ${shown(name, given.value, row.kind.schema)}.`)
+    const { kind } = row
+    const { value } = given
+    if (kind.accepts(value)) values[name] = kind.path && given.source.from === 'file' ? besideFile(file, value as string) : value
+    else problems.push(`${placeOf(name, given.source)} takes ${kind.takes}, not ${shown(name, value)}.`)
   }
   const config = { values: values as unknown as SettingValues, sources: sources as Record<SettingName, Source>, file }
   if (problems.length === 0) problems.push(...ruleProblems(config.values, (name) => placeOf(name, config.sources[name])))
@@ -131,11 +132,9 @@ function besideFile(file: string | null, path: string): string {
 }
 
 /** What was given, short; of a list only what is wrong with it; of a secret nothing. */
-function shown(name: SettingName, value: unknown, schema: (typeof settings)[SettingName]['kind']['schema']): string {
+function shown(name: SettingName, value: unknown): string {
   if (settings[name].secret) return 'what was given'
-  const at = schema.safeParse(value).error?.issues[0]?.path[0]
-  const wrong = Array.isArray(value) && typeof at === 'number' ? (value[at] as unknown) : value
-  const words = JSON.stringify(wrong) ?? 'nothing'
+  const words = JSON.stringify(settings[name].kind.wrongPart(value)) ?? 'nothing'
   return words.length > 100 ? `${words.slice(0, 100)}...` : words
 }
 

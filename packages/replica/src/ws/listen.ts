@@ -1,13 +1,14 @@
 // Lets other replicas dial in: an HTTP server that upgrades to the native subprotocol and answers everything else in words. A replica that listens is no
 // relay: no other doors, no authentication. Rules: LK-8 (who is let in), AU-0.
 
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { SUBPROTOCOL, SynclineError } from '@syncline/protocol'
 import { WebSocketServer } from 'ws'
 import type { Access } from '../effects.ts'
 import type { Replica } from '../replica.ts'
+import { nodeHttp } from './node-http.ts'
 import { acceptSocket, socketOptions, type SocketLink } from './socket-link.ts'
 
 export interface ListenOptions {
@@ -58,7 +59,7 @@ class Door implements Listener {
     this.#options = options
     this.host = options.host ?? '127.0.0.1'
     this.port = options.port
-    this.#server = createServer({ headersTimeout: REQUEST_WITHIN_MS, requestTimeout: REQUEST_WITHIN_MS }, (_, response) => {
+    this.#server = nodeHttp.createServer({ headersTimeout: REQUEST_WITHIN_MS, requestTimeout: REQUEST_WITHIN_MS }, (_, response) => {
       response.writeHead(426, { 'content-type': 'text/plain; charset=utf-8', upgrade: 'websocket', connection: 'close' })
       response.end(WORDS)
     })
