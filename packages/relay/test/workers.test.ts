@@ -12,10 +12,13 @@ import { MergedMetrics } from '../src/metrics/merged-metrics.ts'
 import { MetricSet } from '../src/metrics/metric-set.ts'
 import type { MetricReadings } from '../src/metrics/relay-metrics.ts'
 import { adminErrand } from '../src/workers/admin-errand.ts'
+import { Arrivals } from '../src/workers/arrivals.ts'
 import { closeFrame, greetedSpace, GREETING_BYTES_MAX, handshakeAnswer } from '../src/workers/greeting.ts'
 import { GuestBook } from '../src/workers/guest-book.ts'
+import { Handover, TAKEN_TOLD_EVERY } from '../src/workers/handover.ts'
 import { ownerOf } from '../src/workers/owner.ts'
 import { PoolHealth } from '../src/workers/pool-health.ts'
+import type { GivenGuest } from '../src/workers/porter.ts'
 import { readUntil, SOCKET_OPTIONS } from '../src/workers/read-until.ts'
 import { readHead } from '../src/workers/request-head.ts'
 import type { SeatPhase } from '../src/workers/seat.ts'
@@ -184,6 +187,52 @@ test('[WK-1] connections are counted over all workers, by address, and those of 
   expect(book.enter(1, '10.0.0.1', true)).toBe(7)
   book.lost(0)
   expect([book.enter(1, '10.0.0.1', true), book.enter(1, '10.0.0.1', true)]).toEqual([8, 'address-full'])
+})
+
+test('[WK-7] of a crowd a few at a time are on their way to a worker, in order, and all of it is let go when the worker ends', () => {
+  const sent: number[] = []
+  const destroyed: number[] = []
+  let following = false
+  const handover = new Handover(({ id }, more) => {
+    sent.push(id)
+    following = more
+  })
+  const come = (id: number): boolean => handover.give({ id, socket: { destroy: () => destroyed.push(id) } } as unknown as GivenGuest)
+  for (let id = 0; id < 1_000; id++) expect(come(id)).toBe(true)
+  // Never none and never many, although the worker does not tell of each.
+  for (let taken = 0; sent.length < 1_000; taken += TAKEN_TOLD_EVERY) {
+    expect(sent.length - taken).toBe(8)
+    handover.taken()
+    expect(following).toBe(sent.length < 1_000)
+  }
+  expect(sent).toEqual(Array.from({ length: 1_000 }, (_, id) => id))
+  for (let id = 1_000; id < 1_100; id++) come(id)
+  handover.lost()
+  expect(destroyed).toEqual(Array.from({ length: 108 }, (_, at) => 992 + at))
+  // Whoever comes next is for the one that is started anew.
+  expect([come(2_000), sent.at(-1)]).toEqual([true, 2_000])
+  for (let id = 0; id < 4_103; id++) come(id)
+  expect(come(1)).toBe(false)
+})
+
+test('[WK-7] a worker takes a few of a crowd together, one that comes alone at once, and waits for none for long', () => {
+  const taken: number[] = []
+  let late: () => void = () => undefined
+  const clock = { ...nodeClock(), after: (_ms: number, then: () => void) => ((late = then), () => (late = () => undefined)) }
+  const arrivals = new Arrivals<number>(clock, (arrived) => void taken.push(arrived))
+  arrivals.come(0, false)
+  expect(taken).toEqual([0])
+  for (let at = 1; at < 8; at++) arrivals.come(at, true)
+  expect(taken).toEqual([0])
+  arrivals.come(8, true)
+  expect(taken).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8])
+  late()
+  arrivals.come(9, true)
+  late()
+  arrivals.come(10, true)
+  arrivals.come(11, false)
+  late()
+  expect(taken.slice(9)).toEqual([9, 10, 11])
 })
 
 test('[WK-6] the admin port asks the worker that has the space, and all of them for what concerns all', () => {

@@ -31,7 +31,8 @@ export type ToWorker =
     }
   /** The port takes connections. */
   | { readonly kind: 'listening'; readonly url: string; readonly port: number }
-  | Handed
+  /** `more`: another one follows at once. */
+  | (Handed & { readonly more: boolean })
   /** `names`: of spaces, for a share. */
   | { readonly kind: 'ask'; readonly ticket: number; readonly about: keyof Answers; readonly names: readonly SpaceId[] }
   | { readonly kind: 'elsewhere'; readonly ticket: number; readonly shares: readonly Share[] }
@@ -47,6 +48,8 @@ export type FromWorker =
   | { readonly kind: 'failed'; readonly code: ErrorCode | null; readonly words: string }
   /** What the others say, for whoever asks this one about all. */
   | { readonly kind: 'elsewhere'; readonly ticket: number; readonly names: readonly SpaceId[] }
+  /** So many more of the sockets that it was sent: TAKEN_TOLD_EVERY. */
+  | { readonly kind: 'taken' }
   | { readonly kind: 'left'; readonly ids: readonly number[] }
   | { readonly kind: 'answer'; readonly ticket: number; readonly answer: Answers[keyof Answers] }
 

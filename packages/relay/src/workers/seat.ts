@@ -1,5 +1,5 @@
 // One worker process, as the process that has the port sees it: started, asked, given connections, started again when it ends by itself, drained. Why it may end and what
-// is done then is decided here; what it does is in worker.ts. Made by pool.ts. Rules: WK-3, WK-4.
+// is done then is decided here; what it does is in worker.ts. Made by pool.ts. Rules: WK-3, WK-4, WK-7.
 //
 //   starting ──opened──► opened ──serving──► serving ──drain──► draining ──► ended
 //      └───────────────────┴───────────────────┴── ended by itself ──► waiting ──backoff──► starting
@@ -9,7 +9,8 @@ import { SynclineError, type SpaceId } from '@syncline/protocol'
 import type { Clock } from '@syncline/replica'
 import type { Share } from '../admin/share.ts'
 import type { SettingValues } from '../config/settings.ts'
-import type { Answers, FromWorker, PortName, ToWorker } from './messages.ts'
+import { Handover } from './handover.ts'
+import type { Answers, FromWorker, Handed, PortName, ToWorker } from './messages.ts'
 import type { GivenGuest } from './porter.ts'
 import { pipeTo } from './tls-pipe.ts'
 
@@ -44,8 +45,6 @@ const RETRY_FIRST_MS = 250
 const RETRY_MAX_MS = 15_000
 /** Who served this long begins with a short wait again. */
 const STEADY_MS = 30_000
-/** Sockets that wait to be handed over: a worker takes one in each turn of its loop. Above it whoever comes is told to come again. */
-const UNDER_WAY_MAX = 4096
 
 interface Question {
   readonly resolve: (answer: never) => void
@@ -63,8 +62,7 @@ export class Seat {
   private losses = 0
   private nextTicket = 0
   private readonly questions = new Map<number, Question>()
-  /** Handed to the system of this process, and not to the worker yet. */
-  private readonly underWay = new Set<GivenGuest>()
+  private readonly handover: Handover
   private readonly ports = new Map<number, PortName>()
   private cancelRetry: () => void = () => undefined
   private settled: { readonly opened: () => void; readonly failed: (error: Error) => void } | null = null
@@ -78,6 +76,7 @@ export class Seat {
     this.options = options
     this.awaySinceMs = options.clock.now()
     this.finished = new Promise((resolve) => (this.over = resolve))
+    this.handover = new Handover((guest, more) => this.hand(guest, more))
     this.child = this.begin()
   }
 
@@ -98,20 +97,16 @@ export class Seat {
 
   /** False: it is not there, or too many wait already. */
   give(port: PortName, guest: GivenGuest): boolean {
-    if (this.phase !== 'serving' || this.underWay.size >= UNDER_WAY_MAX) return false
-    const { id, socket, bytes, answered } = guest
-    this.ports.set(id, port)
-    const handed = { kind: 'socket', id, port, bytes, answered } as const
+    if (this.phase !== 'serving') return false
+    const { id, socket } = guest
     const { pipe } = this.options
-    if (pipe !== null && guest.secure) {
-      pipeTo(pipe, handed, socket, () => this.left(id))
-      return true
+    this.ports.set(id, port)
+    if (pipe === null || !guest.secure) {
+      if (this.handover.give(guest)) return true
+      this.ports.delete(id)
+      return false
     }
-    this.underWay.add(guest)
-    this.child.send(handed, socket, (error) => {
-      this.underWay.delete(guest)
-      if (error !== null) socket.destroy()
-    })
+    pipeTo(pipe, this.handed(guest), socket, () => this.left(id))
     return true
   }
 
@@ -159,7 +154,10 @@ export class Seat {
     // Its own lines go where those of this process go.
     const child = fork(entry, [], { serialization: 'advanced' })
     const { values, index, workers, pipe } = this.options
-    child.on('message', (message: FromWorker) => this.hear(message))
+    child.on('message', (message: FromWorker) => {
+      // What one that ended had said before may come after its exit.
+      if (child === this.child) this.hear(message)
+    })
     // Of what could not be sent its exit tells. What was never there has none.
     child.on('error', () => {
       if (child.pid === undefined) this.ended({ code: null, signal: null })
@@ -167,6 +165,16 @@ export class Seat {
     child.on('exit', (code, signal) => this.ended({ code, signal }))
     child.send({ kind: 'start', values, index, workers, pipe } satisfies ToWorker, () => undefined)
     return child
+  }
+
+  private hand(guest: GivenGuest, more: boolean): void {
+    this.child.send({ ...this.handed(guest), more } satisfies ToWorker, guest.socket, (error) => {
+      if (error !== null) guest.socket.destroy()
+    })
+  }
+
+  private handed({ id, bytes, answered }: GivenGuest): Handed {
+    return { kind: 'socket', id, port: this.ports.get(id)!, bytes, answered }
   }
 
   private send(message: ToWorker): void {
@@ -184,7 +192,8 @@ export class Seat {
       this.phase = 'serving'
       this.servingSinceMs = this.options.clock.now()
       this.options.onServing(this.child.pid!, message.replicaId)
-    } else if (message.kind === 'left') {
+    } else if (message.kind === 'taken') this.handover.taken()
+    else if (message.kind === 'left') {
       for (const id of message.ids) this.left(id)
     } else if (message.kind === 'elsewhere') {
       const { ticket, names } = message
@@ -209,9 +218,7 @@ export class Seat {
     const { clock } = this.options
     const { phase } = this
     this.lastExit = exit
-    // The system closes what it had; what had not reached it yet is closed here.
-    for (const { socket } of this.underWay) socket.destroy()
-    this.underWay.clear()
+    this.handover.lost()
     for (const id of [...this.ports.keys()]) this.left(id)
     for (const { reject } of this.questions.values()) reject(new Error('This worker has ended.'))
     if (phase === 'draining') {

@@ -1,5 +1,5 @@
 // A worker: a relay that has some of the spaces and no port, as the messages of the process that has the port say. It ends when that process is gone. Run by
-// worker-process.ts; the other side is seat.ts. Rules: WK-1, WK-3, WK-4.
+// worker-process.ts; the other side is seat.ts. Rules: WK-1, WK-3, WK-4, WK-7.
 
 import type { Socket } from 'node:net'
 import { DEFAULT_SPACE, SynclineError, type SpaceId } from '@syncline/protocol'
@@ -8,6 +8,8 @@ import { EXIT } from '../cli-command.ts'
 import { configuredLog, openConfiguredRelay, type ConfiguredRelay } from '../configured-relay.ts'
 import type { GivenSocket, RelayInside, RelayPart } from '../relay-options.ts'
 import type { Terminal } from '../terminal.ts'
+import { Arrivals } from './arrivals.ts'
+import { TAKEN_TOLD_EVERY } from './handover.ts'
 import type { Answers, FromWorker, Handed, ToWorker } from './messages.ts'
 import { ownerOf } from './owner.ts'
 import { listenPipe } from './tls-pipe.ts'
@@ -47,12 +49,15 @@ class Worker {
   private draining = false
   serves = false
   private leaving: number[] = []
+  private taken = 0
+  private readonly arrivals: Arrivals<readonly [Handed, GivenSocket]>
   private nextTicket = 0
   private readonly asking = new Map<number, (shares: readonly Share[]) => void>()
 
   constructor(channel: WorkerChannel, terminal: Terminal) {
     this.channel = channel
     this.terminal = terminal
+    this.arrivals = new Arrivals(terminal.clock, ([handed, given]) => this.take(handed, given))
   }
 
   hear(message: ToWorker, socket: Socket | undefined): void {
@@ -63,9 +68,12 @@ class Worker {
     else if (message.kind === 'drain') void this.drain()
     else if (message.kind === 'ask') void this.answer(message)
     else if (message.kind === 'elsewhere') this.asking.get(message.ticket)?.(message.shares)
-    // Absent: the connection ended on its way here.
-    else if (socket === undefined) this.left(message.id)
-    else this.take(message, { socket, bytes: message.bytes, answered: message.answered })
+    else {
+      if (++this.taken % TAKEN_TOLD_EVERY === 0) this.channel.send({ kind: 'taken' })
+      // Absent: the connection ended on its way here.
+      if (socket === undefined) this.left(message.id)
+      else this.arrivals.come([message, { socket, bytes: message.bytes, answered: message.answered }], message.more)
+    }
   }
 
   /** Commits and acknowledges what was received, closes the connections, and ends this process. */
