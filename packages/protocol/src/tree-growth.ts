@@ -57,14 +57,15 @@ export class TreeGrowth {
   readonly #mask: number
   #filling = new Int32Array(0)
   #chunks: Int32Array[] = []
-  #veils: Uint8Array[] = []
+  /** By chunk; none where nothing is hidden. */
+  #veils: (Uint8Array | undefined)[] = []
   #count = 0
   /** Numbers of gathered documents, as far as they are parted; empty until all are gathered. */
   #order = new Uint32Array(0)
   #scratch = new Uint32Array(0)
   #parts: Part[] = []
-  readonly #counts = new Uint32Array(16)
-  readonly #hidden = new Uint32Array(16)
+  /** Of those in `order`, the one that they are parted by. */
+  #digits = new Uint8Array(0)
 
   /** `depth`: how many digits all keys share with the root. `few`: some dozens of documents are expected. */
   constructor(depth = 0, few = false) {
@@ -101,9 +102,8 @@ export class TreeGrowth {
     const place = this.#count++ & this.#mask
     if (place === 0) {
       this.#chunks.push((this.#filling = new Int32Array(DOC_WORDS << this.#bits)))
-      this.#veils.push(new Uint8Array(1 << this.#bits))
     }
-    if (hidden) this.#veils.at(-1)![place] = 1
+    if (hidden) (this.#veils[this.#chunks.length - 1] ??= new Uint8Array(1 << this.#bits))[place] = 1
     return place * DOC_WORDS
   }
 
@@ -111,9 +111,12 @@ export class TreeGrowth {
   gathered(changed: ReadonlyMap<DocKey, SourceDoc | null> = new Map()): void {
     const order = new Uint32Array(this.#count + changed.size)
     let kept = 0
-    const isChanged = matcher(changed)
-    for (let doc = 0; doc < this.#count; doc++)
-      if (!isChanged(this.#chunks[doc >>> this.#bits]!, (doc & this.#mask) * DOC_WORDS)) order[kept++] = doc
+    if (changed.size === 0) for (; kept < this.#count; kept++) order[kept] = kept
+    else {
+      const isChanged = matcher(changed)
+      for (let doc = 0; doc < this.#count; doc++)
+        if (!isChanged(this.#chunks[doc >>> this.#bits]!, (doc & this.#mask) * DOC_WORDS)) order[kept++] = doc
+    }
     for (const doc of changed.values()) {
       if (doc === null) continue
       order[kept++] = this.#count
@@ -121,13 +124,15 @@ export class TreeGrowth {
     }
     this.#order = order.subarray(0, kept)
     this.#scratch = new Uint32Array(kept)
+    this.#digits = new Uint8Array(kept)
     let hidden = 0
-    for (const doc of this.#order) hidden += this.#veil(doc)
+    if (this.#veils.length > 0) for (let i = 0; i < kept; i++) hidden += this.#veil(order[i]!)
     this.#plan({ node: this.root, depth: this.#depth, from: 0, to: kept, above: null }, hidden)
   }
 
+  /** 1: hidden. */
   #veil(doc: number): number {
-    return this.#veils[doc >>> this.#bits]![doc & this.#mask]!
+    return this.#veils[doc >>> this.#bits]?.[doc & this.#mask] ?? 0
   }
 
   #plan(part: Part, hidden: number): void {
@@ -155,16 +160,17 @@ export class TreeGrowth {
       this.#chunks = []
       this.#veils = []
       this.#order = this.#scratch = new Uint32Array(0)
+      this.#digits = new Uint8Array(0)
     }
     return Math.ceil(touched / PARTED_PER_READ)
   }
 
   /** Of a leaf, for all nodes above it, too. */
   #sumUp(leaf: Part): void {
-    const { sum } = leaf.node
+    const { sum, hidden } = leaf.node
     for (let i = leaf.from; i < leaf.to; i++) {
       const doc = this.#order[i]!
-      if (this.#veil(doc) === 0) sum.addFrom(this.#chunks[doc >>> this.#bits]!, (doc & this.#mask) * DOC_WORDS + 4)
+      if (hidden === 0 || this.#veil(doc) === 0) sum.addFrom(this.#chunks[doc >>> this.#bits]!, (doc & this.#mask) * DOC_WORDS + 4)
     }
     for (let { above } = leaf; above !== null; above = above.above) above.node.sum.add(sum)
   }
@@ -172,23 +178,14 @@ export class TreeGrowth {
   /** By the next digit of their keys. */
   #split(part: Part): void {
     const { node, depth, from, to } = part
-    const counts = this.#counts.fill(0)
-    const hidden = this.#hidden.fill(0)
-    const order = this.#order
-    for (let i = from; i < to; i++) {
-      const digit = this.#digit(order[i]!, depth)
-      counts[digit]!++
-      if (node.hidden > 0) hidden[digit]! += this.#veil(order[i]!)
-    }
+    const counts = this.#countDigits(part)
+    if (counts.includes(to - from)) return this.#descend(part)
     const starts = startsOf(counts, from)
-    if (counts.every((count) => count < to - from)) {
-      this.#scratch.set(order.subarray(from, to), from)
-      const next = starts.slice()
-      for (let i = from; i < to; i++) {
-        const doc = this.#scratch[i]!
-        order[next[this.#digit(doc, depth)]!++] = doc
-      }
-    }
+    const hidden = new Uint32Array(16)
+    const [order, scratch, digits, next] = [this.#order, this.#scratch, this.#digits, starts.slice()]
+    for (let i = from; i < to; i++) scratch[i] = order[i]!
+    for (let i = from; i < to; i++) order[next[digits[i]!]!++] = scratch[i]!
+    if (node.hidden > 0) for (let i = from; i < to; i++) hidden[digits[i]!]! += this.#veil(scratch[i]!)
     node.children = []
     for (let digit = 0; digit < 16; digit++) {
       if (counts[digit] === 0) continue
@@ -196,6 +193,46 @@ export class TreeGrowth {
       const start = starts[digit]!
       this.#plan({ node: child, depth: depth + 1, from: start, to: start + counts[digit]!, above: part }, hidden[digit]!)
     }
+  }
+
+  #countDigits({ depth, from, to }: Part): Uint32Array {
+    const [chunks, bits, mask, order, digits] = [this.#chunks, this.#bits, this.#mask, this.#order, this.#digits]
+    const [word, shift] = [depth >> 3, 28 - 4 * (depth & 7)]
+    const counts = new Uint32Array(16)
+    for (let i = from; i < to; i++) {
+      const doc = order[i]!
+      const digit = (chunks[doc >>> bits]![(doc & mask) * DOC_WORDS + word]! >>> shift) & 15
+      digits[i] = digit
+      counts[digit]!++
+    }
+    return counts
+  }
+
+  /** To where the keys part: those of one collection share many digits. */
+  #descend({ node, depth, from, to, above }: Part): void {
+    let last: Part = { node, depth, from, to, above }
+    const shared = this.#sharedDigits(last)
+    for (let at = depth; at < shared; at++) {
+      const child = emptyNode()
+      child.count = node.count
+      child.hidden = node.hidden
+      last.node.children = []
+      last.node.children[this.#digit(this.#order[from]!, at)] = child
+      last = { node: child, depth: at + 1, from, to, above: last }
+    }
+    this.#plan(last, node.hidden)
+  }
+
+  #sharedDigits({ from, to }: Part): number {
+    const [chunks, bits, mask, order] = [this.#chunks, this.#bits, this.#mask, this.#order]
+    const wordOf = (doc: number, word: number): number => chunks[doc >>> bits]![(doc & mask) * DOC_WORDS + word]!
+    const [first, second] = [wordOf(order[from]!, 0), wordOf(order[from]!, 1)]
+    let [inFirst, inSecond] = [0, 0]
+    for (let i = from; i < to; i++) {
+      inFirst |= wordOf(order[i]!, 0) ^ first
+      inSecond |= wordOf(order[i]!, 1) ^ second
+    }
+    return Math.min(DEPTH_MAX, inFirst === 0 ? 8 + (Math.clz32(inSecond) >> 2) : Math.clz32(inFirst) >> 2)
   }
 
   #digit(doc: number, depth: number): number {
