@@ -68,9 +68,10 @@ export interface ReadStatements {
   refusals: Query<[], StoredRefusal>
 }
 
+/** Prepared when they are first used: SQLite keeps some KiB for each, and a space needs a third of them. */
 export function readStatements(db: Database): ReadStatements {
-  const { query, column, row } = preparer(db)
-  return {
+  const { query, column, row } = makers(db)
+  return preparedOnUse<ReadStatements>({
     meta: query('SELECT v, crc FROM meta WHERE k = ?'),
     epoch: query('SELECT nonce, start_seq, end_seq, crc FROM epoch WHERE nonce = ?'),
     newestEpoch: query('SELECT nonce, start_seq, end_seq, crc FROM epoch ORDER BY id DESC LIMIT 1'),
@@ -99,16 +100,18 @@ export function readStatements(db: Database): ReadStatements {
     heldOf: query('SELECT id, key, origin, n, at_ms, crc, name, data FROM held WHERE key = ? ORDER BY id'),
     heldKeys: column('SELECT DISTINCT key FROM held'),
     refusals: query('SELECT peer, key, direction, code, retryable, digest, crc FROM refusal'),
-  }
+  })
 }
 
 /** Apart from the others: a file of format 1 has no such table. */
 export function remainsStatement(db: Database): Query<[key: Uint8Array], StoredRemains> | null {
-  const { query, column } = preparer(db)
-  const isThere: Query<[], number> = column("SELECT count(*) FROM sqlite_schema WHERE name = 'remains'")
+  const { query, column } = makers(db)
+  const isThere = column<[], number>("SELECT count(*) FROM sqlite_schema WHERE name = 'remains'")()
   return isThere.get() === 0
     ? null
-    : query('SELECT key, doc_epoch, at_ms, enc, size, crc, name, data FROM remains WHERE key = ? ORDER BY doc_epoch DESC')
+    : query<[key: Uint8Array], StoredRemains>(
+        'SELECT key, doc_epoch, at_ms, enc, size, crc, name, data FROM remains WHERE key = ? ORDER BY doc_epoch DESC',
+      )()
 }
 
 export interface WriteStatements {
@@ -178,9 +181,10 @@ export interface WriteStatements {
   dropRefusals: Query<[]>
 }
 
+/** As readStatements(). */
 export function writeStatements(db: Database): WriteStatements {
-  const { query, column } = preparer(db)
-  return {
+  const { query, column } = makers(db)
+  return preparedOnUse<WriteStatements>({
     putMeta: query('INSERT OR REPLACE INTO meta(k, v, crc) VALUES(?, ?, ?)'),
     addEpoch: query('INSERT INTO epoch(nonce, start_seq, why, started_ms, crc) VALUES(?, ?, ?, ?, ?)'),
     endEpoch: query('UPDATE epoch SET end_seq = ?, ended_ms = ?, crc = ? WHERE nonce = ?'),
@@ -228,19 +232,44 @@ export function writeStatements(db: Database): WriteStatements {
     ),
     dropRefusal: query('DELETE FROM refusal WHERE peer = ? AND key = ? AND direction = ?'),
     dropRefusals: query('DELETE FROM refusal'),
+  })
+}
+
+type Makers<S> = { readonly [K in keyof S]: () => S[K] }
+
+/** The same names, each with what its maker made at its first use. */
+function preparedOnUse<S extends object>(makers: Makers<S>): S {
+  const all = {} as S
+  for (const name of Object.keys(makers) as (keyof S)[]) {
+    const get = (): S[keyof S] => {
+      const value = makers[name]()
+      Object.defineProperty(all, name, { value })
+      return value
+    }
+    Object.defineProperty(all, name, { get, configurable: true, enumerable: true })
   }
+  return all
 }
 
 /** Statements whose types are those of the verb they are assigned to: rows, the first column of each, or rows as arrays. */
-function preparer(db: Database): {
-  query: <P extends unknown[], R>(sql: string) => Query<P, R>
-  column: <P extends unknown[], R>(sql: string) => Query<P, R>
-  row: <P extends unknown[], R>(sql: string) => Query<P, R>
+function makers(db: Database): {
+  query: <P extends unknown[], R>(sql: string) => () => Query<P, R>
+  column: <P extends unknown[], R>(sql: string) => () => Query<P, R>
+  row: <P extends unknown[], R>(sql: string) => () => Query<P, R>
 } {
   return {
-    query: <P extends unknown[], R>(sql: string) => db.prepare(sql) as unknown as Query<P, R>,
-    column: <P extends unknown[], R>(sql: string) => db.prepare(sql).pluck() as unknown as Query<P, R>,
-    row: <P extends unknown[], R>(sql: string) => db.prepare(sql).raw() as unknown as Query<P, R>,
+    query:
+      <P extends unknown[], R>(sql: string) =>
+      () =>
+        db.prepare(sql) as unknown as Query<P, R>,
+    column:
+      <P extends unknown[], R>(sql: string) =>
+      () =>
+        db.prepare(sql).pluck() as unknown as Query<P, R>,
+    row:
+      <P extends unknown[], R>(sql: string) =>
+      () =>
+        db.prepare(sql).raw() as unknown as Query<P, R>,
   }
 }
 
@@ -278,7 +307,7 @@ export function checkpoint(db: Database): void {
 
 /** Alone, for a file whose other tables may be of an older format. */
 export function metaStatement(db: Database): ReadStatements['meta'] {
-  return preparer(db).query('SELECT v, crc FROM meta WHERE k = ?')
+  return makers(db).query<[k: string], StoredMeta>('SELECT v, crc FROM meta WHERE k = ?')()
 }
 
 /** Text that changes whenever somebody opens the file for writing, whatever its format. */
