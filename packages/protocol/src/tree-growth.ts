@@ -39,6 +39,7 @@ const CHUNK_BITS = 12
 const CHUNK_BITS_OF_FEW = 7
 /** Parting a document costs about so much less than reading it. */
 const PARTED_PER_READ = 4
+const RUN_DOCS = 16_384
 
 /** What is not parted yet: the documents of `order` in [from, to) are those of `node`. */
 interface Part {
@@ -63,7 +64,8 @@ export class TreeGrowth {
   /** Numbers of gathered documents, as far as they are parted; empty until all are gathered. */
   #order = new Uint32Array(0)
   #scratch = new Uint32Array(0)
-  #parts: Part[] = []
+  readonly #parts: Part[] = []
+  #work: Generator<number, void> | null = null
   /** Of those in `order`, the one that they are parted by. */
   #digits = new Uint8Array(0)
 
@@ -128,6 +130,7 @@ export class TreeGrowth {
     let hidden = 0
     if (this.#veils.length > 0) for (let i = 0; i < kept; i++) hidden += this.#veil(order[i]!)
     this.#plan({ node: this.root, depth: this.#depth, from: 0, to: kept, above: null }, hidden)
+    this.#work = this.#growing()
   }
 
   /** 1: hidden. */
@@ -141,28 +144,35 @@ export class TreeGrowth {
     this.#parts.push(part)
   }
 
-  /** False: parts are left to grow(). */
+  /** False: there is more to grow(). */
   get done(): boolean {
-    return this.#parts.length === 0
+    return this.#work === null
   }
 
   /** Parts further documents, about as much work as reading `docs` of them, and answers as how many that counts. */
   grow(docs: number): number {
     let touched = 0
-    while (touched < docs * PARTED_PER_READ) {
-      const part = this.#parts.pop()
-      if (part === undefined) break
-      touched += 1 + part.to - part.from
-      if (isTooLong(part.node) && part.depth < DEPTH_MAX) this.#split(part)
-      else this.#sumUp(part)
-    }
-    if (this.done) {
-      this.#chunks = []
-      this.#veils = []
-      this.#order = this.#scratch = new Uint32Array(0)
-      this.#digits = new Uint8Array(0)
+    while (this.#work !== null && touched < docs * PARTED_PER_READ) {
+      const { done, value } = this.#work.next()
+      if (done === true) this.#work = null
+      else touched += value
     }
     return Math.ceil(touched / PARTED_PER_READ)
+  }
+
+  /** Yields how many documents were touched, every few thousand. */
+  *#growing(): Generator<number, void> {
+    for (let part = this.#parts.pop(); part !== undefined; part = this.#parts.pop()) {
+      if (isTooLong(part.node) && part.depth < DEPTH_MAX) yield* this.#split(part)
+      else {
+        this.#sumUp(part)
+        yield 1 + part.to - part.from
+      }
+    }
+    this.#chunks = []
+    this.#veils = []
+    this.#order = this.#scratch = new Uint32Array(0)
+    this.#digits = new Uint8Array(0)
   }
 
   /** Of a leaf, for all nodes above it, too. */
@@ -176,16 +186,23 @@ export class TreeGrowth {
   }
 
   /** By the next digit of their keys. */
-  #split(part: Part): void {
+  *#split(part: Part): Generator<number, void> {
     const { node, depth, from, to } = part
-    const counts = this.#countDigits(part)
-    if (counts.includes(to - from)) return this.#descend(part)
+    const counts = new Uint32Array(16)
+    for (const [start, end] of runsOf(from, to)) {
+      this.#countDigits(depth, start, end, counts)
+      yield end - start
+    }
+    if (counts.includes(to - from)) return yield* this.#descend(part)
     const starts = startsOf(counts, from)
     const hidden = new Uint32Array(16)
-    const [order, scratch, digits, next] = [this.#order, this.#scratch, this.#digits, starts.slice()]
-    for (let i = from; i < to; i++) scratch[i] = order[i]!
-    for (let i = from; i < to; i++) order[next[digits[i]!]!++] = scratch[i]!
-    if (node.hidden > 0) for (let i = from; i < to; i++) hidden[digits[i]!]! += this.#veil(scratch[i]!)
+    const [scratch, next] = [this.#scratch, starts.slice()]
+    scratch.set(this.#order.subarray(from, to), from)
+    for (const [start, end] of runsOf(from, to)) {
+      this.#moveByDigits(start, end, next)
+      if (node.hidden > 0) for (let i = start; i < end; i++) hidden[this.#digits[i]!]! += this.#veil(scratch[i]!)
+      yield end - start
+    }
     node.children = []
     for (let digit = 0; digit < 16; digit++) {
       if (counts[digit] === 0) continue
@@ -195,23 +212,30 @@ export class TreeGrowth {
     }
   }
 
-  #countDigits({ depth, from, to }: Part): Uint32Array {
+  #countDigits(depth: number, from: number, to: number, counts: Uint32Array): void {
     const [chunks, bits, mask, order, digits] = [this.#chunks, this.#bits, this.#mask, this.#order, this.#digits]
     const [word, shift] = [depth >> 3, 28 - 4 * (depth & 7)]
-    const counts = new Uint32Array(16)
     for (let i = from; i < to; i++) {
       const doc = order[i]!
       const digit = (chunks[doc >>> bits]![(doc & mask) * DOC_WORDS + word]! >>> shift) & 15
       digits[i] = digit
       counts[digit]!++
     }
-    return counts
+  }
+
+  #moveByDigits(from: number, to: number, next: Uint32Array): void {
+    const [order, scratch, digits] = [this.#order, this.#scratch, this.#digits]
+    for (let i = from; i < to; i++) order[next[digits[i]!]!++] = scratch[i]!
   }
 
   /** To where the keys part: those of one collection share many digits. */
-  #descend({ node, depth, from, to, above }: Part): void {
+  *#descend({ node, depth, from, to, above }: Part): Generator<number, void> {
+    let shared = DEPTH_MAX
+    for (const [start, end] of runsOf(from, to)) {
+      shared = Math.min(shared, this.#sharedDigits(this.#order[from]!, start, end))
+      yield end - start
+    }
     let last: Part = { node, depth, from, to, above }
-    const shared = this.#sharedDigits(last)
     for (let at = depth; at < shared; at++) {
       const child = emptyNode()
       child.count = node.count
@@ -223,22 +247,28 @@ export class TreeGrowth {
     this.#plan(last, node.hidden)
   }
 
-  #sharedDigits({ from, to }: Part): number {
+  /** Of the key of one document with those of others. */
+  #sharedDigits(one: number, from: number, to: number): number {
     const [chunks, bits, mask, order] = [this.#chunks, this.#bits, this.#mask, this.#order]
     const wordOf = (doc: number, word: number): number => chunks[doc >>> bits]![(doc & mask) * DOC_WORDS + word]!
-    const [first, second] = [wordOf(order[from]!, 0), wordOf(order[from]!, 1)]
+    const [first, second] = [wordOf(one, 0), wordOf(one, 1)]
     let [inFirst, inSecond] = [0, 0]
     for (let i = from; i < to; i++) {
       inFirst |= wordOf(order[i]!, 0) ^ first
       inSecond |= wordOf(order[i]!, 1) ^ second
     }
-    return Math.min(DEPTH_MAX, inFirst === 0 ? 8 + (Math.clz32(inSecond) >> 2) : Math.clz32(inFirst) >> 2)
+    return inFirst === 0 ? 8 + (Math.clz32(inSecond) >> 2) : Math.clz32(inFirst) >> 2
   }
 
   #digit(doc: number, depth: number): number {
     const word = this.#chunks[doc >>> this.#bits]![(doc & this.#mask) * DOC_WORDS + (depth >> 3)]!
     return (word >>> (28 - 4 * (depth & 7))) & 15
   }
+}
+
+/** What is between two steps of a part. */
+function* runsOf(from: number, to: number): Generator<readonly [from: number, to: number]> {
+  for (let at = from; at < to; at += RUN_DOCS) yield [at, Math.min(to, at + RUN_DOCS)]
 }
 
 function startsOf(counts: Uint32Array, from: number): Uint32Array {
