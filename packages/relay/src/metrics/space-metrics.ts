@@ -12,6 +12,7 @@ import type {
   ReplicaObserver,
   ReplicaStatus,
 } from '@syncline/replica'
+import type { Durations, Tally } from './hot-series.ts'
 import { codeLabel, type MetricSet } from './metric-set.ts'
 import { PeerWatch, type PeerReading } from './peer-watch.ts'
 
@@ -37,6 +38,8 @@ export class SpaceMetrics {
   private readonly set: MetricSet
   private readonly clock: Clock
   private readonly watch: PeerWatch
+  private readonly committedWrites: Tally
+  private readonly doorAcks: Durations
   private replica: Replica | null = null
   private delayed: ReplicaLoad['presenceDelayed'] = { connection: 0, subject: 0, document: 0 }
   private stopListening: () => void = () => undefined
@@ -44,6 +47,8 @@ export class SpaceMetrics {
   constructor({ set, clock, pinned }: SpaceMetricsOptions) {
     this.set = set
     this.clock = clock
+    this.committedWrites = set.tally('syncline_writes_total', { outcome: 'committed' })
+    this.doorAcks = set.durations('syncline_ack_duration_seconds', { tier: 'relay', from: 'door' })
     this.watch = new PeerWatch(pinned, (ms) => set.took('syncline_ack_duration_seconds', { tier: 'copies', from: 'peer' }, ms))
     this.observer = {
       committed: (commit) => this.committed(commit),
@@ -93,11 +98,10 @@ export class SpaceMetrics {
   }
 
   private written({ outcome, durationMs }: ObservedWrite): void {
-    const { set } = this
-    set.add('syncline_writes_total', { outcome: outcome.kind })
-    if (outcome.kind === 'committed' || outcome.kind === 'known')
-      set.took('syncline_ack_duration_seconds', { tier: 'relay', from: 'door' }, durationMs)
-    if (outcome.kind === 'refused') set.add('syncline_updates_refused_total', { from: 'door', code: codeLabel(outcome.code) })
+    if (outcome.kind === 'committed') this.committedWrites.add()
+    else this.set.add('syncline_writes_total', { outcome: outcome.kind })
+    if (outcome.kind === 'committed' || outcome.kind === 'known') this.doorAcks.took(durationMs)
+    if (outcome.kind === 'refused') this.set.add('syncline_updates_refused_total', { from: 'door', code: codeLabel(outcome.code) })
   }
 
   private happened(event: ReplicaEvent): void {
