@@ -226,13 +226,15 @@ export class DoorSocket implements SessionSocket, RoomConnection {
     this.session?.closed()
   }
 
-  /** For TurnEnds: all that was sent in the turn is written, and the session hears, after all that, that the network took something. */
+  /** For TurnEnds: all that was sent in a callback is one write. */
+  callbackEnded(): void {
+    this.isCorked = false
+    this.socket.uncork()
+  }
+
+  /** For TurnEnds: the session hears, after all that was sent, that the network took something. */
   turnEnded(): void {
     this.awaitsTurnEnd = false
-    if (this.isCorked) {
-      this.isCorked = false
-      this.socket.uncork()
-    }
     if (!this.isDrained) return
     this.isDrained = false
     this.session?.drained()
@@ -254,7 +256,7 @@ export class DoorSocket implements SessionSocket, RoomConnection {
     if (this.isCorked) return true
     this.isCorked = true
     this.socket.cork()
-    this.awaitTurnEnd()
+    this.options.turnEnds.addWriter(this)
     return true
   }
 

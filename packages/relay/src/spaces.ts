@@ -79,7 +79,7 @@ export async function openReplica(options: OpenOptions, space: SpaceId, watch?: 
   const { folder, durability, clock, limits = {}, onOpened } = options
   const onUpgrade = (notice: UpgradeNotice): void => options.onUpgrade?.(space, notice)
   mkdirSync(folder, { recursive: true })
-  const store = await openSqliteStore({ path: spaceFile(folder, space), space, durability, onUpgrade })
+  const store = await openSqliteStore({ path: spaceFile(folder, space), space, durability, waits: true, onUpgrade })
   const { openReason, tailLost, logDamaged } = store
   onOpened?.({ space, openReason, tailLost, logDamaged })
   const observer = watch?.observer

@@ -222,10 +222,8 @@ export class Replica {
   #turn(): void {
     this.#documents.settle()
     const deliveries: Delivery[] = []
-    for (const effect of this.#core.flush()) {
-      if (effect.kind === 'deliver') deliveries.push(effect)
-      else this.#carryOut(effect)
-    }
+    // What a commit that was waited for brings leaves in this very turn; the next one is not waited for.
+    if (this.#flush(deliveries, true)) this.#flush(deliveries, false)
     for (const [doc, rows] of Map.groupBy(deliveries, (row) => row.doc)) {
       this.#guests.deliver(doc, rows)
       this.#documents.deliver(doc, rows)
@@ -242,14 +240,23 @@ export class Replica {
     this.#tellStatus()
   }
 
-  #carryOut(effect: Exclude<Effect, Delivery>): void {
+  /** Carries out what is to be done, and puts aside what goes to user code. True: there is more, as a commit was done at once. */
+  #flush(deliveries: Delivery[], waits: boolean): boolean {
+    let committed = false
+    for (const effect of this.#core.flush()) {
+      if (effect.kind === 'deliver') deliveries.push(effect)
+      else if (effect.kind === 'commit') committed = this.#commit(effect.transaction, waits)
+      else this.#carryOut(effect)
+    }
+    return committed
+  }
+
+  #carryOut(effect: Exclude<Effect, Delivery | { kind: 'commit' }>): void {
     switch (effect.kind) {
       case 'send':
         return this.#links.get(effect.link)?.send(effect.bytes)
       case 'close':
         return this.#links.get(effect.link)?.close(effect.code, effect.reason)
-      case 'commit':
-        return void this.#commit(effect.transaction)
       case 'maintain':
         return void this.#maintain(effect.work)
       case 'written':
@@ -275,15 +282,26 @@ export class Replica {
     }
   }
 
-  async #commit(transaction: Transaction): Promise<void> {
+  /** True when it was done at once. */
+  #commit(transaction: Transaction, waits: boolean): boolean {
     const startedMs = this.clock.now()
     const receivedAtMs = this.#receivedAtMs
     this.#receivedAtMs = null
-    const error = await this.#whileBusy(this.#store.commit(transaction))
-    const links = error === null ? this.#core.committed() : null
-    if (error !== null) this.#core.commitFailed(error)
-    this.#storeDone()
-    if (links !== null) this.#committed(transaction, links, startedMs, receivedAtMs)
+    const store = this.#store
+    const done = (waits ? store.commitAndWait?.(transaction) : undefined) ?? store.commit(transaction)
+    if (done !== true) {
+      void this.#whileBusy(done).then((error) => {
+        const links = error === null ? this.#core.committed() : null
+        if (error !== null) this.#core.commitFailed(error)
+        this.#storeDone()
+        if (links !== null) this.#committed(transaction, links, startedMs, receivedAtMs)
+      })
+      return false
+    }
+    const links = this.#core.committed()
+    this.#statusChanged = true
+    this.#committed(transaction, links, startedMs, receivedAtMs)
+    return true
   }
 
   #committed({ firstSeq, rows }: Transaction, links: ReadonlySet<LinkId>, startedMs: number, receivedAtMs: number | null): void {

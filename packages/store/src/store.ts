@@ -231,6 +231,9 @@ export interface Store {
    *  "store-full", "store-io", "store-closed", "store-replaced", "store-corrupt", and then nothing of it is stored. After a rejection, transactions already
    *  queued behind it are rejected too (their firstSeq no longer fits). */
   commit(transaction: Transaction): Promise<void>
+  /** As commit(), for a caller that has nothing better to do than wait for a moment: true when it is committed already. Optional: without it, or where waiting does
+   *  not pay, it is commit(). Cost: may block the thread for 2 ms. */
+  commitAndWait?(transaction: Transaction): true | Promise<void>
   /** Installs compacted documents and rotates the epoch nonce, in one short transaction. Must not overlap a commit() in flight. */
   sweep(docs: readonly CompactedDoc[]): Promise<SweepResult>
   /** Ends the current epoch and starts one with a fresh nonce (a detected rollback). */

@@ -18,7 +18,8 @@ export function removeFolder(folder: string): void {
   rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
 }
 
-export function sqliteHarness(durability: SqliteDurability): StoreHarness {
+/** `waits`: every commit is waited for on the spot. */
+export function sqliteHarness(durability: SqliteDurability, waits = false): StoreHarness {
   const folder = temporaryFolder()
   let path = join(folder, 'space.db')
   const kept = join(folder, 'kept')
@@ -26,8 +27,8 @@ export function sqliteHarness(durability: SqliteDurability): StoreHarness {
   let store: SqliteStore
   const clock: Clock = { now: () => nowMs, after: (delayMs, run) => systemClock.after(delayMs, run) }
   const open = async (): Promise<SqliteStore> => {
-    store = await openSqliteStore({ path, space: DEFAULT_SPACE, durability, clock })
-    return store
+    store = await openSqliteStore({ path, space: DEFAULT_SPACE, durability, clock, waits })
+    return waits ? waitedFor(store) : store
   }
   const reopen = async (between: () => void = () => undefined): Promise<SqliteStore> => {
     await store.close()
@@ -60,6 +61,12 @@ export function sqliteHarness(durability: SqliteDurability): StoreHarness {
       removeFolder(folder)
     },
   }
+}
+
+/** The store, whose commit() is its commitAndWait(). */
+function waitedFor(store: SqliteStore): SqliteStore {
+  const commit: SqliteStore['commit'] = async (transaction) => void (await store.commitAndWait!(transaction))
+  return new Proxy(store, { get: (of, name) => (name === 'commit' ? commit : Reflect.get(of, name)) })
 }
 
 /** Flips a bit of the document's newest row, behind SQLite's back. */

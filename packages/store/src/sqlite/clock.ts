@@ -1,5 +1,6 @@
 // The one place of this package that knows the time and can wait. Everything else takes a Clock, or a time, as an argument.
 
+import { performance } from 'node:perf_hooks'
 import { clearTimeout, setTimeout } from 'node:timers'
 
 export interface Clock {
@@ -7,6 +8,11 @@ export interface Clock {
   now(): number
   /** Calls `run` once after `delayMs`; the answer cancels it. Does not keep the process alive. */
   after(delayMs: number, run: () => void): () => void
+}
+
+/** Milliseconds from an arbitrary start, with fractions; it never jumps. */
+export function monotonicMs(): number {
+  return performance.now()
 }
 
 export const systemClock: Clock = {

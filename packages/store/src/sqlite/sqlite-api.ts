@@ -18,6 +18,8 @@ export interface SqliteStoreOptions {
   /** Bound of the file in pages of 8 KB, for quotas: beyond it commits are "store-full". */
   readonly maxPages?: number
   readonly clock?: Clock
+  /** True: commitAndWait() may hold its thread up for 2 ms at a time, and for half of all time at most. For servers; default false. */
+  readonly waits?: boolean
   /** The file is of an older format and is being upgraded: told when a stage begins, and every 5 s while it lasts. Must not throw. */
   readonly onUpgrade?: (notice: UpgradeNotice) => void
 }

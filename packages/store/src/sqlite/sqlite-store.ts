@@ -30,10 +30,10 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
   const lock = lockSpace(Sqlite, path)
   let file: WriterFile | null = null
   try {
-    const { space, durability, replicaId = null, maxPages = null } = options
+    const { space, durability, replicaId = null, maxPages = null, waits = false } = options
     file = await openFile({ path, space, durability, replicaId, maxPages, atMs: clock.now() }, clock, options.onUpgrade)
     const reader = new SpaceReader(new Sqlite(path, { readonly: true, fileMustExist: true }))
-    return new StoreInSqlite({ space, file, reader, lock, clock })
+    return new StoreInSqlite({ space, file, reader, lock, clock, waits })
   } catch (error) {
     if (file !== null) {
       await file.ask({ kind: 'close' }, { generation: 0, atMs: 0 }).catch(() => undefined)
@@ -73,6 +73,7 @@ interface Parts {
   readonly reader: SpaceReader
   readonly lock: SpaceLock
   readonly clock: Clock
+  readonly waits: boolean
 }
 
 class StoreInSqlite implements SqliteStore {
@@ -87,11 +88,12 @@ class StoreInSqlite implements SqliteStore {
   private readonly file: WriterFile
   private readonly lock: SpaceLock
   private readonly clock: Clock
+  private readonly waits: boolean
   private readonly pending = new Set<Promise<unknown>>()
   private generation = 0
   private closing: Promise<void> | null = null
 
-  constructor({ space, file, reader, lock, clock }: Parts) {
+  constructor({ space, file, reader, lock, clock, waits }: Parts) {
     const { opened } = file
     this.space = space
     this.replicaId = opened.replicaId
@@ -104,12 +106,21 @@ class StoreInSqlite implements SqliteStore {
     this.file = file
     this.lock = lock
     this.clock = clock
+    this.waits = waits
   }
 
   commit(transaction: Transaction): Promise<void> {
     if (this.closing !== null) return Promise.reject(storeClosed())
     const packed = packTransaction(transaction)
     return this.ask({ kind: 'commit', transaction: packed }, [packed.rows.buffer, packed.data.buffer])
+  }
+
+  commitAndWait(transaction: Transaction): true | Promise<void> {
+    if (!this.waits || this.closing !== null) return this.commit(transaction)
+    const packed = packTransaction(transaction)
+    const how = { generation: this.generation, atMs: this.clock.now() }
+    const answer = this.file.commitAndWait(packed, how, [packed.rows.buffer, packed.data.buffer])
+    return answer === true ? true : this.answered(answer).then(() => undefined)
   }
 
   sweep(docs: readonly CompactedDoc[]): Promise<SweepResult> {
@@ -132,7 +143,10 @@ class StoreInSqlite implements SqliteStore {
 
   private async ask<W extends FileWork>(work: W, transfer: readonly ArrayBuffer[] = []): Promise<FileAnswers[W['kind']]> {
     if (this.closing !== null) throw storeClosed()
-    const answer = this.file.ask(work, { generation: this.generation, atMs: this.clock.now() }, transfer)
+    return this.answered(this.file.ask(work, { generation: this.generation, atMs: this.clock.now() }, transfer))
+  }
+
+  private async answered<T>(answer: Promise<T>): Promise<T> {
     this.pending.add(answer)
     try {
       return await answer

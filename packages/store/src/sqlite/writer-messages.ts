@@ -1,11 +1,19 @@
 // What the main thread and the writer thread say to each other. Plain data: errors travel as code and words, because a thrown object loses its
 // class on the way.
 
+import type { MessagePort } from 'node:worker_threads'
 import { SynclineError, type DocKey, type EpochNonce, type ErrorCode } from '@syncline/protocol/stored'
 import type { CompactedDoc, SweepResult } from '../store.ts'
 import type { PackedTransaction } from './packed-transaction.ts'
 import type { Opened, OpenRequest } from './space-file.ts'
 import type { UpgradeStage } from './upgrade-notice.ts'
+
+/** What the writer thread is started with. */
+export interface WriterStart {
+  readonly port: MessagePort
+  /** One number, raised (and waiters woken) after every answer. */
+  readonly answered: Int32Array<SharedArrayBuffer>
+}
 
 /** What is asked of one open file, and what the answer carries. */
 export type FileWork =

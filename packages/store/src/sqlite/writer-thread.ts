@@ -6,14 +6,21 @@
 // generation, which it raises when it sees a failure.
 
 import { setImmediate } from 'node:timers'
-import { parentPort } from 'node:worker_threads'
+import { workerData } from 'node:worker_threads'
 import type { SynclineError } from '@syncline/protocol/stored'
 import { systemClock } from './clock.ts'
 import { loadSqlite } from './load-sqlite.ts'
 import { SpaceFile } from './space-file.ts'
 import { asStoreError } from './sqlite-error.ts'
 import type { UpgradeStage } from './upgrade-notice.ts'
-import { sentError, type WriterAnswer, type WriterNotice, type WriterReply, type WriterRequest } from './writer-messages.ts'
+import {
+  sentError,
+  type WriterAnswer,
+  type WriterNotice,
+  type WriterReply,
+  type WriterRequest,
+  type WriterStart,
+} from './writer-messages.ts'
 
 const GROUP_COMMITS_MAX = 512
 const GROUP_BYTES_MAX = 8 * 1024 * 1024
@@ -31,7 +38,7 @@ interface OpenFile {
   failure: SynclineError | null
 }
 
-const port = parentPort!
+const { port, answered: answeredCount } = workerData as WriterStart
 const Sqlite = await loadSqlite()
 const files = new Map<number, OpenFile>()
 let isScheduled = false
@@ -180,4 +187,6 @@ function reply(file: number, answers: readonly WriterAnswer[], commits = 0): voi
   const message: WriterReply = { file, commits, answers }
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
   port.postMessage(message)
+  Atomics.add(answeredCount, 0, 1)
+  Atomics.notify(answeredCount, 0)
 }

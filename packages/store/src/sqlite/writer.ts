@@ -3,10 +3,12 @@
 // does not keep the process alive. A file of an older format that is opened while others are open gets into a second thread, for as long as it
 // is open: its upgrade takes as long as it takes, and the commits of the others do not wait for it. Rule: UP-6.
 
-import { Worker } from 'node:worker_threads'
+import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from 'node:worker_threads'
 import { SynclineError } from '@syncline/protocol/stored'
+import type { PackedTransaction } from './packed-transaction.ts'
 import type { Opened, OpenRequest } from './space-file.ts'
-import { systemClock } from './clock.ts'
+import { monotonicMs, systemClock } from './clock.ts'
+import { HandOver } from './hand-over.ts'
 import type { CommitCounters } from './sqlite-api.ts'
 import { isOlderFormat } from './upgrade-file.ts'
 import type { UpgradeStage } from './upgrade-notice.ts'
@@ -17,6 +19,7 @@ import {
   type WriterNotice,
   type WriterReply,
   type WriterRequest,
+  type WriterStart,
 } from './writer-messages.ts'
 
 const LINGER_MS = 1_000
@@ -28,6 +31,9 @@ interface Waiting {
 
 class Writer {
   readonly thread: Worker
+  private readonly port: MessagePort
+  private readonly answered = new Int32Array(new SharedArrayBuffer(4))
+  private readonly handOver = new HandOver(monotonicMs())
   readonly counters = new Map<number, CommitCounters>()
   /** Of the files that are being opened: who hears of an upgrade. */
   readonly upgrades = new Map<number, (stage: UpgradeStage) => void>()
@@ -39,12 +45,13 @@ class Writer {
   constructor() {
     const isSource = import.meta.url.endsWith('.ts')
     const entry = new URL(isSource ? './writer-thread.ts' : './writer-thread.js', import.meta.url)
-    this.thread = new Worker(entry, { name: 'syncline-writer', execArgv: isSource ? ['--conditions=syncline-source'] : [] })
-    this.thread.unref()
-    this.thread.on('message', (message: WriterReply | WriterNotice) => {
-      if ('upgrade' in message) this.upgrades.get(message.file)?.(message.upgrade)
-      else this.receive(message)
-    })
+    const { port1, port2 } = new MessageChannel()
+    const workerData: WriterStart = { port: port2, answered: this.answered }
+    const execArgv = isSource ? ['--conditions=syncline-source'] : []
+    this.thread = new Worker(entry, { name: 'syncline-writer', execArgv, workerData, transferList: [port2] })
+    this.port = port1
+    this.port.on('message', (message: WriterReply | WriterNotice) => this.receive(message))
+    this.keepAlive(false)
     this.thread.on('error', (error) => this.die(error))
     this.thread.on('exit', () => this.die(undefined))
   }
@@ -53,10 +60,48 @@ class Writer {
     if (this.isDead) return Promise.reject(died(undefined))
     const ticket = this.nextTicket++
     return new Promise((resolve, reject) => {
-      this.thread.postMessage(request(ticket), transfer)
+      this.port.postMessage(request(ticket), transfer)
       this.waiting.set(ticket, { resolve, reject })
-      if (this.waiting.size === 1) this.thread.ref()
+      if (this.waiting.size === 1) this.keepAlive(true)
     })
+  }
+
+  /** As ask(), and waits on the spot where that is worth it (hand-over.ts). True: it is done, and was not refused. */
+  askAndWait(request: (ticket: number) => WriterRequest, transfer: readonly ArrayBuffer[]): true | Promise<unknown> {
+    // Before it is sent: on one core the thread may be through with it when this one goes on.
+    const seen = Atomics.load(this.answered, 0)
+    const ticket = this.nextTicket
+    let isDone = false
+    const answer = this.ask(request, transfer)
+    const waiting = this.waiting.get(ticket)
+    // Behind others it would wait for these, too.
+    if (waiting === undefined || this.waiting.size > 1) return answer
+    const fromMs = monotonicMs()
+    const waitMs = this.handOver.waitMs(fromMs)
+    if (waitMs === 0) return answer
+    const resolve: Waiting['resolve'] = (value) => {
+      isDone = true
+      waiting.resolve(value)
+    }
+    this.waiting.set(ticket, { ...waiting, resolve })
+    this.waitFor(ticket, seen, fromMs + waitMs)
+    this.handOver.waited(fromMs, monotonicMs(), !this.waiting.has(ticket))
+    return isDone ? true : answer
+  }
+
+  private waitFor(ticket: number, seen: number, untilMs: number): void {
+    for (let nowMs = monotonicMs(); this.waiting.has(ticket) && nowMs < untilMs; nowMs = monotonicMs()) {
+      Atomics.wait(this.answered, 0, seen, untilMs - nowMs)
+      seen = Atomics.load(this.answered, 0)
+      for (let got = receiveMessageOnPort(this.port); got !== undefined; got = receiveMessageOnPort(this.port)) this.receive(got.message)
+    }
+  }
+
+  private keepAlive(keeps: boolean): void {
+    for (const handle of [this.thread, this.port]) {
+      if (keeps) handle.ref()
+      else handle.unref()
+    }
   }
 
   addFile(): number {
@@ -73,11 +118,13 @@ class Writer {
       this.leave()
       const message: WriterRequest = { kind: 'end' }
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-      this.thread.postMessage(message)
+      this.port.postMessage(message)
     })
   }
 
-  private receive({ file, commits, answers }: WriterReply): void {
+  private receive(message: WriterReply | WriterNotice): void {
+    if ('upgrade' in message) return this.upgrades.get(message.file)?.(message.upgrade)
+    const { file, commits, answers } = message
     const counters = this.counters.get(file)
     if (counters !== undefined && commits > 0) {
       counters.groups++
@@ -89,7 +136,7 @@ class Writer {
       if (error === null) resolve(value)
       else reject(receivedError(error))
     }
-    if (this.waiting.size === 0) this.thread.unref()
+    if (this.waiting.size === 0) this.keepAlive(false)
   }
 
   /** The next file starts another thread. */
@@ -155,6 +202,18 @@ export class WriterFile {
   ): Promise<FileAnswers[W['kind']]> {
     const answer = await this.writer.ask((ticket) => ({ kind: 'work', file: this.file, ticket, ...how, work }), transfer)
     return answer as FileAnswers[W['kind']]
+  }
+
+  /** As ask() for a commit, and waits on the spot where that is worth it: true when it is done. Blocks for 2 ms at most. */
+  commitAndWait(
+    transaction: PackedTransaction,
+    how: { readonly generation: number; readonly atMs: number },
+    transfer: readonly ArrayBuffer[],
+  ): true | Promise<unknown> {
+    return this.writer.askAndWait(
+      (ticket) => ({ kind: 'work', file: this.file, ticket, ...how, work: { kind: 'commit', transaction } }),
+      transfer,
+    )
   }
 
   /** To be called once, after "close" was answered or the thread died. */
