@@ -22,14 +22,17 @@ function hexOfFew(bytes: Uint8Array, from: number, to: number): string {
   return String.fromCharCode(...codes)
 }
 
+/** Value of each character code below 128; 16: it is no digit. */
+const VALUES = /* @__PURE__ */ Uint8Array.from({ length: 128 }, (_, code) => (DIGITS.indexOf(String.fromCharCode(code)) + 17) % 17)
+
 /** Bytes of a lowercase hex text of even length; null when the text is anything else. */
 export function fromHex(text: string): Uint8Array | null {
   if (text.length % 2 !== 0) return null
   const bytes = new Uint8Array(text.length / 2)
   for (let i = 0; i < bytes.length; i++) {
-    const high = DIGITS.indexOf(text[2 * i]!)
-    const low = DIGITS.indexOf(text[2 * i + 1]!)
-    if (high < 0 || low < 0) return null
+    const high = VALUES[text.charCodeAt(2 * i)] ?? 16
+    const low = VALUES[text.charCodeAt(2 * i + 1)] ?? 16
+    if (high > 15 || low > 15) return null
     bytes[i] = (high << 4) | low
   }
   return bytes

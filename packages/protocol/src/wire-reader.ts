@@ -15,6 +15,9 @@ export class Malformed {
 
 const utf8 = /* @__PURE__ */ new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
+/** Names, mostly: a decoder takes longer to call than these to read. */
+const SHORT_TEXT_BYTES_MAX = 48
+
 export class WireReader {
   readonly bytes: Uint8Array
   at: number
@@ -76,6 +79,8 @@ export class WireReader {
   /** Length-prefixed strict UTF-8 of at most `max` bytes. */
   text(max: number): string {
     const bytes = this.block(max)
+    const plain = bytes.length <= SHORT_TEXT_BYTES_MAX ? asciiText(bytes) : null
+    if (plain !== null) return plain
     try {
       return utf8.decode(bytes)
     } catch {
@@ -87,4 +92,11 @@ export class WireReader {
   hex(length: number): string {
     return toHex(this.view(length))
   }
+}
+
+/** Null: there is more than ASCII in it. */
+function asciiText(bytes: Uint8Array): string | null {
+  let bits = 0
+  for (let i = 0; i < bytes.length; i++) bits |= bytes[i]!
+  return bits > 127 ? null : String.fromCharCode(...bytes)
 }

@@ -11,6 +11,8 @@ export function cannotWrite(what: string): never {
 
 /** For fewer, a view costs more than the copy. */
 const COPIED_BYTE_BY_BYTE_MAX = 48
+/** Names, mostly: an encoder takes longer to call than these to write. The length is one byte. */
+const SHORT_TEXT_MAX = 48
 
 export class WireWriter {
   #bytes: Uint8Array
@@ -71,7 +73,21 @@ export class WireWriter {
 
   /** Length-prefixed UTF-8 of at most `max` bytes. */
   text(text: string, max: number): void {
-    this.block(encoder.encode(text), max)
+    if (text.length > SHORT_TEXT_MAX || text.length > max || !this.#shortAscii(text)) this.block(encoder.encode(text), max)
+  }
+
+  /** Length and bytes of a short text. False, and nothing is written: there is more than ASCII in it. */
+  #shortAscii(text: string): boolean {
+    this.#reserve(1 + text.length)
+    const from = this.#length + 1
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i)
+      if (code > 127) return false
+      this.#bytes[from + i] = code
+    }
+    this.#bytes[this.#length] = text.length
+    this.#length = from + text.length
+    return true
   }
 
   /** Exactly `length` bytes, given as hex. */

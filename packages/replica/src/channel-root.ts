@@ -25,7 +25,8 @@ export function channelSummary(context: CoreContext, link: LinkSession, channel:
 
 function summedUp(context: CoreContext, link: LinkSession, channel: Channel): ScopeSummary {
   const whole = scopeSummary(context, channel)
-  const refused = link.hello === null ? [] : context.refusals.keysWith(link.hello.replicaId)
+  const refused = link.hello === null ? null : context.refusals.keysWith(link.hello.replicaId)
+  if (refused === null || refused.size === 0) return whole
   const root = Sum128.fromHex(whole.root)
   for (const key of refused) {
     if (!rangeHolds(channel.range, key)) continue

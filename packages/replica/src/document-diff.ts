@@ -13,7 +13,7 @@ export function diffOf(context: CoreContext, doc: DocState, asked: OwedDiff): Ui
   if (asked.docEpoch > doc.docEpoch) return new Uint8Array(0)
   const owed = asked.docEpoch === doc.docEpoch ? asked : { stateVector: null, buckets: [] }
   // The store may have landed a later life that is not settled yet: nothing is left of this one, and the later one follows as entries.
-  if (context.reader.doc(doc.key)?.docEpoch !== doc.docEpoch) return new Uint8Array(0)
+  if (doc.uncommitted > 0 && context.reader.doc(doc.key)?.docEpoch !== doc.docEpoch) return new Uint8Array(0)
   const isWhole = owed.buckets.length === 0 && (owed.stateVector === null || isEmptyStateVector(owed.stateVector))
   const kept = isWhole ? context.wholeDiffs.get(doc.key, doc.digest) : null
   if (kept !== null) return kept

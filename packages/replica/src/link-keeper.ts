@@ -2,6 +2,7 @@
 // link go to receiver.ts and server.ts. Rules: LK-1 to LK-4, IN-1; DESIGN.md 3 (identity, duplicate and double links).
 
 import {
+  encodeMessage,
   errorTable,
   FEATURE_DEFLATE,
   highestShared,
@@ -14,6 +15,7 @@ import {
   type DocId,
   type DocKey,
   type ErrorCode,
+  type KeyRange,
   type MessageOf,
   type Scope,
 } from '@syncline/protocol'
@@ -26,21 +28,30 @@ import { startServing } from './server.ts'
 /** How long a link to which nothing happens is left alone: what time alone brings comes so much later at most. */
 const REST_MS = 1_000
 
+/** What an engine says on every link where it shows no token. */
+const helloWithoutToken = new WeakMap<CoreContext, Uint8Array>()
+
 export function sayHello(context: CoreContext, link: LinkSession): void {
-  const { options, limits } = context
-  link.send({
+  if (link.auth.length > 0) return link.send(helloOf(context, link.auth))
+  let hello = helloWithoutToken.get(context)
+  if (hello === undefined) helloWithoutToken.set(context, (hello = encodeMessage(helloOf(context, link.auth))))
+  link.sendEncoded(hello)
+}
+
+function helloOf({ options, limits, firstNonce }: CoreContext, auth: Uint8Array): MessageOf<'hello'> {
+  return {
     kind: 'hello',
     versionMin: PROTOCOL_VERSION,
     versionMax: PROTOCOL_VERSION,
     features: options.compression === undefined ? 0 : FEATURE_DEFLATE,
     space: options.space,
     replicaId: options.replicaId,
-    nonce: context.firstNonce,
+    nonce: firstNonce,
     role: options.role,
     durability: options.durability,
     window: limits.windowBytes,
-    auth: link.auth,
-  })
+    auth,
+  }
 }
 
 /** What to do with a HELLO: a code ends the link, 'contend' waits for the older link, null accepts. */
@@ -90,7 +101,7 @@ export function openScope(context: CoreContext, link: LinkSession, scope: Scope)
   const text = scopeText(scope)
   const existing = link.channels.get(text)
   if (existing !== undefined) return existing
-  const channel = new Channel(scope, scopeRange(context.options.space, scope), link.nextChannelNumber(), context.nowMs)
+  const channel = new Channel(scope, rangeOf(context, scope), link.nextChannelNumber(), context.nowMs)
   link.channels.set(text, channel)
   const stored = context.reader.cursor(link.hello!.replicaId, text)
   if (stored !== undefined) {
@@ -101,6 +112,13 @@ export function openScope(context: CoreContext, link: LinkSession, scope: Scope)
   renewView(context, link, channel, stored === undefined)
   if (channel.ready) sendOpen(context, link, channel)
   return channel
+}
+
+/** The key of a document is remembered: many open the same. */
+function rangeOf({ documents, options }: CoreContext, scope: Scope): KeyRange {
+  if (scope.kind !== 'document') return scopeRange(options.space, scope)
+  const key = documents.keyOf(scope.doc)
+  return { first: key, last: key }
 }
 
 export function sendOpen(context: CoreContext, link: LinkSession, channel: Channel): void {

@@ -10,6 +10,7 @@ export type Direction = RefusalRow['direction']
 
 /** Without its name a document is asked for once more in a link: it is refused again. */
 const NAMES_MAX = 16_384
+const NO_KEYS: ReadonlySet<DocKey> = new Set()
 
 export class Refusals {
   readonly #reader: StoreReader
@@ -89,7 +90,8 @@ export class Refusals {
   }
 
   /** Keys out of the root comparison with this peer. */
-  keysWith(peer: ReplicaId): Set<DocKey> {
+  keysWith(peer: ReplicaId): ReadonlySet<DocKey> {
+    if (this.#rows.size === 0) return NO_KEYS
     const keys = new Set<DocKey>()
     for (const row of this.#rows.values()) if (row.peer === peer) keys.add(row.doc)
     return keys
