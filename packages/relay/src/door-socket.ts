@@ -3,12 +3,12 @@
 //
 // A relay has thousands of these, most of them idle: one object each, listeners that all share, and nothing that is not needed before something happens.
 
-import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Clock } from '@syncline/replica'
 import { WebSocket, type RawData } from 'ws'
 import { closingFor, type Closing } from './close-code.ts'
 import type { MessageRun } from './message-run.ts'
+import type { UpgradeRequest } from './plain-upgrade.ts'
 import { MeteredWebSocket } from './rate-limits.ts'
 import type { RelayLimits } from './relay-limits.ts'
 import type { TurnEnds } from './turn-ends.ts'
@@ -102,7 +102,7 @@ export class DoorSocket implements SessionSocket, RoomConnection {
   private awaitsTurnEnd = false
   private frames = 0
 
-  constructor(ws: RoomWebSocket, { socket }: IncomingMessage, options: DoorSocketOptions, frameBytesMax: number) {
+  constructor(ws: RoomWebSocket, { socket }: UpgradeRequest, options: DoorSocketOptions, frameBytesMax: number) {
     this.ws = ws
     this.socket = socket
     this.options = options

@@ -11,6 +11,7 @@ import type { Clock } from '@syncline/replica'
 import { nodeHttp, socketOptions } from '@syncline/replica/ws'
 import { WebSocketServer, type Server as SocketServer, type WebSocket } from 'ws'
 import type { DoorName, Doorman, Pass } from './access/access.ts'
+import { Newcomers } from './newcomers.ts'
 import { closingFor } from './close-code.ts'
 import { routeUpgrade, withoutPrefix, type Policy, type Route } from './doors.ts'
 import { clientOf, type TrustedProxies } from './forwarded.ts'
@@ -21,6 +22,7 @@ import { MeteredWebSocket, RateLimits, type RateBound } from './rate-limits.ts'
 import type { RefusalMemory } from './refusal-memory.ts'
 import type { RelayLimits } from './relay-limits.ts'
 import type { GivenSocket } from './relay-options.ts'
+import type { UpgradeRequest } from './plain-upgrade.ts'
 import type { Certificate } from './tls-files.ts'
 import { permissionDeniedFrame } from './y-websocket-codec.ts'
 import type { Visit } from './visit.ts'
@@ -30,7 +32,7 @@ import { RoomWebSocket, type RoomConnection, type RoomStay } from './y-websocket
 export interface Entrance {
   /** Of the client; behind a trusted proxy, the forwarded one. */
   readonly address: string
-  readonly request: IncomingMessage
+  readonly request: UpgradeRequest
 }
 
 export interface FrontOptions {
@@ -68,6 +70,7 @@ const REFUSED_FOR_GOOD: Partial<Record<ErrorCode, number>> = { 'access-denied': 
 export class Front {
   private readonly options: FrontOptions
   private readonly server: Server
+  private readonly newcomers: Newcomers
   private readonly doors: { readonly native: SocketServer<typeof MeteredWebSocket>; readonly room: SocketServer<typeof RoomWebSocket> }
   private readonly sockets = new Map<WebSocket, DoorName>()
   private readonly rooms = new Map<WebSocket, RoomConnection>()
@@ -120,6 +123,14 @@ export class Front {
         ? nodeHttp.createServer(timeouts)
         : createSecureServer({ ...timeouts, ...tls, handshakeTimeout: limits.headersTimeoutMs })
     this.server.maxConnections = limits.connectionsMax + limits.backlog
+    this.newcomers = new Newcomers({
+      server: this.server,
+      secure: tls !== null,
+      clock: options.clock,
+      silenceMsMax: limits.headersTimeoutMs,
+      upgrade: (request, socket, head) => this.upgrade(request, socket, head),
+      silent: (socket) => refuse(socket, 408, 'Nothing was asked for.'),
+    })
     this.server.on('request', (request, response) => this.answer(request, response))
     this.server.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head))
   }
@@ -151,6 +162,7 @@ export class Front {
   private watch(): void {
     const { limits, clock } = this.options
     this.stopBeat = clock.every(limits.pingEveryMs, () => this.beat())
+    this.newcomers.watch()
     this.stopRelief = clock.every(Math.min(limits.pingEveryMs, RELIEVE_EVERY_MS), () => this.relieve())
   }
 
@@ -181,6 +193,7 @@ export class Front {
     this.closing = true
     this.server.close()
     this.server.closeIdleConnections()
+    this.newcomers.close()
     await Promise.all(Array.from(this.rooms.values(), (room) => room.finish()))
   }
 
@@ -190,11 +203,12 @@ export class Front {
     this.stopBeat()
     this.stopRelief()
     this.server.close()
+    this.newcomers.close()
     for (const ws of this.sockets.keys()) ws.terminate()
     this.server.closeAllConnections()
   }
 
-  private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  private upgrade(request: UpgradeRequest, socket: Duplex, head: Buffer): void {
     socket.on('error', destroyed)
     if (this.closing) return refuse(socket, 503, 'This relay is shutting down.')
     if (this.sockets.size + this.entering >= this.options.limits.connectionsMax)
@@ -232,7 +246,7 @@ export class Front {
     return true
   }
 
-  private addressOf(request: IncomingMessage): string {
+  private addressOf(request: UpgradeRequest): string {
     const { socket, headers } = request
     return clientOf(socket.remoteAddress ?? '', (socket as TLSSocket).encrypted, headers, this.options.proxies).address
   }
@@ -294,7 +308,7 @@ export class Front {
     // The answer to the upgrade goes out with what the door says first.
     socket.cork()
     // Answers at once.
-    server.handleUpgrade(request, socket, head, (ws) => {
+    server.handleUpgrade(request as IncomingMessage, socket, head, (ws) => {
       // ws listens itself.
       socket.off('error', destroyed)
       this.sockets.set(ws, door)
