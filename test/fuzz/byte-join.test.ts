@@ -11,7 +11,7 @@ import { concurrentUpdates, factsOf, situations } from './situations.ts'
 import { storedLog } from './stored-log.ts'
 
 const SEED = Number(process.env['SYNCLINE_FUZZ_SEED'] ?? 1)
-const HISTORIES = Number(process.env['SYNCLINE_FUZZ_HISTORIES'] ?? 800)
+const HISTORIES = Number(process.env['SYNCLINE_FUZZ_HISTORIES'] ?? 250)
 const ONLY = process.env['SYNCLINE_FUZZ_ONLY']
 
 interface Tally {

@@ -92,6 +92,22 @@ export const syncMutants: readonly Mutant[] = [
     replace: 'if (inline === null) return true',
   },
   {
+    id: 'joined-rows-lost',
+    what: 'of rows that a link missed and that are joined only the first is sent',
+    rules: ['I3', 'CV-2'],
+    file: 'replica/src/joined-rows.ts',
+    find: '      group.rows.push(row)\n',
+    replace: '',
+  },
+  {
+    id: 'joined-content-dropped',
+    what: 'what is joined loses its content as if it were deleted',
+    rules: ['CV-1', 'I5'],
+    file: 'protocol/src/byte-join.ts',
+    find: "isLeaf(reader.ref) && coversRange(deleted, reader.clock, end) ? 'deleted'",
+    replace: "isLeaf(reader.ref) || coversRange(deleted, reader.clock, end) ? 'deleted'",
+  },
+  {
     id: 'equal-despite-refusals',
     what: 'roots that leave refused documents out are told to be equal',
     rules: ['RF-1', 'CV-2'],
