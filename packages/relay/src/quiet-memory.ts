@@ -8,22 +8,29 @@ import { runInNewContext } from 'node:vm'
 import type { Clock } from '@syncline/replica'
 
 const QUIET_MS = 2_000
-/** Of that time the loop may have worked so much: timers, a ping. */
-const QUIET_UTILIZATION_MAX = 0.03
+/** Of that time the loop may have worked so much: thousands of connections that do nothing are pinged and verified. */
+const QUIET_UTILIZATION_MAX = 0.15
 /** More than after the last time, or it is not worth it. */
 const WORTH_BYTES = 6 * 1024 * 1024
-const USED_BYTES_MAX = 64 * 1024 * 1024
+const USED_BYTES_MAX = 96 * 1024 * 1024
+/** What is soon there again was no leftover but is needed by a light load: the next look is twice as far away, up to this many looks. */
+const LOOKS_SKIPPED_MAX = 128
 
 /** Until the returned function is called. */
 export function collectWhenQuiet(clock: Clock): () => void {
   let seen = performance.eventLoopUtilization()
   let keptBytes = 0
+  let pause = 1
+  let looks = 0
   return clock.every(QUIET_MS, () => {
     const before = seen
     seen = performance.eventLoopUtilization()
-    if (performance.eventLoopUtilization(seen, before).utilization > QUIET_UTILIZATION_MAX) return
+    looks++
+    if (looks < pause || performance.eventLoopUtilization(seen, before).utilization > QUIET_UTILIZATION_MAX) return
     const { total_heap_size: heldBytes, used_heap_size: usedBytes } = getHeapStatistics()
     if (heldBytes < keptBytes + WORTH_BYTES || usedBytes > USED_BYTES_MAX) return
+    pause = looks < 2 * pause ? Math.min(2 * pause, LOOKS_SKIPPED_MAX) : 1
+    looks = 0
     collectAll()
     keptBytes = getHeapStatistics().total_heap_size
     seen = performance.eventLoopUtilization()
