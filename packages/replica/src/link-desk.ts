@@ -358,21 +358,25 @@ export class LinkDesk {
     for (const channel of this.#newlySynced.splice(0)) channel.synced = true
     this.#context.missedBytesLeft = MISSED_BYTES_PER_FLUSH
     let more = this.#buildTrees()
-    const { work, treesToBuild } = this.#context
+    const context = this.#context
+    const { work, treesToBuild } = context
     const waiting = treesToBuild.size
+    // Those that had of what may be looked at in a turn come last in the next.
+    const had: LinkSession[] = []
     for (const link of work.takeAwake()) {
       if (!link.live) continue
-      let whole = false
+      const left = context.missedBytesLeft
+      let again = true
       this.guard(() => {
-        for (const channel of link.channels.values()) {
-          if (!this.#workChannel(link, channel)) continue
-          work.wake(link)
-          more = true
-        }
-        whole = true
+        let owes = false
+        for (const channel of link.channels.values()) owes = this.#workChannel(link, channel) || owes
+        more ||= owes
+        again = owes
       })
-      if (!whole) work.wake(link)
+      if (again && context.missedBytesLeft < left) had.push(link)
+      else if (again) work.wake(link)
     }
+    for (const link of had) work.wake(link)
     return more || treesToBuild.size > waiting
   }
 
