@@ -10,7 +10,7 @@ import { chromium } from 'playwright-core'
 import { expect, test } from 'vitest'
 
 const CHROMIUM = process.env['SYNCLINE_CHROMIUM'] ?? '/usr/bin/chromium'
-const GZIP_BYTES_MAX = 68_000
+const GZIP_BYTES_MAX = 72_500
 const SIZED = `import { Replica } from '@syncline/replica'; import { createMemoryStore } from '@syncline/store/memory'; globalThis.syncline = { Replica, createMemoryStore }`
 
 async function bundle(contents: string, external: string[]): Promise<string> {
