@@ -1,8 +1,7 @@
 // Writers that know which of their edits were acknowledged: a stock y-websocket provider, by the echoes on its socket, and a native replica in memory, by the acks of
-// its link. Each keeps a window of edits under way and writes again as they are acknowledged. Read by kill-relay.ts.
+// its link. Each keeps a window of edits under way and writes again as they are acknowledged. Read by kill-relay.ts and kill-workers.ts.
 
-import type { DocId } from '@syncline/protocol'
-import { isRefusal, walkUpdate, DEFAULT_SPACE, collectionOf } from '@syncline/protocol'
+import { collectionOf, DEFAULT_SPACE, isRefusal, walkUpdate, type DocId, type SpaceId } from '@syncline/protocol'
 import { Replica } from '@syncline/replica'
 import { dial, nodeClock, nodeCompression, nodeRandom, type Dial } from '@syncline/replica/ws'
 import { createMemoryStore } from '@syncline/store/memory'
@@ -14,6 +13,7 @@ import type { Random } from '@syncline/testing'
 
 /** One transaction of one writer. */
 export interface Edit {
+  readonly space: SpaceId
   readonly doc: DocId
   /** Unique; stands in the document's array `tokens` once the edit is applied. */
   readonly token: string
@@ -25,9 +25,12 @@ export interface Edit {
 
 export interface Writer {
   readonly link: 'native' | 'y-websocket'
+  readonly space: SpaceId
   readonly acked: readonly Edit[]
   /** How many edits were sent and are not acknowledged. */
   readonly underWay: number
+  /** How often its connection ended. */
+  readonly losses: number
   sentAndOpen(): Edit[]
   /** Resolves when it is connected and has synced. */
   readonly ready: Promise<void>
@@ -41,7 +44,10 @@ export interface Writer {
 }
 
 export interface WriterOptions {
+  /** Of the relay; for a room of a space, with its prefix. */
   readonly url: string
+  /** Default: the default one. */
+  readonly space?: SpaceId
   readonly doc: DocId
   readonly name: string
   readonly window: number
@@ -65,14 +71,15 @@ function edit(doc: Y.Doc, token: string, random: Random): Uint8Array {
   return made!
 }
 
-function editOf(doc: DocId, token: string, update: Uint8Array): Edit {
+function editOf({ space = DEFAULT_SPACE, doc }: WriterOptions, token: string, update: Uint8Array): Edit {
   const facts = walkUpdate(update)
   if (isRefusal(facts)) throw new Error(`a local edit does not pass the gate: ${facts.reason}`)
-  return { doc, token, ids: facts.structs, deletes: facts.deletes }
+  return { space, doc, token, ids: facts.structs, deletes: facts.deletes }
 }
 
 abstract class WindowWriter {
   readonly acked: Edit[] = []
+  losses = 0
   protected readonly options: WriterOptions
   protected writing = false
   private count = 0
@@ -80,6 +87,10 @@ abstract class WindowWriter {
 
   constructor(options: WriterOptions) {
     this.options = options
+  }
+
+  get space(): SpaceId {
+    return this.options.space ?? DEFAULT_SPACE
   }
 
   abstract readonly underWay: number
@@ -119,6 +130,7 @@ export class RoomWriter extends WindowWriter implements Writer {
     const { provider } = this.client
     this.ready = new Promise((resolve) => provider.once('sync', () => resolve()))
     provider.on('status', ({ status }) => {
+      if (status === 'disconnected') this.losses++
       if (status !== 'connected') return
       const socket = provider.ws as unknown as WebSocket
       socket.on('message', (data) => this.heard(new Uint8Array(data as Buffer)))
@@ -145,7 +157,7 @@ export class RoomWriter extends WindowWriter implements Writer {
 
   protected write(token: string): void {
     const update = edit(this.client.doc, token, this.options.random)
-    this.sent.set(keyOf(update), editOf(this.options.doc, token, update))
+    this.sent.set(keyOf(update), editOf(this.options, token, update))
   }
 
   private heard(bytes: Uint8Array): void {
@@ -180,7 +192,7 @@ export class NativeWriter extends WindowWriter implements Writer {
 
   constructor(options: WriterOptions) {
     super(options)
-    const store = createMemoryStore({ space: DEFAULT_SPACE, random: nodeRandom })
+    const store = createMemoryStore({ space: options.space ?? DEFAULT_SPACE, random: nodeRandom })
     const interests = [{ kind: 'collection', collection: collectionOf(options.doc) } as const]
     this.replica = new Replica({ store, role: 'device', clock: nodeClock(), random: nodeRandom, compression: nodeCompression, interests })
     const opened = this.replica.openDocument(options.doc)
@@ -189,7 +201,9 @@ export class NativeWriter extends WindowWriter implements Writer {
     this.release = () => opened.release()
     this.ended = new Promise((resolve) => {
       this.replica.onEvent((event) => {
-        if (event.type === 'link-ended') resolve()
+        if (event.type !== 'link-ended') return
+        this.losses++
+        resolve()
       })
     })
     this.ready = new Promise((resolve) => {
@@ -222,7 +236,7 @@ export class NativeWriter extends WindowWriter implements Writer {
   }
 
   protected write(token: string): void {
-    const made = { edit: editOf(this.options.doc, token, edit(this.doc, token, this.options.random)), seq: Infinity }
+    const made = { edit: editOf(this.options, token, edit(this.doc, token, this.options.random)), seq: Infinity }
     this.sent.push(made)
     void this.saved().then((seq) => (made.seq = seq))
   }

@@ -2,25 +2,11 @@
 // are under way; at a random instant after that the relay is killed. It is started again on its folder and port, and every acknowledged update of the round must be
 // there: in the committed log as a reader of the file sees it, and in what a fresh client is served. At the end every round's are looked for once more.
 
-import { join } from 'node:path'
-import {
-  DEFAULT_SPACE,
-  docKeyOf,
-  isRefusal,
-  judge,
-  Knowledge,
-  parseDocId,
-  unframeUpdates,
-  walkUpdate,
-  type DocId,
-} from '@syncline/protocol'
+import { parseDocId } from '@syncline/protocol'
 import { nodeClock } from '@syncline/replica/ws'
-import { openSqliteReader } from '@syncline/store/sqlite'
-import * as Y from 'yjs'
-import * as codec from '../../packages/relay/src/y-websocket-codec.ts'
 import { startRelay, temporaryFolder, type RelayProcess } from '../integration/relay-process.ts'
-import { BareClient } from '../integration/room-client.ts'
 import { Random } from '@syncline/testing'
+import { missingOnDisk, missingServed } from './acknowledged-edits.ts'
 import { NativeWriter, RoomWriter, type Edit, type Writer } from './acknowledged-writers.ts'
 
 export interface KillRelayOptions {
@@ -78,7 +64,7 @@ export async function killRelayCampaign(options: KillRelayOptions): Promise<Kill
       const restartAt = clock.now()
       relay = await start(folder.path, { port: relay.port })
       const restartMs = clock.now() - restartAt
-      const lost = await missing(folder.path, relay, load.acked)
+      const lost = [...new Set([...(await missingOnDisk(folder.path, load.acked)), ...(await missingServed(() => relay.url, load.acked))])]
       const survived = load.underWay.length - (await missingOnDisk(folder.path, load.underWay)).length
       const native = load.acked.filter((edit) => edit.token.startsWith('native')).length
       const result = {
@@ -152,60 +138,6 @@ async function loadUntilKill(relay: RelayProcess, round: number, options: KillRe
   const all = writers.flatMap((writer) => writer.acked)
   await Promise.all(writers.map((writer) => writer.close()))
   return { acked: all, underWay: underWayAtKill }
-}
-
-/** Tokens of edits that the file, or a fresh client, lacks. */
-async function missing(folder: string, relay: RelayProcess, edits: readonly Edit[]): Promise<string[]> {
-  const lost = new Set(await missingOnDisk(folder, edits))
-  for (const [doc, ofDocument] of Map.groupBy(edits, (edit) => edit.doc)) {
-    const client = new BareClient(`${relay.url}/${doc}`)
-    await client.opened
-    client.send(codec.step1Frame(Uint8Array.of(0)))
-    const answer = await client.messageWhere((message) => message.kind === 'step-2')
-    client.terminate()
-    for (const token of missingIn([(answer as { update: Uint8Array }).update], ofDocument)) lost.add(token)
-  }
-  return [...lost]
-}
-
-async function missingOnDisk(folder: string, edits: readonly Edit[]): Promise<string[]> {
-  const reading = await openSqliteReader(join(folder, `${DEFAULT_SPACE}.db`))
-  try {
-    return [...Map.groupBy(edits, (edit) => edit.doc)].flatMap(([doc, ofDocument]) =>
-      missingIn(storedUpdates(reading.reader, doc), ofDocument),
-    )
-  } finally {
-    reading.close()
-  }
-}
-
-function storedUpdates(reader: Awaited<ReturnType<typeof openSqliteReader>>['reader'], doc: DocId): Uint8Array[] {
-  const content = reader.content(docKeyOf(DEFAULT_SPACE, doc))
-  if (content === undefined) return []
-  return [...(content.snapshot === null ? [] : [content.snapshot.update]), ...content.tail.flatMap((row) => unframeUpdates(row.data)!)]
-}
-
-/** By ids, deletes, and content: an edit is there when all three are. */
-function missingIn(updates: readonly Uint8Array[], edits: readonly Edit[]): string[] {
-  const knowledge = new Knowledge()
-  const doc = new Y.Doc()
-  for (const update of updates) {
-    const facts = walkUpdate(update)
-    if (isRefusal(facts) || judge(facts, knowledge).kind === 'missing') throw new Error('the stored updates do not follow one another')
-    knowledge.admit(facts)
-    Y.applyUpdate(doc, update)
-  }
-  const tokens = new Set(doc.getArray('tokens').toArray())
-  const holds = ({ token, ids, deletes }: Edit): boolean =>
-    tokens.has(token) &&
-    everyRange(ids, (client, _, to) => knowledge.clockOf(client) >= to) &&
-    everyRange(deletes, (client, from, to) => knowledge.coversDeletes(client, from, to))
-  return edits.filter((edit) => !holds(edit)).map((edit) => edit.token)
-}
-
-function everyRange(ranges: readonly number[], holds: (client: number, from: number, to: number) => boolean): boolean {
-  for (let at = 0; at < ranges.length; at += 3) if (!holds(ranges[at]!, ranges[at + 1]!, ranges[at + 2]!)) return false
-  return true
 }
 
 function within<T>(ms: number, work: Promise<T>, words: () => string): Promise<T> {

@@ -7,6 +7,7 @@ import { fileSizeLimit } from './faults/file-size-limit.ts'
 import { flippedBits } from './faults/flipped-bits.ts'
 import { fullDisk } from './faults/full-disk.ts'
 import { killedRelay } from './faults/killed-relay.ts'
+import { killedWorkers } from './faults/killed-workers.ts'
 import { lostMinority } from './faults/lost-minority.ts'
 import { powerCut } from './faults/power-cut.ts'
 import { replacedFile } from './faults/replaced-file.ts'
@@ -20,6 +21,7 @@ import type { Scenario } from './scenario.ts'
 
 export const scenarios: readonly Scenario[] = [
   killedRelay,
+  killedWorkers,
   powerCut,
   stoppedRelay,
   fullDisk,

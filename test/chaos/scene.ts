@@ -62,7 +62,10 @@ export class Scene {
   /** `syncline serve` in a process of its own, killed when the scene ends. */
   async relay(data: string, options: RelayStart = {}): Promise<RelayProcess> {
     if (this.#over) throw new Error('the scene is over')
-    const onSpawn = (pid: number): void => void this.#pids.add(pid)
+    const onSpawn = (pid: number): void => {
+      this.#pids.add(pid)
+      options.onSpawn?.(pid)
+    }
     const relay = await startRelay(data, { ...options, onSpawn })
     void relay.exited.then(() => this.#pids.delete(relay.pid))
     return relay

@@ -3,15 +3,15 @@
 
 import { join } from 'node:path'
 import { createReplica } from '@syncline/client'
-import { DEFAULT_SPACE, docKeyOf, parseDocId, unframeUpdates } from '@syncline/protocol'
+import { DEFAULT_SPACE, docKeyOf, parseDocId, unframeUpdates, type SpaceId } from '@syncline/protocol'
 import { openSqliteReader } from '@syncline/store/sqlite'
 import * as Y from 'yjs'
 import { commandHere } from '../integration/command-here.ts'
 import type { Scene } from './scene.ts'
 import { tokensOf } from './typist.ts'
 
-export function storeFile(folder: string): string {
-  return join(folder, `${DEFAULT_SPACE}.db`)
+export function storeFile(folder: string, space: SpaceId = DEFAULT_SPACE): string {
+  return join(folder, `${space}.db`)
 }
 
 /** Tokens in the committed content of the documents, as a reader of the file sees it. */
@@ -34,8 +34,8 @@ export async function storedTokens(folder: string, documents: readonly string[])
 }
 
 /** Documents and the sum of their digests: equal in two folders that hold the same. */
-export async function rootOf(folder: string): Promise<string> {
-  const reading = await openSqliteReader(storeFile(folder))
+export async function rootOf(folder: string, space: SpaceId = DEFAULT_SPACE): Promise<string> {
+  const reading = await openSqliteReader(storeFile(folder, space))
   try {
     const { documents, root } = reading.reader.totals()
     return `${documents} ${root}`
