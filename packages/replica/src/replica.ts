@@ -15,11 +15,11 @@ import {
   type Scope,
   type SpaceId,
 } from '@syncline/protocol'
-import type { DocRow, Store, StoreReader, Transaction } from '@syncline/store'
+import type { DocRow, Store, StoreReader } from '@syncline/store'
 import type { Clock } from './clock.ts'
 import { DEFAULT_CORE_LIMITS } from './core-options.ts'
 import { DocumentLives, type DeletedContent } from './document-lives.ts'
-import type { Effect, LinkId, Maintenance, ReplicaEvent } from './effects.ts'
+import type { Effect, LinkId, ReplicaEvent } from './effects.ts'
 import { GuardedReads } from './guarded-reads.ts'
 import type { Guest, GuestPort } from './guest.ts'
 import { GuestTable, type Delivery } from './guest-table.ts'
@@ -31,6 +31,7 @@ import { ReplicaCore } from './replica-core.ts'
 import type { ReplicaLoad, ReplicaObserver } from './replica-observer.ts'
 import { coreChoices, type ReplicaOptions } from './replica-options.ts'
 import { StatusBoard, type Acknowledgement, type ReplicaStatus } from './status.ts'
+import { StoreDesk } from './store-desk.ts'
 import { Turns } from './turns.ts'
 import { WriteDesk } from './write-desk.ts'
 
@@ -49,6 +50,7 @@ export class Replica {
   readonly random: (length: number) => Uint8Array
   readonly #options: ReplicaOptions
   readonly #store: Store
+  readonly #desk: StoreDesk
   readonly #turns: Turns
   readonly #core: ReplicaCore
   readonly #writes: WriteDesk
@@ -64,9 +66,6 @@ export class Replica {
   readonly #statusListeners = new Set<(status: ReplicaStatus) => void>()
   readonly #stopTicking: () => void
   #nextLink: LinkId = 1
-  #storeBusy = false
-  /** When the oldest message of a link arrived that no commit answers yet. */
-  #receivedAtMs: number | null = null
   #statusChanged = false
   #closing: Promise<void> | null = null
 
@@ -110,6 +109,12 @@ export class Replica {
       channels: (link) => core.channels(link),
       silentMs: (link) => core.silentMs(link),
     })
+    this.#desk = new StoreDesk({
+      ...{ store, core, clock },
+      observe: (tell) => this.#observe(tell),
+      quarantined: (key) => this.#documents.restore(key),
+      done: () => this.#storeDone(),
+    })
     if (options.onEvent !== undefined) this.#eventListeners.add(options.onEvent)
     this.#stopTicking = clock.every(TICK_MS, () => this.#tick())
     this.#turns.wake()
@@ -131,7 +136,7 @@ export class Replica {
     received: (link, bytes) => {
       // While closing, what still arrives is left in the peer's log: it was not acknowledged, so it comes again.
       if (this.closed) return
-      this.#receivedAtMs ??= this.clock.now()
+      this.#desk.received()
       const hosted = this.#links.get(link)
       if (hosted !== undefined) this.#heard.add(hosted)
       this.#core.linkReceived(link, bytes)
@@ -231,12 +236,11 @@ export class Replica {
     this.#guests.tellOutcomes()
     this.#guests.catchUp()
     for (const link of this.#heard) {
-      if (!this.#storeBusy) link.caughtUp()
+      if (!this.#desk.busy) link.caughtUp()
       link.turned()
-      if (!this.#storeBusy && !link.paused) this.#heard.delete(link)
+      if (!this.#desk.busy && !link.paused) this.#heard.delete(link)
     }
-    // What was received so far led to no commit.
-    if (!this.#storeBusy) this.#receivedAtMs = null
+    this.#desk.turned()
     this.#tellStatus()
   }
 
@@ -245,9 +249,10 @@ export class Replica {
     let committed = false
     for (const effect of this.#core.flush()) {
       if (effect.kind === 'deliver') deliveries.push(effect)
-      else if (effect.kind === 'commit') committed = this.#commit(effect.transaction, waits)
+      else if (effect.kind === 'commit') committed = this.#desk.commit(effect.transaction, waits)
       else this.#carryOut(effect)
     }
+    if (committed) this.#statusChanged = true
     return committed
   }
 
@@ -258,7 +263,7 @@ export class Replica {
       case 'close':
         return this.#links.get(effect.link)?.close(effect.code, effect.reason)
       case 'maintain':
-        return void this.#maintain(effect.work)
+        return void this.#desk.maintain(effect.work)
       case 'written':
         return this.#writes.settle(effect.ticket, effect.outcome)
       case 'presence':
@@ -282,73 +287,7 @@ export class Replica {
     }
   }
 
-  /** True when it was done at once. */
-  #commit(transaction: Transaction, waits: boolean): boolean {
-    const startedMs = this.clock.now()
-    const receivedAtMs = this.#receivedAtMs
-    this.#receivedAtMs = null
-    const store = this.#store
-    const done = (waits ? store.commitAndWait?.(transaction) : undefined) ?? store.commit(transaction)
-    if (done !== true) {
-      void this.#whileBusy(done).then((error) => {
-        const links = error === null ? this.#core.committed() : null
-        if (error !== null) this.#core.commitFailed(error)
-        this.#storeDone()
-        if (links !== null) this.#committed(transaction, links, startedMs, receivedAtMs)
-      })
-      return false
-    }
-    const links = this.#core.committed()
-    this.#statusChanged = true
-    this.#committed(transaction, links, startedMs, receivedAtMs)
-    return true
-  }
-
-  #committed({ firstSeq, rows }: Transaction, links: ReadonlySet<LinkId>, startedMs: number, receivedAtMs: number | null): void {
-    const nowMs = this.clock.now()
-    let bytes = 0
-    for (const row of rows) bytes += row.data.length
-    const durationMs = nowMs - startedMs
-    const sinceReceivedMs = receivedAtMs === null ? null : nowMs - receivedAtMs
-    const commit = { head: firstSeq + rows.length - 1, rows: rows.length, bytes, links, durationMs, sinceReceivedMs }
-    this.#observe((observer) => observer.committed?.(commit))
-  }
-
-  async #maintain(work: Maintenance): Promise<void> {
-    const startedMs = this.clock.now()
-    const running = this.#runMaintenance(work)
-    const error = await this.#whileBusy(running)
-    if (error === null) this.#core.maintained(await running)
-    else this.#core.maintenanceFailed(error)
-    if (error === null && work.kind === 'quarantine') this.#documents.restore(work.key)
-    this.#storeDone()
-    const durationMs = this.clock.now() - startedMs
-    if (error === null) this.#observe((observer) => observer.maintained?.({ work: work.kind, durationMs }))
-  }
-
-  #runMaintenance(work: Maintenance): ReturnType<Store['sweep']> | ReturnType<Store['rotateEpoch']> {
-    switch (work.kind) {
-      case 'sweep':
-        return this.#store.sweep(work.docs)
-      case 'rotate-epoch':
-        return this.#store.rotateEpoch()
-      case 'quarantine':
-        return this.#store.quarantine(work.key)
-    }
-  }
-
-  async #whileBusy(work: Promise<unknown>): Promise<SynclineError | null> {
-    this.#storeBusy = true
-    try {
-      await work
-      return null
-    } catch (error) {
-      return error instanceof SynclineError ? error : new SynclineError('store-io', `The store failed: ${String(error)}.`, { cause: error })
-    }
-  }
-
   #storeDone(): void {
-    this.#storeBusy = false
     this.#statusChanged = true
     this.#turns.wake()
   }
@@ -487,9 +426,9 @@ export class Replica {
     this.#documents.leave()
     this.#core.hurry()
     this.#turns.wake()
-    await this.#turns.until(() => this.#writes.size === 0 && !this.#storeBusy && !this.#turns.scheduled, deadline)
+    await this.#turns.until(() => this.#writes.size === 0 && !this.#desk.busy && !this.#turns.scheduled, deadline)
     for (const link of this.#links.values()) link.close('shutting-down', reason)
-    await this.#turns.until(() => this.#links.size === 0 && !this.#storeBusy, Math.min(deadline, this.clock.now() + LINKS_CLOSE_WITHIN_MS))
+    await this.#turns.until(() => this.#links.size === 0 && !this.#desk.busy, Math.min(deadline, this.clock.now() + LINKS_CLOSE_WITHIN_MS))
     this.#end()
     await this.#turns.by(this.#store.close(), deadline)
   }
