@@ -8,7 +8,7 @@
 import { readJson, skipValue } from './any-value.ts'
 import { ByteSink } from './byte-sink.ts'
 import { StrictReader } from './strict-reader.ts'
-import { HAS_ORIGIN, HAS_RIGHT_ORIGIN, REF, type UpdateReader } from './update-reader.ts'
+import { HAS_MAP_KEY, HAS_ORIGIN, HAS_RIGHT_ORIGIN, REF, type UpdateReader } from './update-reader.ts'
 
 const NOTHING = -1
 /** U+FFFD, in place of half a surrogate pair. */
@@ -75,7 +75,9 @@ export class StructsWriter {
     this.rightClock = reader.rightClock
     const inside = from > reader.clock
     const flags = (reader.info & ~0x1f) | (inside ? HAS_ORIGIN : 0)
-    out.byte(flags | kind)
+    // Whether it has a key says nothing where the key is that of the neighbour: left out, so that equal structs are equal bytes, wherever they were cut.
+    const isNeighbour = (flags & (HAS_ORIGIN | HAS_RIGHT_ORIGIN)) !== 0
+    out.byte((isNeighbour ? flags & ~HAS_MAP_KEY : flags) | kind)
     if ((flags & HAS_ORIGIN) !== 0) {
       out.uint(inside ? reader.client : reader.originClient)
       out.uint(inside ? from - 1 : reader.originClock)
@@ -84,7 +86,7 @@ export class StructsWriter {
       out.uint(reader.rightClient)
       out.uint(reader.rightClock)
     }
-    if ((flags & (HAS_ORIGIN | HAS_RIGHT_ORIGIN)) === 0) this.writeParent(reader)
+    if (!isNeighbour) this.writeParent(reader)
   }
 
   private writeParent(reader: UpdateReader): void {
