@@ -21,8 +21,10 @@ export async function runCase(scene: RelayUnderAttack, row: AttackCase, index: n
   const mark = scene.mark(doc)
   const given = await scene.during(`${number} ${what} (${door})`, () => row.attack(scene, doc))
   expect(given).toBe(answer)
+  const mayChange = [...beside, ...(leaves.documents ?? [])]
+  await scene.presenceCame(doc, mark, leaves.presence ?? 0, mayChange)
   await scene.honestEdit(doc)
-  const seen = scene.seen(doc, mark, [...beside, ...(leaves.documents ?? [])])
+  const seen = scene.seen(doc, mark, mayChange)
   const updates = (leaves.updates ?? 0) + 1
   expect({ stored: seen.stored.length, room: seen.room.length, held: seen.held, presence: seen.presence }).toEqual({
     stored: updates,

@@ -139,6 +139,11 @@ export class RelayUnderAttack {
     }
   }
 
+  /** Resolves when the observers were sent as many messages of presence since `mark`: what one leaves behind that goes away comes in its own time. */
+  async presenceCame(doc: string, mark: Mark, messages: number, mayChange: readonly string[]): Promise<void> {
+    while (this.seen(doc, mark, mayChange).presence < messages) await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+
   /** Names of all stored documents whose name starts so. */
   documentsUnder(prefix: string): string[] {
     return [...this.#documents('')].map(([name]) => name).filter((name) => name.startsWith(prefix))

@@ -23,8 +23,8 @@ const clock = { ...real, wallMs: () => real.wallMs() + laterMs }
 async function doormanHere(flags: Record<string, string>): Promise<ConfiguredDoorman> {
   const { values } = loadConfig({ flags, environment: { SYNCLINE_AUTH_JWT_SECRET: secret } })
   const opened = await openConfiguredDoorman(values, clock, () => undefined)
-  cleanups.push(() => opened!.stop())
-  return opened!
+  cleanups.push(() => opened.stop())
+  return opened
 }
 
 async function admitted({ doorman }: ConfiguredDoorman, issuedS: number | null): ReturnType<ConfiguredDoorman['doorman']['admit']> {
