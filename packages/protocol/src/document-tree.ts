@@ -38,7 +38,8 @@ interface Visitor {
 }
 
 const PAGE_DOCS = 1000
-const OPEN_LEAVES_MAX = 8
+/** Some 3 MB: what a round of a hundred thousand documents with some hundred differences goes through again at each of its messages. */
+const OPEN_DOCS_MAX = 16_384
 
 export class DocumentTree {
   readonly #source: TreeSource
@@ -47,8 +48,9 @@ export class DocumentTree {
   #building: TreeBuilding | null = null
   /** Announced since the building has read all documents, and not in it. */
   #late: Change[] = []
-  /** The leaves read last: neighbouring ranges cut the same ones. */
+  /** The leaves read last: neighbouring ranges cut the same ones, and so does the next message of a round. Until something changes. */
   readonly #open = new Map<TreeNode, readonly TreeDoc[]>()
+  #openDocs = 0
 
   /** `range`: nothing outside is read. */
   constructor(source: TreeSource, range: KeyRange = WHOLE_RANGE) {
@@ -85,7 +87,7 @@ export class DocumentTree {
     this.#root = null
     this.#building = null
     this.#late = []
-    this.#open.clear()
+    this.#close()
   }
 
   /** A committed change of a document that shows; null: absent before or after. While it is being built, too: reading may show it before or after. Once built the source
@@ -121,7 +123,7 @@ export class DocumentTree {
   }
 
   #apply({ key, count, hidden, sum }: Change): void {
-    this.#open.clear()
+    this.#close()
     for (let node = this.#root, depth = 0; node !== null; depth++) {
       node.count += count
       node.hidden += hidden
@@ -216,10 +218,20 @@ export class DocumentTree {
     let docs = this.#open.get(leaf)
     if (docs === undefined) {
       docs = [...this.#scan(prefix)].filter(({ hidden }) => hidden !== true).map(pointOf)
-      if (this.#open.size === OPEN_LEAVES_MAX) this.#open.delete(this.#open.keys().next().value!)
       this.#open.set(leaf, docs)
+      this.#openDocs += docs.length
+      for (const [oldest, { length }] of this.#open) {
+        if (this.#openDocs <= OPEN_DOCS_MAX || oldest === leaf) break
+        this.#open.delete(oldest)
+        this.#openDocs -= length
+      }
     }
     return docs
+  }
+
+  #close(): void {
+    this.#open.clear()
+    this.#openDocs = 0
   }
 
   /** The subtree of all keys under `prefix`. */
