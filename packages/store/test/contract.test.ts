@@ -8,7 +8,7 @@ import { sqliteHarness } from './sqlite-harness.ts'
 const stores: Record<string, () => StoreHarness> = {
   memory: memoryHarness,
   'sqlite process': () => sqliteHarness('process'),
-  'sqlite disk, waited for': () => sqliteHarness('disk', true),
+  'sqlite disk': () => sqliteHarness('disk', true),
 }
 
 for (const [name, makeHarness] of Object.entries(stores)) {

@@ -18,7 +18,7 @@ export function removeFolder(folder: string): void {
   rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
 }
 
-/** `waits`: every commit is waited for on the spot. */
+/** `waits`: every commit may be waited for on the spot. */
 export function sqliteHarness(durability: SqliteDurability, waits = false): StoreHarness {
   const folder = temporaryFolder()
   let path = join(folder, 'space.db')

@@ -1,6 +1,6 @@
 // The one place of this package that knows the time and can wait. Everything else takes a Clock, or a time, as an argument.
 
-import { performance } from 'node:perf_hooks'
+import { hrtime } from 'node:process'
 import { clearTimeout, setTimeout } from 'node:timers'
 
 export interface Clock {
@@ -10,9 +10,10 @@ export interface Clock {
   after(delayMs: number, run: () => void): () => void
 }
 
-/** Milliseconds from an arbitrary start, with fractions; it never jumps. */
+/** Milliseconds from an arbitrary start that is that of all threads, with fractions; it never jumps. */
 export function monotonicMs(): number {
-  return performance.now()
+  const [seconds, nanoseconds] = hrtime()
+  return seconds * 1e3 + nanoseconds / 1e6
 }
 
 export const systemClock: Clock = {

@@ -51,10 +51,11 @@ export interface WriterAnswer {
   readonly value: FileAnswers[keyof FileAnswers]
 }
 
-/** Answers of one SQLite transaction travel together. `commits`: how many commits it held. */
+/** Answers of one SQLite transaction travel together. `commits`: how many commits it held. `doneMs`: when, by monotonicMs(). */
 export interface WriterReply {
   readonly file: number
   readonly commits: number
+  readonly doneMs: number
   readonly answers: readonly WriterAnswer[]
 }
 

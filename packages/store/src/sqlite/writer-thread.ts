@@ -8,7 +8,7 @@
 import { setImmediate } from 'node:timers'
 import { workerData } from 'node:worker_threads'
 import type { SynclineError } from '@syncline/protocol/stored'
-import { systemClock } from './clock.ts'
+import { monotonicMs, systemClock } from './clock.ts'
 import { loadSqlite } from './load-sqlite.ts'
 import { SpaceFile } from './space-file.ts'
 import { asStoreError } from './sqlite-error.ts'
@@ -184,7 +184,7 @@ function notice(file: number, upgrade: UpgradeStage): void {
 }
 
 function reply(file: number, answers: readonly WriterAnswer[], commits = 0): void {
-  const message: WriterReply = { file, commits, answers }
+  const message: WriterReply = { file, commits, answers, doneMs: monotonicMs() }
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
   port.postMessage(message)
   Atomics.add(answeredCount, 0, 1)

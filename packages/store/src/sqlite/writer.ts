@@ -39,6 +39,8 @@ class Writer {
   readonly upgrades = new Map<number, (stage: UpgradeStage) => void>()
   private readonly waiting = new Map<number, Waiting>()
   private nextTicket = 0
+  /** A commit that is not waited for. */
+  private watched: { readonly ticket: number; readonly sentMs: number } | null = null
   private isDead = false
   private cancelEnd: (() => void) | null = null
 
@@ -78,7 +80,10 @@ class Writer {
     if (waiting === undefined || this.waiting.size > 1) return answer
     const fromMs = monotonicMs()
     const waitMs = this.handOver.waitMs(fromMs)
-    if (waitMs === 0) return answer
+    if (waitMs === 0) {
+      this.watched = { ticket, sentMs: fromMs }
+      return answer
+    }
     const resolve: Waiting['resolve'] = (value) => {
       isDone = true
       waiting.resolve(value)
@@ -124,7 +129,11 @@ class Writer {
 
   private receive(message: WriterReply | WriterNotice): void {
     if ('upgrade' in message) return this.upgrades.get(message.file)?.(message.upgrade)
-    const { file, commits, answers } = message
+    const { file, commits, answers, doneMs } = message
+    if (this.watched !== null && answers.some(({ ticket }) => ticket === this.watched!.ticket)) {
+      this.handOver.came(this.watched.sentMs, doneMs, monotonicMs())
+      this.watched = null
+    }
     const counters = this.counters.get(file)
     if (counters !== undefined && commits > 0) {
       counters.groups++
