@@ -14,6 +14,7 @@ import {
   type SpaceId,
 } from '@syncline/protocol'
 import type { StoreReader } from '@syncline/store'
+import { Acknowledged } from './acknowledged.ts'
 import type { LinkId, ReplicaEvent } from './effects.ts'
 
 export interface PeerStatus {
@@ -95,8 +96,7 @@ export interface StatusFacts {
 export class StatusBoard {
   readonly #facts: StatusFacts
   readonly #peers = new Map<LinkId, PeerRecord>()
-  readonly #roles = new Map<ReplicaId, Role>()
-  readonly #acks = new Map<ReplicaId, Map<ScopeText, { seq: number; durability: Durability }>>()
+  readonly #acknowledged: Acknowledged
   readonly #rejected = new Map<string, RejectedDocument>()
   readonly #diverged = new Map<string, { doc: DocId; peer: ReplicaId; range: IdRange | null }>()
   readonly #quarantined = new Map<DocKey, DocId | null>()
@@ -105,7 +105,7 @@ export class StatusBoard {
 
   constructor(facts: StatusFacts) {
     this.#facts = facts
-    for (const ack of facts.reader.acks()) this.#ackOf(ack.peer).set(ack.scope, { seq: ack.seq, durability: ack.durability })
+    this.#acknowledged = new Acknowledged(facts.reader)
     for (const refusal of facts.reader.refusals()) {
       const doc = facts.reader.doc(refusal.doc)?.name
       if (doc !== undefined)
@@ -117,7 +117,7 @@ export class StatusBoard {
   note(event: ReplicaEvent): boolean {
     switch (event.type) {
       case 'link-live':
-        this.#roles.set(event.peer, event.role)
+        this.#acknowledged.linked(event.peer, event.role)
         this.#peers.set(event.link, {
           link: event.link,
           replicaId: event.peer,
@@ -129,9 +129,9 @@ export class StatusBoard {
         })
         return true
       case 'link-ended':
-        return this.#peers.delete(event.link)
+        return this.#ended(event.link)
       case 'acked':
-        this.#ackOf(event.peer).set(event.scope, { seq: event.seq, durability: event.durability })
+        this.#acknowledged.note(event.peer, event.scope, event.seq, event.durability)
         return true
       case 'progress':
         for (const peer of this.#peers.values()) {
@@ -214,12 +214,11 @@ export class StatusBoard {
   acknowledgements(doc: DocId, seq: number): readonly Acknowledgement[] {
     const scopes = ['*', `${collectionOf(doc)}/*`, `=${doc}`]
     const found: Acknowledgement[] = []
-    for (const [peer, byScope] of this.#acks) {
+    for (const { peer, role, byScope } of this.#acknowledged) {
       // Its cursor passed over what it refused.
       if (this.#rejected.has(rejectionKey(doc, peer, 'out'))) continue
       const ack = scopes.map((scope) => byScope.get(scope)).find((candidate) => candidate !== undefined && candidate.seq >= seq)
-      if (ack !== undefined)
-        found.push({ peer, durability: ack.durability, role: this.#roles.get(peer) ?? null, linked: this.hasLiveLink(peer) })
+      if (ack !== undefined) found.push({ peer, durability: ack.durability, role, linked: this.hasLiveLink(peer) })
     }
     return found
   }
@@ -258,10 +257,10 @@ export class StatusBoard {
     }
   }
 
-  #ackOf(peer: ReplicaId): Map<ScopeText, { seq: number; durability: Durability }> {
-    let byScope = this.#acks.get(peer)
-    if (byScope === undefined) this.#acks.set(peer, (byScope = new Map()))
-    return byScope
+  #ended(link: LinkId): boolean {
+    const peer = this.peerOf(link)
+    if (peer !== null) this.#acknowledged.unlinked(peer)
+    return this.#peers.delete(link)
   }
 }
 
