@@ -39,7 +39,7 @@ export async function spacesScenario(quick: boolean, progress: Progress): Promis
   for (const spaces of sizes) {
     const size = { spaces, writers: quick ? 100 : 1_000, lightPerSecond: quick ? 50 : 200, lightMs: quick ? 2_000 : 20_000 }
     const words = (line: string): void => progress(`${spaces} space${spaces === 1 ? '' : 's'}: ${line}`)
-    results.push(await activeSpaces({ ...size, hurryMs: quick ? 2_000 : 150_000 }, words))
+    results.push(await activeSpaces({ ...size, hurryMs: quick ? 2_000 : 75_000 }, words))
   }
   const row = (name: string, of: (result: SpacesResult) => number | null): { name: string; values: (number | null)[] } => ({
     name,

@@ -4,9 +4,9 @@ import { test } from 'vitest'
 import { expectSeedsHold } from './simulated-seeds.ts'
 
 test(
-  '[CV-1] replicas under crashes, partitions, restores and compaction are safe all along and equal in the end: seeds 1 to 400',
+  '[CV-1] replicas under crashes, partitions, restores and compaction are safe all along and equal in the end: seeds 1 to 300',
   { timeout: 600_000 },
   () => {
-    expectSeedsHold(1, 400)
+    expectSeedsHold(1, 300)
   },
 )

@@ -4,9 +4,9 @@ import { test } from 'vitest'
 import { expectSeedsHold } from './simulated-seeds.ts'
 
 test(
-  '[CV-1] replicas under crashes, partitions, restores and compaction are safe all along and equal in the end: seeds 401 to 800',
+  '[CV-1] replicas under crashes, partitions, restores and compaction are safe all along and equal in the end: seeds 301 to 600',
   { timeout: 600_000 },
   () => {
-    expectSeedsHold(401, 400)
+    expectSeedsHold(301, 300)
   },
 )
