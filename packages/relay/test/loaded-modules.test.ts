@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Worker } from 'node:worker_threads'
+import { MessageChannel, Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
 const bin = fileURLToPath(new URL('../bin/syncline.js', import.meta.url))
@@ -74,10 +74,15 @@ test('[RS-7] what is turned on is loaded: the same look finds the admin port', a
 
 test('[RS-7] the writer thread loads of the protocol what a store needs: no gate, no codec, no lib0 but its hash', async () => {
   const file = join(folder, 'writer.json')
-  const thread = new Worker(writerThread, { execArgv: telling(file) })
-  const ended = new Promise((resolve) => thread.once('exit', resolve))
+  const { port1, port2 } = new MessageChannel()
+  const workerData = { port: port2, answered: new Int32Array(new SharedArrayBuffer(4)) }
+  const thread = new Worker(writerThread, { execArgv: telling(file), workerData, transferList: [port2] })
+  const ended = new Promise((resolve, reject) => {
+    thread.once('exit', resolve)
+    thread.once('error', reject)
+  })
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-  thread.postMessage({ kind: 'end' })
+  port1.postMessage({ kind: 'end' })
   await ended
   const loaded = JSON.parse(readFileSync(file, 'utf8')) as string[]
   const own = loaded.filter((url) => url.includes('/protocol/src/')).map((url) => url.slice(url.lastIndexOf('/') + 1))
